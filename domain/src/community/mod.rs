@@ -1,0 +1,1 @@
+//! Categories, communities, memberships and visits.

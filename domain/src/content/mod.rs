@@ -1,0 +1,4 @@
+//! Posts and the votes on them.
+
+pub mod post;
+pub mod post_vote;

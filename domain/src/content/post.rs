@@ -1,0 +1,312 @@
+//! A post in a community (E14).
+//!
+//! Life cycle: created → edited any number of times → deleted ⇄ restored. Deletion is soft (PST-08).
+//! An admin who changes somebody else's post gives a reason, and a `PostModerated` stands beside the
+//! change in the same unit (PST-09). Who deleted a post last decides who may restore it: an author
+//! cannot undo a moderator.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    actor::Actor,
+    aggregate::{Decide, aggregate, domain_event},
+    ids::{CommunityId, PostId},
+    personal::Personal,
+    refusal::{Refusal, RefusalKind},
+    values::{AuthorDisplayName, Body, Reason, Title},
+};
+
+/// A post as the log tells it. `Default` is the post that does not exist.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Post {
+    created: Option<Created>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Created {
+    community_id: CommunityId,
+    author: Actor,
+    title: Personal<Title>,
+    body: Personal<Body>,
+    deleted_by: Option<Actor>,
+}
+
+impl Post {
+    pub fn exists(&self) -> bool {
+        self.created.is_some()
+    }
+
+    pub fn author(&self) -> Option<Actor> {
+        self.created.as_ref().map(|post| post.author)
+    }
+
+    pub fn community_id(&self) -> Option<CommunityId> {
+        self.created.as_ref().map(|post| post.community_id)
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.created.as_ref().is_some_and(|post| post.deleted_by.is_some())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum PostCommand {
+    Create(CreatePost),
+    Edit(EditPost),
+    Delete(ChangePostVisibility),
+    Restore(ChangePostVisibility),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreatePost {
+    pub post_id: PostId,
+    pub community_id: CommunityId,
+    /// A member or an admin: exactly one (PST-05).
+    pub author: Actor,
+    pub title: Personal<Title>,
+    pub body: Personal<Body>,
+    pub author_display_name: Option<Personal<AuthorDisplayName>>,
+    /// What the decision needs to know of the community and of the author in it.
+    pub community_open: bool,
+    pub author_is_member: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditPost {
+    pub editor: Actor,
+    /// What stays as it is where `None`.
+    pub title: Option<Personal<Title>>,
+    pub body: Option<Personal<Body>>,
+    pub reason: Option<Personal<Reason>>,
+}
+
+/// Deletes or restores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangePostVisibility {
+    pub actor: Actor,
+    pub reason: Option<Personal<Reason>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModerationAction {
+    Edit,
+    Delete,
+    Restore,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum PostEvent {
+    PostCreated {
+        post_id: PostId,
+        community_id: CommunityId,
+        author: Actor,
+        title: Personal<Title>,
+        body: Personal<Body>,
+        /// The name as it was shown when the post was written (K8).
+        author_display_name: Option<Personal<AuthorDisplayName>>,
+    },
+    /// The whole title and body after the edit.
+    PostEdited {
+        editor: Actor,
+        title: Personal<Title>,
+        body: Personal<Body>,
+    },
+    PostDeleted {
+        deleted_by: Actor,
+    },
+    PostRestored {
+        restored_by: Actor,
+    },
+    /// Stands directly after the change that a moderator made.
+    PostModerated {
+        action: ModerationAction,
+        moderator: Actor,
+        reason: Personal<Reason>,
+    },
+}
+
+domain_event!(PostEvent {
+    PostCreated => "1",
+    PostEdited => "1",
+    PostDeleted => "1",
+    PostRestored => "1",
+    PostModerated => "1",
+});
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PostError {
+    #[error("there is already a post of this id")]
+    AlreadyExists,
+    #[error("there is no such post")]
+    NotFound,
+    #[error("the community does not exist or is deleted")]
+    CommunityClosed,
+    #[error("only members of the community may post in it: send join-community first")]
+    NotAMember,
+    #[error("only a member or an admin can be the author")]
+    NoAuthor,
+    #[error("only the post's author or an admin may do this")]
+    NotTheAuthor,
+    #[error("an admin who changes somebody else's post must give a reason")]
+    ReasonMissing,
+    #[error("the post is deleted: restore it first")]
+    Deleted,
+    #[error("the post was deleted by a moderator, so only an admin may restore it")]
+    DeletedByModerator,
+}
+
+impl Refusal for PostError {
+    fn rule(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists | Self::NotFound => "REL-10",
+            Self::CommunityClosed => "PST-06",
+            Self::NotAMember => "PST-13",
+            Self::NoAuthor => "PST-05",
+            Self::NotTheAuthor | Self::ReasonMissing | Self::DeletedByModerator => "PST-09",
+            Self::Deleted => "PST-08",
+        }
+    }
+
+    fn kind(&self) -> RefusalKind {
+        match self {
+            Self::AlreadyExists => RefusalKind::Conflict,
+            Self::NotFound | Self::CommunityClosed => RefusalKind::NotFound,
+            Self::NotAMember | Self::NoAuthor | Self::NotTheAuthor | Self::DeletedByModerator => {
+                RefusalKind::Forbidden
+            }
+            Self::ReasonMissing => RefusalKind::Invalid,
+            Self::Deleted => RefusalKind::Gone,
+        }
+    }
+}
+
+aggregate!(Post, "post", PostCommand, PostEvent, PostError);
+
+impl Decide for Post {
+    fn decide(&self, command: PostCommand) -> Result<Vec<PostEvent>, PostError> {
+        match command {
+            PostCommand::Create(command) => create(self, command),
+            PostCommand::Edit(command) => edit(self, command),
+            PostCommand::Delete(command) => delete(self, command),
+            PostCommand::Restore(command) => restore(self, command),
+        }
+    }
+}
+
+fn create(post: &Post, command: CreatePost) -> Result<Vec<PostEvent>, PostError> {
+    if post.exists() {
+        return Err(PostError::AlreadyExists);
+    }
+    if command.author == Actor::SYSTEM {
+        return Err(PostError::NoAuthor);
+    }
+    if !command.community_open {
+        return Err(PostError::CommunityClosed);
+    }
+    // Admins are never members of a community, and may post in all of them.
+    if !command.author_is_member && !command.author.is_admin() {
+        return Err(PostError::NotAMember);
+    }
+    Ok(vec![PostEvent::PostCreated {
+        post_id: command.post_id,
+        community_id: command.community_id,
+        author: command.author,
+        title: command.title,
+        body: command.body,
+        author_display_name: command.author_display_name,
+    }])
+}
+
+fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
+    let current = post.created.as_ref().ok_or(PostError::NotFound)?;
+    let reason = moderation(current, command.editor, command.reason)?;
+    if current.deleted_by.is_some() {
+        return Err(PostError::Deleted);
+    }
+    let title = command.title.unwrap_or_else(|| current.title.clone());
+    let body = command.body.unwrap_or_else(|| current.body.clone());
+    if title == current.title && body == current.body {
+        return Ok(Vec::new());
+    }
+    let edited = PostEvent::PostEdited { editor: command.editor, title, body };
+    Ok(with_moderation(edited, ModerationAction::Edit, command.editor, reason))
+}
+
+fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
+    let current = post.created.as_ref().ok_or(PostError::NotFound)?;
+    let reason = moderation(current, command.actor, command.reason)?;
+    if current.deleted_by.is_some() {
+        return Ok(Vec::new());
+    }
+    let deleted = PostEvent::PostDeleted { deleted_by: command.actor };
+    Ok(with_moderation(deleted, ModerationAction::Delete, command.actor, reason))
+}
+
+fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
+    let current = post.created.as_ref().ok_or(PostError::NotFound)?;
+    let reason = moderation(current, command.actor, command.reason)?;
+    match current.deleted_by {
+        None => return Ok(Vec::new()),
+        Some(deleted_by) if deleted_by != command.actor && !command.actor.is_admin() => {
+            return Err(PostError::DeletedByModerator);
+        }
+        Some(_) => {}
+    }
+    let restored = PostEvent::PostRestored { restored_by: command.actor };
+    Ok(with_moderation(restored, ModerationAction::Restore, command.actor, reason))
+}
+
+/// Who may change the post: its author, without a reason; any admin, with one.
+fn moderation(
+    post: &Created,
+    actor: Actor,
+    reason: Option<Personal<Reason>>,
+) -> Result<Option<Personal<Reason>>, PostError> {
+    if actor == post.author {
+        Ok(None)
+    } else if !actor.is_admin() {
+        Err(PostError::NotTheAuthor)
+    } else {
+        reason.map(Some).ok_or(PostError::ReasonMissing)
+    }
+}
+
+fn with_moderation(
+    change: PostEvent,
+    action: ModerationAction,
+    moderator: Actor,
+    reason: Option<Personal<Reason>>,
+) -> Vec<PostEvent> {
+    let moderated = reason.map(|reason| PostEvent::PostModerated { action, moderator, reason });
+    std::iter::once(change).chain(moderated).collect()
+}
+
+impl Post {
+    fn apply(&mut self, event: PostEvent) {
+        match event {
+            PostEvent::PostCreated { community_id, author, title, body, .. } => {
+                self.created =
+                    Some(Created { community_id, author, title, body, deleted_by: None });
+            }
+            PostEvent::PostEdited { title, body, .. } => self.change(|post| {
+                post.title = title;
+                post.body = body;
+            }),
+            PostEvent::PostDeleted { deleted_by } => {
+                self.change(|post| post.deleted_by = Some(deleted_by));
+            }
+            PostEvent::PostRestored { .. } => self.change(|post| post.deleted_by = None),
+            PostEvent::PostModerated { .. } => {}
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Created)) {
+        if let Some(post) = &mut self.created {
+            change(post);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

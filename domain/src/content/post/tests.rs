@@ -1,0 +1,133 @@
+use cqrs_es::Aggregate;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    ids::{AdminId, MemberId},
+    personal::{Category, Subject},
+};
+
+const AUTHOR: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
+const OTHER: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
+const ADMIN: Actor = Actor::admin(AdminId(Uuid::from_u128(3)));
+
+fn personal<T: std::str::FromStr<Err = crate::RuleBreak>>(text: &str) -> Personal<T> {
+    Personal::new(Subject::from(AUTHOR.id), Category::Content, text.parse().unwrap())
+}
+
+fn new_post(author: Actor) -> CreatePost {
+    CreatePost {
+        post_id: PostId(Uuid::from_u128(4)),
+        community_id: CommunityId(Uuid::from_u128(5)),
+        author,
+        title: personal("A title"),
+        body: personal("A body of a post"),
+        author_display_name: None,
+        community_open: true,
+        author_is_member: !author.is_admin(),
+    }
+}
+
+fn given(commands: impl IntoIterator<Item = PostCommand>) -> Post {
+    let mut post = Post::default();
+    for command in commands {
+        for event in post.decide(command).unwrap() {
+            Aggregate::apply(&mut post, event);
+        }
+    }
+    post
+}
+
+fn by(actor: Actor, reason: Option<&str>) -> ChangePostVisibility {
+    ChangePostVisibility { actor, reason: reason.map(personal) }
+}
+
+fn retitle(editor: Actor, title: &str, reason: Option<&str>) -> PostCommand {
+    PostCommand::Edit(EditPost {
+        editor,
+        title: Some(personal(title)),
+        body: None,
+        reason: reason.map(personal),
+    })
+}
+
+fn created() -> PostCommand {
+    PostCommand::Create(new_post(AUTHOR))
+}
+
+#[test]
+fn pst_05_the_author_is_a_member_or_an_admin() {
+    let decide = |author| Post::default().decide(PostCommand::Create(new_post(author)));
+    assert_eq!(decide(AUTHOR).unwrap().len(), 1);
+    assert_eq!(decide(ADMIN).unwrap().len(), 1);
+    assert_eq!(decide(Actor::SYSTEM), Err(PostError::NoAuthor));
+}
+
+#[test]
+fn pst_06_the_community_must_be_open() {
+    let closed = CreatePost { community_open: false, ..new_post(AUTHOR) };
+    assert_eq!(
+        Post::default().decide(PostCommand::Create(closed)),
+        Err(PostError::CommunityClosed)
+    );
+}
+
+#[test]
+fn pst_13_posting_needs_membership() {
+    let stranger = CreatePost { author_is_member: false, ..new_post(AUTHOR) };
+    assert_eq!(Post::default().decide(PostCommand::Create(stranger)), Err(PostError::NotAMember));
+}
+
+#[test]
+fn pst_08_deletion_is_soft_and_repeating_it_changes_nothing() {
+    let mut post = given([created(), PostCommand::Delete(by(AUTHOR, None))]);
+    assert!(post.is_deleted() && post.exists());
+    assert_eq!(post.decide(PostCommand::Delete(by(AUTHOR, None))), Ok(vec![]));
+    assert_eq!(post.decide(retitle(AUTHOR, "Another title", None)), Err(PostError::Deleted));
+    for event in post.decide(PostCommand::Restore(by(AUTHOR, None))).unwrap() {
+        Aggregate::apply(&mut post, event);
+    }
+    assert!(!post.is_deleted());
+    assert_eq!(post.decide(PostCommand::Restore(by(AUTHOR, None))), Ok(vec![]));
+}
+
+#[test]
+fn pst_09_only_the_author_or_an_admin_with_a_reason_changes_a_post() {
+    let post = given([created()]);
+    assert_eq!(post.decide(retitle(OTHER, "Another title", None)), Err(PostError::NotTheAuthor));
+    assert_eq!(post.decide(PostCommand::Delete(by(OTHER, None))), Err(PostError::NotTheAuthor));
+    assert_eq!(post.decide(retitle(ADMIN, "Another title", None)), Err(PostError::ReasonMissing));
+    assert_eq!(post.decide(retitle(AUTHOR, "Another title", None)).unwrap().len(), 1);
+    let moderated = post.decide(retitle(ADMIN, "Another title", Some("off topic"))).unwrap();
+    assert!(matches!(
+        moderated.as_slice(),
+        [
+            PostEvent::PostEdited { .. },
+            PostEvent::PostModerated { action: ModerationAction::Edit, .. }
+        ]
+    ));
+}
+
+#[test]
+fn pst_09_an_author_cannot_undo_a_moderator() {
+    let post = given([created(), PostCommand::Delete(by(ADMIN, Some("spam")))]);
+    assert_eq!(
+        post.decide(PostCommand::Restore(by(AUTHOR, None))),
+        Err(PostError::DeletedByModerator)
+    );
+    assert_eq!(post.decide(PostCommand::Restore(by(ADMIN, Some("a mistake")))).unwrap().len(), 2);
+}
+
+#[test]
+fn an_edit_that_changes_nothing_gives_no_event() {
+    let post = given([created()]);
+    assert_eq!(post.decide(retitle(AUTHOR, "A title", None)), Ok(vec![]));
+}
+
+#[test]
+fn rel_10_what_does_not_exist_is_not_found() {
+    assert_eq!(
+        Post::default().decide(PostCommand::Delete(by(AUTHOR, None))),
+        Err(PostError::NotFound)
+    );
+}

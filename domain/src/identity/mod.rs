@@ -1,0 +1,1 @@
+//! Who is who: credentials, members, admins and their sessions.

@@ -1,0 +1,67 @@
+//! Ids are types: a post's id cannot be passed where a member's is meant. All are UUIDs, version 7
+//! where Agora makes them (K25), written as lower-case hyphenated text everywhere.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::refusal::RuleBreak;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = RuleBreak;
+
+            /// Accepts the hyphenated form only: one id has one spelling, so that it makes one stream.
+            fn from_str(text: &str) -> Result<Self, RuleBreak> {
+                if text.len() != 36 {
+                    return Err(RuleBreak::malformed("must be a UUID in its hyphenated form"));
+                }
+                Uuid::try_parse(text)
+                    .map(Self)
+                    .map_err(|_| RuleBreak::malformed("must be a UUID in its hyphenated form"))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A registered person's account (E07).
+    MemberId;
+    /// A platform administrator (E08).
+    AdminId;
+    /// An e-mail address and a password hash (E09).
+    CredentialId;
+    /// A login (E04).
+    SessionId;
+    /// A category of communities (E01).
+    CategoryId;
+    /// A community (E10).
+    CommunityId;
+    /// One member's membership of one community (E11).
+    MembershipId;
+    /// One entry of a member's recent communities (E13).
+    RecentCommunityId;
+    /// A post (E14).
+    PostId;
+    /// One voter's vote on one post (E15).
+    PostVoteId;
+}
