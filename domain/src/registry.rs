@@ -3,9 +3,26 @@
 
 use cqrs_es::Aggregate;
 
-use crate::content::{
-    post::{Post, PostEvent},
-    post_vote::{PostVote, PostVoteEvent},
+use crate::{
+    community::{
+        category::{Category, CategoryEvent},
+        category_order::{CategoryOrder, CategoryOrderEvent},
+        community::{Community, CommunityEvent},
+        membership::{Membership, MembershipEvent},
+        recent_communities::{RecentCommunities, RecentCommunitiesEvent},
+    },
+    content::{
+        post::{Post, PostEvent},
+        post_vote::{PostVote, PostVoteEvent},
+    },
+    identity::{
+        admin::{Admin, AdminEvent},
+        admin_roster::{AdminRoster, AdminRosterEvent},
+        credential::{Credential, CredentialEvent},
+        member::{Member, MemberEvent},
+        principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
+        session::{Session, SessionEvent},
+    },
 };
 
 /// An aggregate's name as stored, and the name and current version of each of its events.
@@ -15,6 +32,23 @@ pub struct AggregateTypes {
 }
 
 pub const AGGREGATES: &[AggregateTypes] = &[
+    AggregateTypes { aggregate_type: Credential::TYPE, events: CredentialEvent::TYPES },
+    AggregateTypes { aggregate_type: Member::TYPE, events: MemberEvent::TYPES },
+    AggregateTypes { aggregate_type: Admin::TYPE, events: AdminEvent::TYPES },
+    AggregateTypes { aggregate_type: AdminRoster::TYPE, events: AdminRosterEvent::TYPES },
+    AggregateTypes { aggregate_type: Session::TYPE, events: SessionEvent::TYPES },
+    AggregateTypes {
+        aggregate_type: PrincipalSessions::TYPE,
+        events: PrincipalSessionsEvent::TYPES,
+    },
+    AggregateTypes { aggregate_type: Category::TYPE, events: CategoryEvent::TYPES },
+    AggregateTypes { aggregate_type: CategoryOrder::TYPE, events: CategoryOrderEvent::TYPES },
+    AggregateTypes { aggregate_type: Community::TYPE, events: CommunityEvent::TYPES },
+    AggregateTypes { aggregate_type: Membership::TYPE, events: MembershipEvent::TYPES },
+    AggregateTypes {
+        aggregate_type: RecentCommunities::TYPE,
+        events: RecentCommunitiesEvent::TYPES,
+    },
     AggregateTypes { aggregate_type: Post::TYPE, events: PostEvent::TYPES },
     AggregateTypes { aggregate_type: PostVote::TYPE, events: PostVoteEvent::TYPES },
 ];

@@ -26,6 +26,11 @@ fn normalise(text: &str) -> String {
     if is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
 }
 
+/// Whether a character is dropped where one line of text is made of what a client sends unasked.
+pub(crate) fn is_unprintable(character: char) -> bool {
+    is_forbidden(character, Lines::One)
+}
+
 /// Control characters (NUL and ANSI escapes among them) and the overrides of writing direction that
 /// make text show as something else (PST-03).
 fn is_forbidden(character: char, lines: Lines) -> bool {
@@ -112,6 +117,11 @@ texts! {
 
 /// What is shown where there is no name, or an empty one (MEM-02).
 pub const ANONYMOUS: &str = "Anonymous";
+
+/// The name to show for a stored one: `Anonymous` where there is none, an empty one, or one erased.
+pub fn shown_name(stored: Option<&str>) -> &str {
+    stored.filter(|name| !name.trim().is_empty()).unwrap_or(ANONYMOUS)
+}
 
 /// A public name: 5 to 32 characters of `A-Z a-z 0-9 _ -`, unique up to case.
 fn handle(raw: &str, length: RuleBreak, charset: RuleBreak) -> Result<Box<str>, RuleBreak> {

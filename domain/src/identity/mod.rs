@@ -1,1 +1,10 @@
-//! Who is who: credentials, members, admins and their sessions.
+//! Who people are: credentials, members, admins and their sessions.
+
+pub mod admin;
+pub mod admin_roster;
+pub mod credential;
+pub mod member;
+pub mod password;
+pub mod principal_sessions;
+pub mod session;
+pub mod values;

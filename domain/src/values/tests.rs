@@ -48,6 +48,15 @@ fn pst_07_mem_01_names_have_at_most_32_characters() {
 }
 
 #[test]
+fn mem_02_without_a_name_anonymous_is_shown() {
+    for (stored, shown) in
+        [(None, ANONYMOUS), (Some(""), ANONYMOUS), (Some("  "), ANONYMOUS), (Some("Ola"), "Ola")]
+    {
+        assert_eq!(shown_name(stored), shown);
+    }
+}
+
+#[test]
 fn cat_01_com_01_names_have_5_to_32_characters() {
     for (length, accepted) in [(4, false), (5, true), (32, true), (33, false)] {
         let name = "n".repeat(length);
