@@ -1,1 +1,16 @@
+//! What the binaries share: configuration, logs and metrics, shutdown, problem documents, the
+//! HTTP edge, connections to Postgres and NATS.
+//!
+//! **Architecture invariant.** Nothing here knows the domain or the log; what only one service
+//! needs lives in that service.
 
+pub mod client_address;
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod http;
+pub mod nats;
+pub mod postgres;
+pub mod problem;
+pub mod shutdown;
+pub mod telemetry;

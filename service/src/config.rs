@@ -1,0 +1,118 @@
+//! Configuration: command-line arguments, each of which may come from the environment. Binaries
+//! flatten these into their own `clap` arguments, so `--help` tells everything that can be set.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ipnet::IpNet;
+
+use crate::client_address::TrustedProxies;
+
+/// Where the log and the read tables are.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseArgs {
+    /// Postgres with the log and the read tables: postgres://user:password@host:port/database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+
+    /// At most this many connections to it
+    #[arg(long, env = "AGORA_DATABASE_CONNECTIONS", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections: u32,
+}
+
+/// Where the keys of sealed personal data are.
+#[derive(Args, Clone, Debug)]
+pub struct VaultArgs {
+    /// Postgres with the vault of keys, a database of its own
+    #[arg(long, env = "AGORA_VAULT_URL", hide_env_values = true)]
+    pub vault_url: String,
+
+    /// File (mode 0600) with the master keys that wrap the vault's; `ledger init-master-key` makes it
+    #[arg(long, env = "AGORA_MASTER_KEY_FILE")]
+    pub master_key_file: PathBuf,
+}
+
+/// Where the broker is and what the stream is called.
+#[derive(Args, Clone, Debug)]
+pub struct NatsArgs {
+    /// NATS with JetStream: nats://user:password@host:port (several: separated by commas)
+    #[arg(long, env = "NATS_URL", hide_env_values = true)]
+    pub nats_url: String,
+
+    /// Credentials file (JWT and nkey), where the server asks for one
+    #[arg(long, env = "AGORA_NATS_CREDENTIALS")]
+    pub nats_credentials: Option<PathBuf>,
+
+    /// The JetStream stream that carries the events
+    #[arg(long, env = "AGORA_NATS_STREAM", default_value = "EVENTS")]
+    pub nats_stream: String,
+
+    /// What the events' subjects start with: <prefix>.<aggregate_type>.<event_type>
+    #[arg(long, env = "AGORA_NATS_SUBJECTS", default_value = "events")]
+    pub nats_subjects: String,
+
+    /// Copies that a clustered JetStream keeps of the stream
+    #[arg(long, env = "AGORA_NATS_REPLICAS", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub nats_replicas: u8,
+}
+
+/// How clients reach a service. The address itself is each binary's own argument: its default and
+/// its variable differ.
+#[derive(Args, Clone, Debug, Default)]
+pub struct HttpArgs {
+    /// Networks of the proxies whose Forwarded and X-Forwarded-For headers are believed,
+    /// separated by commas: 10.0.0.0/8,::1/128
+    #[arg(long, env = "AGORA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl HttpArgs {
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.clone())
+    }
+}
+
+/// A network, or a single address as the network that holds only it.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "write an address or a network, such as 10.0.0.0/8 or ::1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        http: HttpArgs,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    }
+
+    #[test]
+    fn trusted_proxies_may_be_networks_and_single_addresses() {
+        let cli = Cli::try_parse_from([
+            "x",
+            "--database-url",
+            "postgres://h/d",
+            "--trusted-proxies",
+            "10.0.0.0/8, ::1",
+        ])
+        .expect("valid arguments");
+        assert_eq!(cli.http.trusted_proxies.len(), 2);
+        assert_eq!(cli.database.database_connections, 16);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_its_name() {
+        let error = Cli::try_parse_from(["x", "--trusted-proxies", "ten"]).err().expect("refused");
+        assert!(error.to_string().contains("--trusted-proxies"));
+    }
+}

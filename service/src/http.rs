@@ -1,0 +1,126 @@
+//! The HTTP edge of every service: one place for limits, panics, error bodies, spans and counts.
+
+mod body;
+mod edge;
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, response::IntoResponse};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+use tracing::{debug, info, warn};
+
+use crate::{
+    client_address::TrustedProxies,
+    problem::{self, Kind, Problem},
+};
+
+/// A body may have at most so many bytes.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long requests in flight have to end once shutdown is asked for.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's head; also ends idle connections.
+const HEADER_LIMIT: Duration = Duration::from_secs(75);
+
+/// Serves `routes` on `addr` until `shutdown`, then drains.
+///
+/// Adds to the routes: problem documents for whatever fails outside of a handler, the pages that
+/// those point to, a body limit of 1 MiB, and [`crate::client_address::ClientAddress`] for
+/// handlers that ask for it.
+///
+/// # Errors
+/// Where the address cannot be bound.
+pub async fn serve(
+    routes: Router,
+    addr: SocketAddr,
+    proxies: TrustedProxies,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let listener = TcpListener::bind(addr).await.map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
+    })?;
+    serve_on(listener, routes, proxies, shutdown).await
+}
+
+/// As [`serve`], on a listener that is bound already (to port 0, in a test).
+///
+/// # Errors
+/// Where the listener has no address.
+pub async fn serve_on(
+    listener: TcpListener,
+    routes: Router,
+    proxies: TrustedProxies,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    info!(addr = %listener.local_addr()?, "serving");
+    let app = complete(routes);
+    let connections = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                serve_connection(stream, peer, app.clone(), proxies.clone(), &connections);
+            }
+            Err(error) => {
+                // Out of file descriptors, mostly: some will be given back soon.
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let open = connections.count();
+    if tokio::time::timeout(DRAIN_LIMIT, connections.shutdown()).await.is_err() {
+        warn!(open, "requests were still in flight after {} s: dropped", DRAIN_LIMIT.as_secs());
+    }
+    Ok(())
+}
+
+/// The routes with everything around them that [`serve`] adds, but the client's address.
+pub fn complete(routes: Router) -> Router {
+    routes
+        .merge(problem::pages())
+        .fallback(|| async { Problem::of(Kind::NotFound).into_response() })
+        // The edge bounds every body itself, also those that no extractor reads.
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(tower::layer::layer_fn(edge::Edge::new))
+}
+
+fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    proxies: TrustedProxies,
+    connections: &GracefulShutdown,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "no TCP_NODELAY");
+    }
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        let client = proxies.client(peer, request.headers());
+        request.extensions_mut().insert(client);
+        app.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = connections.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            debug!(%error, "a connection ended early");
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The outermost layer: a body's bound, a panic's end, an error's form, a span and a count.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::MatchedPath,
+    http::{Method, Request, header},
+    response::{IntoResponse, Response},
+};
+use futures::{FutureExt, future::BoxFuture};
+use metrics::{Counter, Histogram, counter, histogram};
+use tower::Service;
+use tracing::{Instrument, debug_span, error};
+
+use super::{BODY_BYTES_MAX, body};
+use crate::problem::{self, Problem};
+
+#[derive(Clone)]
+pub(super) struct Edge<S> {
+    inner: S,
+}
+
+impl<S> Edge<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S> Service<Request<Body>> for Edge<S>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let started = Instant::now();
+        // The template, never the URI: an address may hold what is personal.
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let method = request.method().clone();
+        if announced_length(&request) > BODY_BYTES_MAX as u64 {
+            let refused = Problem::payload_too_large().into_response();
+            count(&method, route.as_ref(), refused.status().as_u16(), started.elapsed());
+            return std::future::ready(Ok(refused)).boxed();
+        }
+        let span = debug_span!(
+            "http",
+            method = %method,
+            route = route.as_ref().map(MatchedPath::as_str),
+            status = tracing::field::Empty,
+        );
+        let handled = AssertUnwindSafe(self.inner.call(request.map(body::bounded))).catch_unwind();
+        let answered = async move {
+            let response = match handled.await {
+                Ok(Ok(response)) => problem::complete(response),
+                Ok(Err(never)) => match never {},
+                Err(_) => {
+                    // The panic hook has logged where.
+                    error!(route = route.as_ref().map(MatchedPath::as_str), "a handler panicked");
+                    Problem::internal().into_response()
+                }
+            };
+            count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
+            tracing::Span::current().record("status", response.status().as_u16());
+            Ok(response)
+        };
+        // Without a subscriber for it the span is nothing, and so is entering it.
+        if span.is_disabled() { answered.boxed() } else { answered.instrument(span).boxed() }
+    }
+}
+
+fn announced_length(request: &Request<Body>) -> u64 {
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// A route's instruments. Looking them up in the recorder means building a key of owned labels,
+/// so each thread keeps those that it has used.
+struct Instruments {
+    seconds: Histogram,
+    responses: Vec<(u16, Counter)>,
+}
+
+thread_local! {
+    static INSTRUMENTS: RefCell<HashMap<String, HashMap<Method, Instruments>>> =
+        RefCell::new(HashMap::new());
+}
+
+fn count(method: &Method, route: Option<&MatchedPath>, status: u16, took: Duration) {
+    let route = route.map_or("none", MatchedPath::as_str);
+    // Methods outside of the standard are the client's own words: one label for all.
+    let method = if known(method) { method } else { &Method::CONNECT };
+    INSTRUMENTS.with_borrow_mut(|instruments| {
+        if !instruments.contains_key(route) {
+            instruments.insert(route.to_owned(), HashMap::new());
+        }
+        let Some(methods) = instruments.get_mut(route) else { return };
+        let instruments = methods.entry(method.clone()).or_insert_with(|| Instruments {
+            seconds: histogram!("agora_http_request_seconds",
+                "method" => method.to_string(), "route" => route.to_owned()),
+            responses: Vec::new(),
+        });
+        instruments.seconds.record(took.as_secs_f64());
+        if let Some((_, counter)) = instruments.responses.iter().find(|(code, _)| *code == status) {
+            return counter.increment(1);
+        }
+        let counter = counter!("agora_http_responses_total", "method" => method.to_string(),
+            "route" => route.to_owned(), "status" => status.to_string());
+        counter.increment(1);
+        instruments.responses.push((status, counter));
+    });
+}
+
+fn known(method: &Method) -> bool {
+    [
+        Method::GET,
+        Method::POST,
+        Method::HEAD,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::OPTIONS,
+    ]
+    .contains(method)
+}

@@ -1,0 +1,418 @@
+//! Problem documents (RFC 9457): the one form of every error of every service (ESX-05).
+//!
+//! `type` is `/problems/{rule}` where a rule of the requirements was broken, and
+//! `/problems/{kind}` elsewhere; relative, so that it holds on every host, and stable for ever.
+//! Every service answers `GET /problems/{id}` with a few words on it. A problem never repeats what
+//! the client sent: it may be personal, and problems end in logs.
+
+use std::borrow::Cow;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{
+        Path,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// What kind of problem it is: fixes status, title and, without a rule, the type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Malformed,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    Conflict,
+    Gone,
+    PreconditionFailed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    RuleBroken,
+    TooManyRequests,
+    Internal,
+    Unavailable,
+}
+
+impl Kind {
+    pub const ALL: [Self; 16] = [
+        Self::Malformed,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::RequestTimeout,
+        Self::Conflict,
+        Self::Gone,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::RuleBroken,
+        Self::TooManyRequests,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Gone => StatusCode::GONE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RuleBroken => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The kind's place in `type`.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::NotAcceptable => "not-acceptable",
+            Self::RequestTimeout => "request-timeout",
+            Self::Conflict => "conflict",
+            Self::Gone => "gone",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::PayloadTooLarge => "payload-too-large",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::RuleBroken => "rule-broken",
+            Self::TooManyRequests => "too-many-requests",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "The request cannot be read",
+            Self::Unauthenticated => "Who asks is not known",
+            Self::Forbidden => "Who asks may not do this",
+            Self::NotFound => "There is no such thing",
+            Self::MethodNotAllowed => "The method does not apply here",
+            Self::NotAcceptable => "There is no such representation",
+            Self::RequestTimeout => "The request did not arrive in time",
+            Self::Conflict => "Another change came first",
+            Self::Gone => "It is gone",
+            Self::PreconditionFailed => "It has changed meanwhile",
+            Self::PayloadTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The body is of the wrong media type",
+            Self::RuleBroken => "A rule is broken",
+            Self::TooManyRequests => "Too many requests",
+            Self::Internal => "Something is broken here",
+            Self::Unavailable => "Not available for the moment",
+        }
+    }
+
+    /// What stands in `detail` where nobody knows more.
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::Malformed => "Compare the request with /openapi.json.",
+            Self::Unauthenticated => "Send `Authorization: Bearer <token>` with a token of log-in.",
+            Self::Forbidden => "Ask somebody who holds the permission.",
+            Self::NotFound => "/openapi.json lists every path there is.",
+            Self::MethodNotAllowed => "The header Allow names the methods that apply.",
+            Self::NotAcceptable => "The header Accept excludes all that there is.",
+            Self::RequestTimeout => "Send the request again, without pauses in its body.",
+            Self::Conflict => "Read it again and decide anew.",
+            Self::Gone => "It existed and will not come back.",
+            Self::PreconditionFailed => "Read it again and decide anew.",
+            Self::PayloadTooLarge => "A body may have at most 1 MiB.",
+            Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",
+            Self::RuleBroken => "See `rule` and `errors`.",
+            Self::TooManyRequests => "Wait for as long as Retry-After says.",
+            Self::Internal => "The operators see it in their logs. Trying again is safe.",
+            Self::Unavailable => "Wait for as long as Retry-After says, then send it again.",
+        }
+    }
+
+    fn of_status(status: StatusCode) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.status() == status)
+    }
+}
+
+/// One wrong field of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where it stands in the body: a JSON pointer (RFC 6901).
+    #[schema(example = "/title")]
+    pub pointer: Cow<'static, str>,
+    /// The broken rule's id, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "PST-01")]
+    pub rule: Option<&'static str>,
+    #[schema(example = "A title has 5 to 120 characters.")]
+    pub detail: Cow<'static, str>,
+}
+
+/// An error, as its cause made it. [`Document`] is what goes over the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub kind: Kind,
+    pub rule: Option<&'static str>,
+    pub detail: Cow<'static, str>,
+    pub errors: Vec<FieldError>,
+    pub retry_after_seconds: Option<u32>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// Stable per rule and per kind of problem; a relative URI.
+    #[schema(example = "/problems/PST-01")]
+    r#type: Cow<'static, str>,
+    #[schema(example = "A rule is broken")]
+    title: &'static str,
+    #[schema(example = 422)]
+    status: u16,
+    /// What went wrong here and what to do about it.
+    #[schema(example = "A title has 5 to 120 characters.")]
+    detail: &'a str,
+    /// The id of the rule that was broken, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "PST-01")]
+    rule: Option<&'static str>,
+    /// Every field that is wrong, where fields are.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            rule: None,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// 400: it cannot be read as what it should be.
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Malformed, detail)
+    }
+
+    /// 401, with `WWW-Authenticate: Bearer`.
+    pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Unauthenticated, detail)
+    }
+
+    /// 403.
+    pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Forbidden, detail)
+    }
+
+    /// 404, also where existence must not leak.
+    pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::NotFound, detail)
+    }
+
+    /// 409: another change came first, or the thing is in the wrong state.
+    pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Conflict, detail)
+    }
+
+    /// 410.
+    pub fn gone(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Gone, detail)
+    }
+
+    /// 412: `If-Match` names another state than there is.
+    pub fn precondition_failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::PreconditionFailed, detail)
+    }
+
+    /// 413.
+    pub fn payload_too_large() -> Self {
+        Self::of(Kind::PayloadTooLarge)
+    }
+
+    /// 415.
+    pub fn unsupported_media_type() -> Self {
+        Self::of(Kind::UnsupportedMediaType)
+    }
+
+    /// 422: a rule of the requirements says no.
+    pub fn rule_broken(rule: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::RuleBroken, detail).with_rule(rule)
+    }
+
+    /// 422 (or 400, where no field breaks a rule but some cannot be read): all wrong fields at
+    /// once. The first rule becomes the problem's own.
+    pub fn wrong_fields(errors: Vec<FieldError>) -> Self {
+        let rule = errors.iter().find_map(|error| error.rule);
+        let kind = if rule.is_some() { Kind::RuleBroken } else { Kind::Malformed };
+        let detail = match errors.as_slice() {
+            [only] => only.detail.clone(),
+            _ => Cow::Borrowed("Several fields are wrong: see `errors`."),
+        };
+        Self { kind, rule, detail, errors, retry_after_seconds: None }
+    }
+
+    /// 429 with `Retry-After`.
+    pub fn too_many_requests(retry_after_seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::of(Kind::TooManyRequests) }
+    }
+
+    /// 503 with `Retry-After: 1`.
+    pub fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { retry_after_seconds: Some(1), ..Self::new(Kind::Unavailable, detail) }
+    }
+
+    /// 500. The cause goes to the log, from where it is known; never to the client.
+    pub fn internal() -> Self {
+        Self::of(Kind::Internal)
+    }
+
+    /// A problem of which only the kind is known.
+    pub fn of(kind: Kind) -> Self {
+        Self::new(kind, kind.detail())
+    }
+
+    #[must_use]
+    pub fn with_rule(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
+    }
+
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The problem as it goes over the wire.
+    pub fn document(&self) -> Document<'_> {
+        Document {
+            r#type: format!("/problems/{}", self.rule.unwrap_or(self.kind.slug())).into(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            rule: self.rule,
+            errors: &self.errors,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.kind.status(), Json(self.document())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind == Kind::Unauthenticated {
+            let challenge = HeaderValue::from_static("Bearer realm=\"agora\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// A body that could not be read; too long, mostly.
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::of(Kind::of_status(rejection.status()).unwrap_or(Kind::Malformed))
+    }
+}
+
+/// A query that is not of the route's form. The rejection's own text may quote it.
+impl From<QueryRejection> for Problem {
+    fn from(_: QueryRejection) -> Self {
+        Self::malformed("A parameter of the query is unknown or of the wrong form.")
+    }
+}
+
+/// A path whose parameters are not of the route's form names nothing.
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Self {
+        Self::of(Kind::NotFound)
+    }
+}
+
+/// The same response, its body a problem document where it is an error without one: what
+/// extractors, the router and limits answer in plain text.
+pub(crate) fn complete(response: Response) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || is_problem(&response) {
+        return response;
+    }
+    let Some(kind) = Kind::of_status(status) else { return response };
+    let (parts, _) = response.into_parts();
+    let mut problem = Problem::of(kind);
+    if matches!(kind, Kind::Unavailable | Kind::TooManyRequests) {
+        problem = problem.with_retry_after(1);
+    }
+    let mut completed = problem.into_response();
+    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+        if let Some(value) = parts.headers.get(&name) {
+            completed.headers_mut().insert(name, value.clone());
+        }
+    }
+    completed
+}
+
+fn is_problem(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes() == CONTENT_TYPE.as_bytes())
+}
+
+/// `GET /problems/{id}`: what a problem's `type` points to.
+pub(crate) fn pages() -> Router {
+    Router::new().route("/problems/{id}", get(page))
+}
+
+async fn page(Path(id): Path<String>) -> Response {
+    if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.slug() == id) {
+        return text(format!("{} {}.\n{}\n", kind.status().as_u16(), kind.title(), kind.detail()));
+    }
+    match id.split_once('-') {
+        Some((group, number))
+            if group.len() == 3
+                && group.bytes().all(|byte| byte.is_ascii_uppercase())
+                && (2..=3).contains(&number.len())
+                && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            text(format!(
+                "{group}-{number} is a rule of Agora's requirements. The problem's `detail` says \
+                 what it asks for; docs/rules.md in the source says which tests hold it.\n"
+            ))
+        }
+        _ => Problem::of(Kind::NotFound).into_response(),
+    }
+}
+
+fn text(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests;
