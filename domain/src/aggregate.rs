@@ -4,12 +4,18 @@ use cqrs_es::Aggregate;
 
 use crate::refusal::Refusal;
 
+/// An event's type and version without an allocation, as they are stored.
+pub trait StoredName {
+    fn stored_type(&self) -> &'static str;
+    fn stored_version(&self) -> &'static str;
+}
+
 /// An aggregate that decides without waiting for anything.
 ///
 /// `Aggregate::handle` only forwards to [`Decide::decide`]; the command API calls `decide` itself,
 /// so that one decision can be part of a unit with others.
 pub trait Decide:
-    Aggregate<Services = (), Error: Refusal, Event: 'static> + Clone + 'static
+    Aggregate<Services = (), Error: Refusal, Event: StoredName + 'static> + Clone + 'static
 {
     /// True where every event carries the full resulting state, so that only the last is loaded:
     /// streams that live long stay cheap (design: streams stay short).
@@ -55,11 +61,21 @@ macro_rules! domain_event {
     ($event:ident { $($variant:ident => $version:literal),+ $(,)? }) => {
         impl cqrs_es::DomainEvent for $event {
             fn event_type(&self) -> String {
-                self.type_name().to_owned()
+                $crate::aggregate::StoredName::stored_type(self).to_owned()
             }
 
             fn event_version(&self) -> String {
-                match self { $(Self::$variant { .. } => $version.to_owned()),+ }
+                $crate::aggregate::StoredName::stored_version(self).to_owned()
+            }
+        }
+
+        impl $crate::aggregate::StoredName for $event {
+            fn stored_type(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => stringify!($variant)),+ }
+            }
+
+            fn stored_version(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $version),+ }
             }
         }
 
@@ -67,10 +83,6 @@ macro_rules! domain_event {
             /// Every type of event of this aggregate with its current version.
             pub const TYPES: &'static [(&'static str, &'static str)] =
                 &[$((stringify!($variant), $version)),+];
-
-            pub fn type_name(&self) -> &'static str {
-                match self { $(Self::$variant { .. } => stringify!($variant)),+ }
-            }
         }
     };
 }

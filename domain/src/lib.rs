@@ -17,6 +17,6 @@ pub mod content;
 pub mod identity;
 
 pub use actor::{Actor, ActorKind};
-pub use aggregate::Decide;
+pub use aggregate::{Decide, StoredName};
 pub use personal::{Category as PersonalCategory, Personal, Subject};
 pub use refusal::{Refusal, RefusalKind, RuleBreak};

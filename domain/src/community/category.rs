@@ -174,3 +174,6 @@ impl Category {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

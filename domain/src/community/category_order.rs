@@ -147,3 +147,6 @@ impl CategoryOrder {
         self.order = order;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -330,3 +330,6 @@ impl Community {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

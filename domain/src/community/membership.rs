@@ -134,3 +134,6 @@ impl Membership {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,3 +148,6 @@ impl RecentCommunities {
         self.recent = recent;
     }
 }
+
+#[cfg(test)]
+mod tests;

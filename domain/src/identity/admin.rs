@@ -368,3 +368,6 @@ impl Admin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

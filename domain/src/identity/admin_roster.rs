@@ -121,3 +121,6 @@ impl AdminRoster {
         self.active = active;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ impl Credential {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -351,3 +351,6 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

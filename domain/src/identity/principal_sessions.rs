@@ -192,3 +192,6 @@ impl PrincipalSessions {
         self.active = active;
     }
 }
+
+#[cfg(test)]
+mod tests;
