@@ -1,0 +1,330 @@
+//! The task that writes batches, keeps the cache at the log's head, and survives the database.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+use uuid::Uuid;
+
+use super::{
+    AppendError, Appended, Appender, BatchOutcome, QUEUE, Request, Submission,
+    batch::{Batch, gather},
+    call::{self, CallError},
+};
+use crate::{
+    Position, RecordedEvent, StoredReceipt, cache::Cache, read, recent::Recent, stream,
+    unit::Placed,
+};
+
+/// Longest wait between two attempts to reach the database again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+pub(crate) struct WriterConfig {
+    pub connect: PgConnectOptions,
+    /// How long units may wait for a lost database before they are answered as unknown.
+    pub patience: Duration,
+}
+
+/// The writing task's state.
+pub(crate) struct Writer {
+    config: WriterConfig,
+    connection: PgConnection,
+    requests: mpsc::Receiver<Request>,
+    waiting: VecDeque<Submission>,
+    cache: Arc<Cache>,
+    recent: Arc<Recent>,
+    head: watch::Sender<Position>,
+    epoch: watch::Sender<Uuid>,
+    /// The newest event that this process knows: tells whether the log is still the same one.
+    last: Option<(Position, Uuid)>,
+}
+
+impl Writer {
+    /// Connects, reads the head and starts the task.
+    pub(crate) async fn start(
+        config: WriterConfig,
+        cache: Arc<Cache>,
+        recent: Arc<Recent>,
+        head: watch::Sender<Position>,
+        epoch: watch::Sender<Uuid>,
+    ) -> Result<Appender, sqlx::Error> {
+        let (sender, requests) = mpsc::channel(QUEUE);
+        let connection = PgConnection::connect_with(&config.connect).await?;
+        let waiting = VecDeque::new();
+        let mut writer =
+            Self { config, connection, requests, waiting, cache, recent, head, epoch, last: None };
+        writer.begin_anew().await?;
+        tokio::spawn(writer.run());
+        Ok(Appender { requests: sender })
+    }
+
+    async fn run(mut self) {
+        while let Some(request) = self.requests.recv().await {
+            let mut caught_up = Vec::new();
+            self.accept(request, &mut caught_up);
+            while let Ok(request) = self.requests.try_recv() {
+                self.accept(request, &mut caught_up);
+            }
+            if !caught_up.is_empty() {
+                self.catch_up().await;
+                for done in caught_up {
+                    // The caller may have gone; then nobody waits.
+                    let _ = done.send(());
+                }
+            }
+            while !self.waiting.is_empty() {
+                self.write_next().await;
+                while let Ok(request) = self.requests.try_recv() {
+                    self.accept(request, &mut Vec::new());
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, request: Request, caught_up: &mut Vec<tokio::sync::oneshot::Sender<()>>) {
+        match request {
+            Request::Append(submission) => self.waiting.push_back(*submission),
+            // Inside the write loop a batch has just been written, which has caught up as well:
+            // the dropped sender wakes the caller.
+            Request::CatchUp(done) => caught_up.push(done),
+        }
+    }
+
+    /// Writes one batch from the front of the queue.
+    async fn write_next(&mut self) {
+        let gathered = gather(&mut self.waiting, &self.cache);
+        for submission in gathered.moved {
+            answer(submission, Err(AppendError::Moved));
+        }
+        if gathered.batch.units.is_empty() {
+            return;
+        }
+        metrics::histogram!("agora_append_batch_units").record(gathered.batch.units.len() as f64);
+        let deadline = Instant::now() + self.config.patience;
+        // Halves of a batch that holds a bad unit are written one after the other.
+        let mut batches = VecDeque::from([(gathered.batch, false)]);
+        while let Some((batch, resent)) = batches.pop_front() {
+            match call::append(&mut self.connection, &batch, resent).await {
+                Ok(outcome) => self.settle(batch, outcome).await,
+                Err(CallError::Lost(error)) => {
+                    tracing::warn!(%error, "lost the database with a batch in flight");
+                    match self.reconnect(deadline).await {
+                        // The same log: whatever was written is found by its event ids.
+                        Some(true) => batches.push_front((batch, true)),
+                        Some(false) => refuse(batch, &AppendError::Moved),
+                        None => refuse(batch, &AppendError::Unknown),
+                    }
+                }
+                Err(CallError::Unwilling(error)) => {
+                    tracing::error!(%error, "the log cannot write");
+                    refuse(batch, &AppendError::Unavailable);
+                }
+                Err(CallError::Written) if !resent => batches.push_front((batch, true)),
+                Err(CallError::Written) => refuse(batch, &AppendError::Data("23505".into())),
+                Err(CallError::Data(state)) => match bisect(batch) {
+                    Ok((first, second)) => {
+                        batches.push_front((second, resent));
+                        batches.push_front((first, resent));
+                    }
+                    Err(alone) => refuse(alone, &AppendError::Data(state)),
+                },
+            }
+        }
+    }
+
+    /// Takes a written batch into the cache and answers its units, in that order: who is answered
+    /// may send the next command, which must find the new state.
+    async fn settle(&mut self, batch: Batch, outcome: BatchOutcome) {
+        let mut refused: HashMap<usize, (String, Option<String>)> =
+            outcome.refused.into_iter().map(|it| (it.unit, (it.why, it.detail))).collect();
+        let foreign = match self.changes_up_to(outcome.head).await {
+            Ok(foreign) => foreign,
+            Err(error) => {
+                // Without knowing what others wrote, nothing that is cached can be trusted.
+                tracing::warn!(%error, "could not read what others wrote; forgetting the cache");
+                self.cache.forget(outcome.head);
+                Vec::new()
+            }
+        };
+        let mut position = outcome.head;
+        let mut changes = foreign;
+        let mut states = Vec::new();
+        let mut recorded = Vec::new();
+        let mut answers = Vec::with_capacity(batch.units.len());
+        for (index, Submission { unit, reply }) in batch.units.into_iter().enumerate() {
+            if let Some((why, detail)) = refused.remove(&(index + 1)) {
+                answers.push((reply, refusal(&why, detail)));
+                continue;
+            }
+            let first_position = if unit.events.is_empty() { outcome.head } else { position + 1 };
+            for event in unit.events {
+                position += 1;
+                changes.push((position, event.stream.key()));
+                self.last = Some((position, event.event_id));
+                recorded.push(RecordedEvent {
+                    position,
+                    event_id: event.event_id,
+                    aggregate_type: event.stream.aggregate_type.to_owned(),
+                    aggregate_id: event.stream.aggregate_id.as_ref().to_owned(),
+                    sequence: event.sequence,
+                    event_type: event.event_type.to_owned(),
+                    event_version: event.event_version.to_owned(),
+                    payload: event.payload,
+                    metadata: event.metadata,
+                    recorded_at: outcome.recorded_at,
+                });
+            }
+            states.extend(unit.after);
+            let placed = Placed { first_position, recorded_at: outcome.recorded_at };
+            answers.push((reply, Ok(Appended::Now(placed))));
+        }
+        metrics::counter!("agora_events_appended").increment(recorded.len() as u64);
+        self.cache.advance(changes, states, position);
+        self.recent.push(recorded);
+        self.head.send_replace(position);
+        for (reply, outcome) in answers {
+            // A caller that went away does not undo what was written.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// The streams that changed after what is known, up to a position.
+    async fn changes_up_to(&mut self, head: Position) -> Result<Vec<(Position, i64)>, sqlx::Error> {
+        let known = self.cache.known();
+        if head <= known {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(i64, String, String, Uuid)> = sqlx::query_as(
+            "SELECT position, aggregate_type, aggregate_id, event_id FROM log.events
+             WHERE position > $1 AND position <= $2 ORDER BY position",
+        )
+        .bind(read::to_db(known))
+        .bind(read::to_db(head))
+        .fetch_all(&mut self.connection)
+        .await?;
+        if let Some((position, .., event_id)) = rows.last() {
+            self.last = Some((read::from_db(*position), *event_id));
+        }
+        Ok(rows
+            .into_iter()
+            .map(|(position, aggregate_type, aggregate_id, _)| {
+                (read::from_db(position), stream::key(&aggregate_type, &aggregate_id))
+            })
+            .collect())
+    }
+
+    async fn catch_up(&mut self) {
+        let caught_up = async {
+            let head = read::head(&mut self.connection).await?;
+            let changes = self.changes_up_to(head).await?;
+            Ok::<_, sqlx::Error>((head, changes))
+        };
+        match caught_up.await {
+            Ok((head, changes)) if head > self.cache.known() => {
+                self.cache.advance(changes, [], head);
+                self.head.send_replace(head);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "lost the database");
+                self.reconnect(Instant::now() + self.config.patience).await;
+            }
+        }
+    }
+
+    /// Connects again. `Some(true)`: the log continues what was known; `Some(false)`: it is another
+    /// history (a restore), and everything has been forgotten; `None`: not in time.
+    async fn reconnect(&mut self, deadline: Instant) -> Option<bool> {
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.try_reconnect().await {
+                Ok(same) => return Some(same),
+                Err(error) if Instant::now() + pause > deadline => {
+                    tracing::error!(%error, "the database did not come back in time");
+                    return None;
+                }
+                Err(error) => tracing::debug!(%error, "the database is still away"),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
+        }
+    }
+
+    async fn try_reconnect(&mut self) -> Result<bool, sqlx::Error> {
+        self.connection = PgConnection::connect_with(&self.config.connect).await?;
+        let last = self.last;
+        let same = match last {
+            None => true,
+            Some((position, event_id)) => {
+                let there: Option<Uuid> =
+                    sqlx::query_scalar("SELECT event_id FROM log.events WHERE position = $1")
+                        .bind(read::to_db(position))
+                        .fetch_optional(&mut self.connection)
+                        .await?;
+                there == Some(event_id)
+            }
+        };
+        self.begin_anew().await?;
+        Ok(same)
+    }
+
+    /// Forgets what is cached and stands at the log's head.
+    async fn begin_anew(&mut self) -> Result<(), sqlx::Error> {
+        let last: Option<(i64, Uuid)> = sqlx::query_as(
+            "SELECT position, event_id FROM log.events ORDER BY position DESC LIMIT 1",
+        )
+        .fetch_optional(&mut self.connection)
+        .await?;
+        self.last = last.map(|(position, event_id)| (read::from_db(position), event_id));
+        let head = self.last.map_or(0, |(position, _)| position);
+        self.epoch.send_replace(read::epoch(&mut self.connection).await?);
+        self.cache.forget(head);
+        self.recent.clear();
+        self.head.send_replace(head);
+        Ok(())
+    }
+}
+
+fn answer(submission: Submission, outcome: Result<Appended, AppendError>) {
+    // The caller may have gone; then nobody waits.
+    let _ = submission.reply.send(outcome);
+}
+
+fn refuse(batch: Batch, error: &AppendError) {
+    for submission in batch.units {
+        answer(submission, Err(error.clone()));
+    }
+}
+
+/// Two halves, or the one unit that is left.
+fn bisect(mut batch: Batch) -> Result<(Batch, Batch), Batch> {
+    if batch.units.len() < 2 {
+        return Err(batch);
+    }
+    let units = batch.units.split_off(batch.units.len() / 2);
+    let second = Batch { units, known: batch.known };
+    Ok((batch, second))
+}
+
+fn refusal(why: &str, detail: Option<String>) -> Result<Appended, AppendError> {
+    match why {
+        "written" => {
+            let position = detail.and_then(|position| position.parse().ok());
+            position.map(Appended::Before).ok_or(AppendError::Unknown)
+        }
+        "receipt" => {
+            let receipt: Option<StoredReceipt> =
+                detail.and_then(|receipt| serde_json::from_str(&receipt).ok());
+            receipt.map(Appended::Receipt).ok_or(AppendError::Unknown)
+        }
+        "claim" => Err(AppendError::Claimed(detail.unwrap_or_default())),
+        _ => Err(AppendError::Moved),
+    }
+}

@@ -1,0 +1,183 @@
+//! The aggregates that decisions read, kept fresh from the log.
+//!
+//! `known` is the position up to which every entry reflects the log. The appender alone moves it,
+//! in position order: first the streams that others wrote are forgotten, then its own new states
+//! are put in. A stale entry can therefore not claim to be fresh; and guards and expected sequences
+//! make even that harmless: it would cost a retry, never a wrong event.
+
+use std::{
+    any::Any,
+    collections::{HashMap, VecDeque},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lru::LruCache;
+
+use crate::{Position, StreamName, unit::StateAfter};
+
+/// How many changes of streams are remembered to check guards in process. Guards that are older
+/// than these are checked in the database.
+const CHANGES_MAX: usize = 32_768;
+
+pub struct Cache {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    known: Position,
+    /// Raised when everything is forgotten: what was loaded before is not put in after.
+    generation: u64,
+    entries: LruCache<i64, Entry>,
+    /// The last position at which a stream changed, for changes after `changes_since`.
+    changed: HashMap<i64, Position>,
+    order: VecDeque<(Position, i64)>,
+    changes_since: Position,
+}
+
+struct Entry {
+    stream: StreamName,
+    sequence: u64,
+    state: Arc<dyn Any + Send + Sync>,
+}
+
+/// A state from the cache.
+pub struct Hit {
+    pub state: Arc<dyn Any + Send + Sync>,
+    pub sequence: u64,
+    pub known: Position,
+}
+
+/// Taken before a load, given back with what was loaded.
+#[derive(Clone, Copy)]
+pub struct Ticket {
+    pub known: Position,
+    generation: u64,
+}
+
+/// What the cache can say of a guard.
+pub(crate) enum Checked {
+    /// The stream has not changed since, up to this position.
+    HoldsTo(Position),
+    Moved,
+}
+
+impl Cache {
+    pub fn new(entries_max: NonZeroUsize, known: Position) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                known,
+                generation: 0,
+                entries: LruCache::new(entries_max),
+                changed: HashMap::new(),
+                order: VecDeque::new(),
+                changes_since: known,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half way, so a poisoned cache is a whole one.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn known(&self) -> Position {
+        self.lock().known
+    }
+
+    pub fn ticket(&self) -> Ticket {
+        let inner = self.lock();
+        Ticket { known: inner.known, generation: inner.generation }
+    }
+
+    pub fn get(&self, stream: &StreamName) -> Option<Hit> {
+        let mut inner = self.lock();
+        let known = inner.known;
+        let entry = inner.entries.get(&stream.key())?;
+        (entry.stream == *stream).then(|| Hit {
+            state: Arc::clone(&entry.state),
+            sequence: entry.sequence,
+            known,
+        })
+    }
+
+    /// Keeps what was loaded, unless the stream changed since the ticket was taken.
+    pub fn put_loaded(&self, ticket: Ticket, loaded: StateAfter) {
+        let mut inner = self.lock();
+        let fresh = inner.generation == ticket.generation
+            && matches!(inner.check(loaded.stream.key(), ticket.known), Checked::HoldsTo(known) if known == inner.known);
+        if fresh {
+            inner.put(loaded);
+        }
+    }
+
+    pub(crate) fn check(&self, key: i64, known: Position) -> Checked {
+        self.lock().check(key, known)
+    }
+
+    /// Takes in what happened from `known` + 1 on: each change's position and stream, then the new
+    /// states of the caller's own units, up to the new known position.
+    pub(crate) fn advance(
+        &self,
+        changes: impl IntoIterator<Item = (Position, i64)>,
+        states: impl IntoIterator<Item = StateAfter>,
+        known: Position,
+    ) {
+        let mut inner = self.lock();
+        for (position, key) in changes {
+            inner.entries.pop(&key);
+            inner.changed.insert(key, position);
+            inner.order.push_back((position, key));
+        }
+        while inner.order.len() > CHANGES_MAX {
+            if let Some((position, key)) = inner.order.pop_front() {
+                inner.changes_since = position;
+                if inner.changed.get(&key) == Some(&position) {
+                    inner.changed.remove(&key);
+                }
+            }
+        }
+        for state in states {
+            inner.put(state);
+        }
+        inner.known = known;
+    }
+
+    /// Forgets all: the log may be another one (a restore, a lost connection).
+    pub(crate) fn forget(&self, known: Position) {
+        let mut inner = self.lock();
+        inner.generation += 1;
+        inner.entries.clear();
+        inner.changed.clear();
+        inner.order.clear();
+        inner.known = known;
+        inner.changes_since = known;
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Inner {
+    fn check(&self, key: i64, known: Position) -> Checked {
+        if known < self.changes_since {
+            return Checked::HoldsTo(known);
+        }
+        match self.changed.get(&key) {
+            Some(position) if *position > known => Checked::Moved,
+            _ => Checked::HoldsTo(self.known.max(known)),
+        }
+    }
+
+    fn put(&mut self, state: StateAfter) {
+        self.entries.put(
+            state.stream.key(),
+            Entry { stream: state.stream, sequence: state.sequence, state: state.state },
+        );
+    }
+}

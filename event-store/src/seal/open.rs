@@ -1,0 +1,199 @@
+//! Opening sealed values: for aggregates, for auditors, and for the read tables.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::{Context, MARK, SealedText, join};
+use crate::{
+    RecordedEvent,
+    vault::{KeyName, SubjectKey, Vault, VaultError},
+};
+
+/// A value of a read table, with where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct SealedField<'a> {
+    pub aggregate_type: &'a str,
+    pub aggregate_id: &'a str,
+    pub field: &'a str,
+    pub sealed: &'a str,
+}
+
+/// What a sealed value holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opened {
+    Value(Value),
+    /// The key is destroyed (or the text is none of ours): nobody can read it any more.
+    Erased,
+}
+
+impl Opened {
+    /// The text in it, if it is one and not erased.
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Self::Value(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Opens sealed values with the vault's keys.
+#[derive(Clone)]
+pub struct Opener {
+    vault: Vault,
+}
+
+impl Opener {
+    pub fn new(vault: Vault) -> Self {
+        Self { vault }
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Opens one field of a read table.
+    pub async fn open_text(&self, field: &SealedField<'_>) -> Result<Opened, VaultError> {
+        let opened = self.open_many(std::slice::from_ref(field)).await?;
+        Ok(opened.into_iter().next().unwrap_or(Opened::Erased))
+    }
+
+    /// Opens fields of read tables, in their order, with at most one query to the vault.
+    pub async fn open_many(&self, fields: &[SealedField<'_>]) -> Result<Vec<Opened>, VaultError> {
+        let parsed: Vec<Option<SealedText>> =
+            fields.iter().map(|field| SealedText::parse(field.sealed)).collect();
+        let keys = self.vault.find(&names(parsed.iter().flatten())).await?;
+        Ok(fields
+            .iter()
+            .zip(parsed)
+            .map(|(field, text)| {
+                text.and_then(|text| {
+                    let context = Context {
+                        aggregate_type: field.aggregate_type,
+                        aggregate_id: field.aggregate_id,
+                        sequence: text.sequence,
+                        field: field.field,
+                    };
+                    open(&text, &context, &keys)
+                })
+                .map_or(Opened::Erased, Opened::Value)
+            })
+            .collect())
+    }
+
+    /// An event's payload as an auditor reads it: values in the clear, `{"$erased": true}` where
+    /// the key is gone.
+    pub async fn open_payload(&self, event: &RecordedEvent) -> Result<Value, VaultError> {
+        let mut payload = serde_json::from_str(&event.payload)
+            .map_err(|error| sqlx::Error::Decode(error.into()))?;
+        self.open_json(
+            &event.aggregate_type,
+            &event.aggregate_id,
+            event.sequence,
+            &mut payload,
+            &|_, value| value.unwrap_or_else(|| json!({ "$erased": true })),
+        )
+        .await?;
+        Ok(payload)
+    }
+
+    /// An event's payload as the domain reads it: personal values with subject and category.
+    pub(crate) async fn open_for_domain(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        sequence: u64,
+        payload: &mut Value,
+    ) -> Result<(), VaultError> {
+        self.open_json(aggregate_type, aggregate_id, sequence, payload, &|text, value| {
+            json!({ MARK: {
+                "subject": text.subject.as_str(),
+                "category": text.category.as_str(),
+                "value": value,
+            }})
+        })
+        .await
+    }
+
+    async fn open_json(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        sequence: u64,
+        payload: &mut Value,
+        shape: &(dyn Fn(&SealedText, Option<Value>) -> Value + Sync),
+    ) -> Result<(), VaultError> {
+        let mut texts = Vec::new();
+        collect(payload, &mut texts);
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let keys = self.vault.find(&names(&texts)).await?;
+        let here = Context { aggregate_type, aggregate_id, sequence, field: "" };
+        if let Value::Object(variant) = payload {
+            for content in variant.values_mut() {
+                replace(content, String::new(), &here, &keys, shape);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names<'a>(texts: impl IntoIterator<Item = &'a SealedText>) -> Vec<KeyName> {
+    let mut names: Vec<KeyName> = Vec::new();
+    for text in texts {
+        let name = (text.subject.clone(), text.category);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn open(
+    text: &SealedText,
+    context: &Context<'_>,
+    keys: &HashMap<KeyName, SubjectKey>,
+) -> Option<Value> {
+    match keys.get(&(text.subject.clone(), text.category)) {
+        Some(SubjectKey::Present(key)) => text.open(context, key),
+        _ => None,
+    }
+}
+
+fn collect(value: &Value, texts: &mut Vec<SealedText>) {
+    match value {
+        Value::String(text) if SealedText::is(text) => texts.extend(SealedText::parse(text)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| collect(field, texts)),
+        _ => {}
+    }
+}
+
+fn replace(
+    value: &mut Value,
+    path: String,
+    here: &Context<'_>,
+    keys: &HashMap<KeyName, SubjectKey>,
+    shape: &(dyn Fn(&SealedText, Option<Value>) -> Value + Sync),
+) {
+    match value {
+        Value::String(text) => {
+            if let Some(text) = SealedText::parse(text) {
+                let context = Context { field: &path, ..*here };
+                *value = shape(&text, open(&text, &context, keys));
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                replace(item, join(&path, &index.to_string()), here, keys, shape);
+            }
+        }
+        Value::Object(fields) => {
+            for (field, item) in fields {
+                replace(item, join(&path, field), here, keys, shape);
+            }
+        }
+        _ => {}
+    }
+}
