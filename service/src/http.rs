@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 use crate::{
     client_address::TrustedProxies,
     problem::{self, Kind, Problem},
+    telemetry,
 };
 
 /// A body may have at most so many bytes.
@@ -82,6 +83,7 @@ pub async fn serve_on(
     if tokio::time::timeout(DRAIN_LIMIT, connections.shutdown()).await.is_err() {
         warn!(open, "requests were still in flight after {} s: dropped", DRAIN_LIMIT.as_secs());
     }
+    telemetry::flush().await;
     Ok(())
 }
 

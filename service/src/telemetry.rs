@@ -1,10 +1,16 @@
 //! Logs, traces and metrics.
 
+mod traces;
+
 use std::{io::IsTerminal, panic::PanicHookInfo, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::{error, level_filters::LevelFilter};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+pub(crate) use traces::{continue_trace, flush};
 
 /// Upper bounds, in seconds, of the buckets of every histogram whose name ends in `_seconds`.
 const SECONDS: [f64; 14] =
@@ -33,11 +39,14 @@ pub enum TelemetryError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
+    #[error("traces cannot be set up; see the OTEL_EXPORTER_OTLP_* variables: {0}")]
+    Traces(String),
     #[error("telemetry was set up twice: {0}")]
     Twice(String),
 }
 
-/// Sets up logs to standard error and metrics; once per process, inside the tokio runtime.
+/// Sets up logs to standard error, metrics and, where a collector is named, traces; once per
+/// process, inside the tokio runtime.
 ///
 /// `AGORA_LOG`, else `RUST_LOG`, filters (default `info`); `AGORA_LOG_FORMAT` is `json` or `text`
 /// (default: text on a terminal, JSON elsewhere).
@@ -56,13 +65,18 @@ pub fn init(service: &'static str) -> Result<Metrics, TelemetryError> {
         Ok("text") => false,
         _ => !std::io::stderr().is_terminal(),
     };
-    let text_layer = (!json).then(|| fmt::layer().with_writer(std::io::stderr));
-    let json_layer =
-        json.then(|| fmt::layer().json().flatten_event(true).with_writer(std::io::stderr));
+    let logs = if json {
+        fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+    } else {
+        fmt::layer().with_writer(std::io::stderr).boxed()
+    };
+    let spans = traces::tracer(service).map_err(TelemetryError::Traces)?.map(|tracer| {
+        let ours = Targets::new().with_target("agora", LevelFilter::DEBUG);
+        tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)
+    });
     tracing_subscriber::registry()
-        .with(filter)
-        .with(text_layer)
-        .with(json_layer)
+        .with(logs.with_filter(filter))
+        .with(spans)
         .try_init()
         .map_err(|error| TelemetryError::Twice(error.to_string()))?;
     std::panic::set_hook(Box::new(log_panic));

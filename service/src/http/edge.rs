@@ -21,7 +21,10 @@ use tower::Service;
 use tracing::{Instrument, debug_span, error};
 
 use super::{BODY_BYTES_MAX, body};
-use crate::problem::{self, Problem};
+use crate::{
+    problem::{self, Problem},
+    telemetry,
+};
 
 #[derive(Clone)]
 pub(super) struct Edge<S> {
@@ -63,6 +66,9 @@ where
             route = route.as_ref().map(MatchedPath::as_str),
             status = tracing::field::Empty,
         );
+        if !span.is_disabled() {
+            telemetry::continue_trace(&span, request.headers());
+        }
         let handled = AssertUnwindSafe(self.inner.call(request.map(body::bounded))).catch_unwind();
         let answered = async move {
             let response = match handled.await {
