@@ -16,6 +16,9 @@ pub(crate) use traces::{continue_trace, flush};
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// Upper bounds of the buckets of histograms that count things: units a batch, events a load.
+const COUNTS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
 /// What `/metrics` shows.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
@@ -83,6 +86,7 @@ pub fn init(service: &'static str) -> Result<Metrics, TelemetryError> {
 
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .and_then(|builder| builder.set_buckets(&COUNTS))
         .map_err(|error| TelemetryError::Metrics(error.to_string()))?
         .add_global_label("service", service)
         .build_recorder();
