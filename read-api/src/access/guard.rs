@@ -1,0 +1,71 @@
+//! The door of every route: who asks, whether they may, and a record of every refusal (AUD-06).
+
+use agora_event_store::security::{Outcome, SecurityRecord};
+use agora_service::{client_address::ClientAddress, problem::Problem};
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    Caller, permissions,
+    session::{self, Refused},
+};
+use crate::{
+    app::Shared,
+    error::{BrokenRule, ReadError},
+};
+
+/// Lets a request through to its handler with its [`Caller`], or refuses it.
+///
+/// A refusal, here or by the handler, leaves a security record before the reply goes out.
+pub async fn guard(
+    State(app): State<Shared>,
+    path: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let client_address = request.extensions().get::<ClientAddress>().map(ToString::to_string);
+    let (actor, response) = match admit(&app, path.as_str(), request.headers()).await {
+        Ok(caller) => {
+            let actor = caller.actor();
+            request.extensions_mut().insert(caller);
+            (actor, next.run(request).await)
+        }
+        Err(Refused { actor, problem }) => (actor, ReadError::from(problem).into_response()),
+    };
+    let status = response.status();
+    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        let rule = response.extensions().get::<BrokenRule>().and_then(|rule| rule.0);
+        let record = SecurityRecord {
+            kind: "refusal",
+            // Who is known was stopped; who is not failed to get in.
+            outcome: if actor.is_some() { Outcome::Blocked } else { Outcome::Failure },
+            actor,
+            action: path.as_str().to_owned(),
+            rule,
+            status: status.as_u16(),
+            client_address,
+        };
+        app.security.write(record).await;
+    }
+    response
+}
+
+async fn admit(app: &Shared, route: &str, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let caller = session::caller(&app.primary, headers).await?;
+    if permissions::may(caller.roles(), route) {
+        return Ok(caller);
+    }
+    Err(match caller.actor() {
+        None => session::token_is_missing().into(),
+        Some(actor) => Refused {
+            actor: Some(actor),
+            problem: Problem::forbidden(
+                "Your role may not read this; /openapi.json says whose may.",
+            ),
+        },
+    })
+}

@@ -1,0 +1,102 @@
+//! Which role may read what: the permission matrix of the requirements (§2), for the read API.
+//! What is not listed here is refused.
+
+use agora_domain::identity::values::AdminScope;
+
+use Role::{Admin, Auditor, GlobalAdmin, Guest, Member, Ops};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    Guest,
+    Member,
+    Admin,
+    GlobalAdmin,
+    Auditor,
+    Ops,
+}
+
+impl Role {
+    pub const ALL: [Self; 6] = [Guest, Member, Admin, GlobalAdmin, Auditor, Ops];
+
+    /// The roles of an admin. Auditor and ops are narrower than admin: who has only these scopes
+    /// audits, or runs jobs, and does not administer.
+    pub fn of_admin(scopes: &[AdminScope]) -> Vec<Self> {
+        let narrow = |scope: &AdminScope| matches!(scope, AdminScope::Auditor | AdminScope::Ops);
+        let mut roles = Vec::new();
+        if scopes.is_empty() || !scopes.iter().all(narrow) {
+            roles.push(Admin);
+        }
+        for (scope, role) in [
+            (AdminScope::Global, GlobalAdmin),
+            (AdminScope::Auditor, Auditor),
+            (AdminScope::Ops, Ops),
+        ] {
+            if scopes.contains(&scope) {
+                roles.push(role);
+            }
+        }
+        roles
+    }
+}
+
+/// "read public communities, posts, comments, categories": everybody but ops, who read no content.
+const PUBLIC: &[Role] = &[Guest, Member, Admin, GlobalAdmin, Auditor];
+/// One's own account: everybody who has one.
+const OWN: &[Role] = &[Member, Admin, GlobalAdmin, Auditor, Ops];
+/// Admins are never members of communities.
+const OWN_MEMBERSHIPS: &[Role] = &[Member];
+/// Who may vote.
+const OWN_VOTES: &[Role] = &[Member, Admin, GlobalAdmin];
+/// The handler sees to it that a member is the post's author (PST-12).
+const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
+/// "read audit logs".
+const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
+/// The log itself, across everything.
+const AUDIT: &[Role] = &[GlobalAdmin, Auditor];
+
+/// Each route with who may read it.
+pub const PERMISSIONS: &[(&str, &[Role])] = &[
+    ("/v1/categories", PUBLIC),
+    ("/v1/communities", PUBLIC),
+    ("/v1/communities/{name}", PUBLIC),
+    ("/v1/communities/{name}/posts", PUBLIC),
+    ("/v1/posts/{id}", PUBLIC),
+    ("/v1/posts/{id}/score", PUBLIC),
+    ("/v1/posts/{id}/history", HISTORY),
+    ("/v1/me", OWN),
+    ("/v1/me/memberships", OWN_MEMBERSHIPS),
+    ("/v1/me/recent-communities", OWN_MEMBERSHIPS),
+    ("/v1/me/sessions", OWN),
+    ("/v1/me/votes", OWN_VOTES),
+    ("/v1/audit-log", AUDIT_LOG),
+    ("/v1/audit/events", AUDIT),
+    ("/v1/audit/streams/{type}/{id}", AUDIT),
+];
+
+/// Whether any of the roles may read the route.
+pub fn may(roles: &[Role], route: &str) -> bool {
+    PERMISSIONS.iter().any(|(listed, allowed)| {
+        *listed == route && roles.iter().any(|role| allowed.contains(role))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_listed_is_refused() {
+        assert!(!may(&Role::ALL, "/v1/secrets"));
+    }
+
+    #[test]
+    fn rol_auditors_and_ops_do_not_administer() {
+        use AdminScope::{Auditor as A, Global as G, Ops as O, Security as S};
+        assert_eq!(Role::of_admin(&[]), [Admin]);
+        assert_eq!(Role::of_admin(&[S]), [Admin]);
+        assert_eq!(Role::of_admin(&[G]), [Admin, GlobalAdmin]);
+        assert_eq!(Role::of_admin(&[A]), [Auditor]);
+        assert_eq!(Role::of_admin(&[A, O]), [Auditor, Ops]);
+        assert_eq!(Role::of_admin(&[S, A]), [Admin, Auditor]);
+    }
+}

@@ -1,0 +1,173 @@
+//! From a bearer token to a principal. Asked of the log on the primary at every request, never of a
+//! read table that may lag: revoking a session releases its claim, so the next request is refused.
+
+use agora_domain::{Actor, ActorKind, identity::values::AdminScope, ids::SessionId};
+use agora_service::{clock, problem::Problem};
+use axum::http::{HeaderMap, header};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+
+use super::{Caller, Principal, Role};
+use crate::error;
+
+/// Longer than any token that was ever given out.
+const TOKEN_BYTES_MAX: usize = 512;
+
+/// What is read of a `SessionIssued`; its personal fields stay sealed.
+#[derive(Deserialize)]
+struct Issued {
+    principal: Actor,
+    expires_at: DateTime<Utc>,
+}
+
+/// Why a token lets nobody in, and whose it is where that is known.
+pub(super) struct Refused {
+    pub(super) actor: Option<Actor>,
+    pub(super) problem: Problem,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { actor: None, problem }
+    }
+}
+
+/// The caller that the headers name: a guest without `Authorization`.
+///
+/// # Errors
+/// 401 where a token is sent that does not let anybody in.
+pub(super) async fn caller(primary: &PgPool, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(Caller::Guest) };
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| (1..=TOKEN_BYTES_MAX).contains(&token.len()))
+        .filter(|_| values.next().is_none())
+        .ok_or_else(|| {
+            Problem::unauthenticated("Write the token as `Authorization: Bearer <token>`, once.")
+                .with_rule("SES-13")
+        })?;
+    principal(primary, token).await.map(Caller::Principal)
+}
+
+/// What everybody is told who sends no token where one is needed.
+pub(crate) fn token_is_missing() -> Problem {
+    Problem::unauthenticated(
+        "This needs a login: send `Authorization: Bearer <token>` with a token of log-in.",
+    )
+    .with_rule("SES-13")
+}
+
+async fn principal(primary: &PgPool, token: &str) -> Result<Principal, Refused> {
+    let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()));
+    let row: Option<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT c.aggregate_id, s.payload::text,
+                CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
+                    SELECT json_agg(a.payload ORDER BY a.sequence)::text FROM log.events a
+                    WHERE a.aggregate_type = 'admin'
+                      AND a.aggregate_id = s.payload -> 'SessionIssued' -> 'principal' ->> 'id'
+                ) END
+         FROM log.claims c
+         JOIN log.events s ON s.aggregate_type = 'session' AND s.aggregate_id = c.aggregate_id
+                          AND s.sequence = 1
+         WHERE c.scope = 'session_token' AND c.key = $1",
+    )
+    .bind(hash)
+    .fetch_optional(primary)
+    .await
+    .map_err(|cause| error::database(&cause))?;
+    let Some((session_id, issued, admin)) = row else {
+        return Err(Problem::unauthenticated(
+            "The token is not one of a session, or the session was revoked: log in again.",
+        )
+        .with_rule("SES-04")
+        .into());
+    };
+    let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
+    let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
+    let session_id = session_id.parse::<SessionId>().ok();
+    let (Some(Issued { principal, expires_at }), Some(session_id)) = (issued, session_id) else {
+        tracing::error!("a session's first event cannot be read");
+        return Err(Problem::internal().into());
+    };
+    if clock::now() >= expires_at {
+        let problem = Problem::unauthenticated("The session has expired: log in again.");
+        return Err(Refused { actor: Some(principal), problem: problem.with_rule("SES-05") });
+    }
+    let roles = match principal.kind {
+        // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
+        ActorKind::Member => vec![Role::Member],
+        ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]"))
+            .map_err(|problem| Refused { actor: Some(principal), problem })?,
+        ActorKind::System => Vec::new(),
+    };
+    Ok(Principal { actor: principal, session_id, roles })
+}
+
+/// The roles that an admin's events give it now (ADM-04, ADM-06).
+fn admin_roles(events: &str) -> Result<Vec<Role>, Problem> {
+    let events: Vec<Value> = serde_json::from_str(events).unwrap_or_default();
+    let mut active = false;
+    let mut scopes: Vec<AdminScope> = Vec::new();
+    for event in &events {
+        let Some((name, content)) = event.as_object().and_then(|event| event.iter().next()) else {
+            continue;
+        };
+        match name.as_str() {
+            "AdminCreated" | "AdminReinstated" => active = true,
+            "AdminSuspended" | "AdminRetired" => active = false,
+            _ => {}
+        }
+        if let Some(changed) = content.get("scopes") {
+            // A scope that this version does not know gives nothing.
+            let known = changed.as_array().into_iter().flatten();
+            scopes = known.filter_map(|scope| AdminScope::deserialize(scope).ok()).collect();
+        }
+    }
+    if active {
+        Ok(Role::of_admin(&scopes))
+    } else {
+        Err(Problem::unauthenticated("The admin is suspended or retired.").with_rule("ADM-04"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn roles(events: &Value) -> Option<Vec<Role>> {
+        admin_roles(&events.to_string()).ok()
+    }
+
+    #[test]
+    fn adm_04_only_active_admins_have_roles() {
+        let created = json!({"AdminCreated": {"scopes": ["global"]}});
+        let suspended = json!({"AdminSuspended": {}});
+        let reinstated = json!({"AdminReinstated": {}});
+        let retired = json!({"AdminRetired": {}});
+        assert!(roles(&json!([])).is_none());
+        assert_eq!(roles(&json!([created])), Some(vec![Role::Admin, Role::GlobalAdmin]));
+        assert!(roles(&json!([created, suspended])).is_none());
+        assert!(roles(&json!([created, suspended, reinstated])).is_some());
+        assert!(roles(&json!([created, suspended, reinstated, retired])).is_none());
+    }
+
+    #[test]
+    fn adm_06_the_last_grant_or_revocation_counts() {
+        let created = json!({"AdminCreated": {"scopes": []}});
+        let granted = json!({"AdminScopeGranted": {"previous": [], "scopes": ["auditor"]}});
+        let revoked = json!({"AdminScopeRevoked": {"previous": ["auditor"], "scopes": []}});
+        assert_eq!(roles(&json!([created, granted])), Some(vec![Role::Auditor]));
+        assert_eq!(roles(&json!([created, granted, revoked])), Some(vec![Role::Admin]));
+    }
+}

@@ -1,0 +1,21 @@
+//! What the routes share.
+
+use std::sync::Arc;
+
+use agora_event_store::{Opener, security::SecurityLog};
+use sqlx::PgPool;
+
+use crate::{cursor::Cursors, freshness::Projected};
+
+pub type Shared = Arc<App>;
+
+pub struct App {
+    /// Read tables and the log, for reading; may be a replica.
+    pub reads: PgPool,
+    /// Where logins and revocations are seen at once.
+    pub primary: PgPool,
+    pub opener: Opener,
+    pub cursors: Cursors,
+    pub projected: Projected,
+    pub security: SecurityLog,
+}

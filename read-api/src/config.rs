@@ -1,0 +1,48 @@
+//! What the read API is told when it starts.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use agora_service::config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs};
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "read-api", about = "What Agora's clients, dashboards and auditors read", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or SIGINT
+    Serve(Box<Serve>),
+    /// Print the OpenAPI description
+    Openapi,
+}
+
+#[derive(Args)]
+pub struct Serve {
+    /// Where to listen
+    #[arg(long, env = "AGORA_READ_ADDR", default_value = "127.0.0.1:8081")]
+    pub addr: SocketAddr,
+
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// A replica to read from, where there is one; logins are still looked up in DATABASE_URL
+    #[arg(long, env = "AGORA_REPLICA_URL", hide_env_values = true)]
+    pub replica_url: Option<String>,
+
+    #[command(flatten)]
+    pub vault: VaultArgs,
+
+    #[command(flatten)]
+    pub nats: NatsArgs,
+
+    #[command(flatten)]
+    pub http: HttpArgs,
+
+    /// File that keeps security records while Postgres is away
+    #[arg(long, env = "AGORA_READ_SPILL_FILE")]
+    pub spill_file: Option<PathBuf>,
+}

@@ -1,0 +1,82 @@
+//! `read-api serve`.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use agora_event_store::{MasterKeys, Opener, Vault, security::SecurityLog};
+use agora_read_api::{
+    app::App,
+    config::{Cli, Command, Serve},
+    cursor::Cursors,
+    freshness::Projected,
+    http,
+};
+use agora_service::{health::Health, nats, postgres, shutdown, telemetry};
+use clap::Parser;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve(*args).await,
+        Command::Openapi => openapi(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            #[expect(clippy::print_stderr, reason = "an operator reads why it did not start")]
+            {
+                eprintln!("read-api: {failure}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Serve) -> Result<(), Failure> {
+    let metrics = telemetry::init("read-api")?;
+    let shutdown = shutdown::on_signal()?;
+
+    let pool = |url| postgres::Pool {
+        url,
+        application_name: "agora-read-api",
+        max_connections: args.database.database_connections,
+        statement_timeout: Some(Duration::from_secs(30)),
+    };
+    let primary = pool(&args.database.database_url).open()?;
+    let reads = match &args.replica_url {
+        Some(url) => pool(url).open()?,
+        None => primary.clone(),
+    };
+    let masters = MasterKeys::load(&args.vault.master_key_file)?;
+    let vault = Vault::new(pool(&args.vault.vault_url).open()?, masters);
+
+    let projected = Projected::default();
+    let client = nats::connect(&args.nats, "read-api").await?;
+    tokio::spawn(projected.clone().listen(client, shutdown.clone()));
+
+    let app = App {
+        cursors: Cursors::new(vault.masters()),
+        security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),
+        opener: Opener::new(vault),
+        projected,
+        reads: reads.clone(),
+        primary: primary.clone(),
+    };
+    // NATS is no condition: without it, reads that wait are a little slower.
+    let health = Health::new()
+        .check("log", move || postgres::ready(primary.clone()))
+        .check("read tables", move || postgres::ready(reads.clone()));
+    let routes = http::router(Arc::new(app)).merge(health.routes(metrics));
+    agora_service::http::serve(routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
+    Ok(())
+}
+
+fn openapi() -> Result<(), Failure> {
+    let description = http::description().to_pretty_json()?;
+    #[expect(clippy::print_stdout, reason = "the description is what was asked for")]
+    {
+        println!("{description}");
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The routes: a line each. A route's handler holds its query; who may read it stands in
+//! [`crate::access::PERMISSIONS`].
+
+pub mod audit_events;
+pub mod audit_log;
+pub mod audit_streams;
+pub mod categories;
+pub mod communities;
+pub mod community_posts;
+pub mod me;
+pub mod my_communities;
+pub mod my_sessions;
+pub mod my_votes;
+pub mod posts;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::app::Shared;
+
+pub fn all() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(categories::list))
+        .routes(routes!(communities::list))
+        .routes(routes!(communities::show))
+        .routes(routes!(community_posts::list))
+        .routes(routes!(posts::show))
+        .routes(routes!(posts::score))
+        .routes(routes!(audit_streams::post_history))
+        .routes(routes!(me::show))
+        .routes(routes!(my_communities::memberships))
+        .routes(routes!(my_communities::recent))
+        .routes(routes!(my_sessions::list))
+        .routes(routes!(my_votes::list))
+        .routes(routes!(audit_log::list))
+        .routes(routes!(audit_events::stream))
+        .routes(routes!(audit_streams::show))
+}

@@ -1,0 +1,210 @@
+//! A post (E14) with its score: public while it and its community are not deleted; a deleted post
+//! stays readable for its author (PST-15).
+
+use agora_domain::ids::PostId;
+use agora_event_store::{Opener, vault::VaultError};
+use axum::{extract::State, response::Response};
+use serde::Serialize;
+use sqlx::FromRow;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    access::Caller,
+    app::Shared,
+    error::ReadError,
+    freshness::fresh,
+    request::Read,
+    rows::{Instant, Sealed, with_position},
+};
+
+/// A post (E14) with its score (E15).
+#[derive(Serialize, ToSchema)]
+pub struct Post {
+    id: Uuid,
+    community_platform_community_id: Uuid,
+    #[schema(example = "rustaceans")]
+    community_name: String,
+    /// Set where a member wrote it.
+    author_memberuser_id: Option<Uuid>,
+    /// Set where an admin wrote it.
+    author_adminuser_id: Option<Uuid>,
+    /// Null where it was erased.
+    title: Option<String>,
+    /// Plain text with line breaks. Null where it was erased.
+    body: Option<String>,
+    /// As it was when the post was written; `Anonymous` where there is none, or it was erased.
+    #[schema(example = "Anonymous")]
+    author_display_name: String,
+    created_at: Instant,
+    updated_at: Instant,
+    deleted_at: Option<Instant>,
+    /// Upvotes less downvotes.
+    score: i64,
+    upvotes: i64,
+    downvotes: i64,
+    /// True where title and body were erased for good.
+    erased: bool,
+    /// The number of its events: for `If-Match` of commands.
+    sequence: i64,
+}
+
+/// As it stands in the read tables, personal fields sealed.
+#[derive(FromRow)]
+pub(super) struct PostRow {
+    pub(super) id: Uuid,
+    community_platform_community_id: Uuid,
+    community_name: String,
+    pub(super) author_memberuser_id: Option<Uuid>,
+    pub(super) author_adminuser_id: Option<Uuid>,
+    title: String,
+    body: String,
+    author_display_name: Option<String>,
+    pub(super) created_at: Instant,
+    updated_at: Instant,
+    pub(super) deleted_at: Option<Instant>,
+    pub(super) score: i64,
+    upvotes: i64,
+    downvotes: i64,
+    sequence: i64,
+}
+
+impl PostRow {
+    fn is_visible_to(&self, caller: &Caller) -> bool {
+        let author = self.author_memberuser_id.or(self.author_adminuser_id);
+        self.deleted_at.is_none() || caller.actor().map(|actor| actor.id) == author
+    }
+}
+
+/// Opens the posts' personal fields, with one question to the vault for all.
+pub(super) async fn open(opener: &Opener, rows: Vec<PostRow>) -> Result<Vec<Post>, VaultError> {
+    let mut sealed = Sealed::default();
+    let mut slots = Vec::with_capacity(rows.len());
+    for row in &rows {
+        slots.push((
+            sealed.add("post", row.id, "title", Some(&row.title)),
+            sealed.add("post", row.id, "body", Some(&row.body)),
+            sealed.add("post", row.id, "author_display_name", row.author_display_name.as_deref()),
+        ));
+    }
+    let open = sealed.open(opener).await?;
+    let texts: Vec<_> = slots
+        .into_iter()
+        .map(|(title, body, name)| (open.text(title), open.text(body), open.name(name)))
+        .collect();
+    Ok(rows
+        .into_iter()
+        .zip(texts)
+        .map(|(row, (title, body, author_display_name))| Post {
+            id: row.id,
+            community_platform_community_id: row.community_platform_community_id,
+            community_name: row.community_name,
+            author_memberuser_id: row.author_memberuser_id,
+            author_adminuser_id: row.author_adminuser_id,
+            erased: title.is_none() && body.is_none(),
+            title,
+            body,
+            author_display_name,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            deleted_at: row.deleted_at,
+            score: row.score,
+            upvotes: row.upvotes,
+            downvotes: row.downvotes,
+            sequence: row.sequence,
+        })
+        .collect())
+}
+
+const NOT_FOUND: &str = "There is no post of this id, or it is deleted.";
+
+/// Shows a post with its score.
+#[utoipa::path(get, path = "/v1/posts/{id}", tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post's id")),
+    responses((status = 200, description = "The post", body = Post),
+              (status = 304), (status = 404)))]
+pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, ReadError> {
+    let id: PostId = read.path.parse("id")?;
+    let (position, rows) = fresh(&app.projected, read.freshness, || async {
+        let rows = sqlx::query(
+            "SELECT p.*, o.*
+             FROM (SELECT least(coalesce(read.served_position('posts'), 0),
+                                coalesce(read.served_position('post_scores'), 0),
+                                coalesce(read.served_position('communities'), 0))) p
+             LEFT JOIN LATERAL (
+                 SELECT o.id, o.community_platform_community_id, c.name AS community_name,
+                        o.author_memberuser_id, o.author_adminuser_id, o.title, o.body,
+                        o.author_display_name, o.created_at, o.updated_at, o.deleted_at,
+                        coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
+                        coalesce(s.downvotes, 0) AS downvotes, o.sequence
+                 FROM read.posts o
+                 JOIN read.communities c
+                   ON c.id = o.community_platform_community_id AND c.deleted_at IS NULL
+                 LEFT JOIN read.post_scores s ON s.post_id = o.id
+                 WHERE o.id = $1
+             ) o ON true",
+        )
+        .bind(id.0)
+        .fetch_all(&app.reads)
+        .await?;
+        with_position::<PostRow>(&rows)
+    })
+    .await?;
+    let visible = rows.into_iter().filter(|post| post.is_visible_to(&read.caller)).collect();
+    match open(&app.opener, visible).await?.first() {
+        Some(post) => Ok(read.object(position, post)),
+        None => Err(ReadError::not_found(position, NOT_FOUND)),
+    }
+}
+
+/// A post's score (E15).
+#[derive(Serialize, FromRow, ToSchema)]
+pub struct PostScore {
+    post_id: Uuid,
+    /// Upvotes less downvotes (PVT-04).
+    score: i64,
+    upvotes: i64,
+    downvotes: i64,
+    /// Of the last vote.
+    updated_at: Instant,
+}
+
+/// Shows a post's score alone.
+#[utoipa::path(get, path = "/v1/posts/{id}/score", tag = "Posts",
+    params(("id" = Uuid, Path, description = "The post's id")),
+    responses((status = 200, description = "The score", body = PostScore),
+              (status = 304), (status = 404)))]
+pub async fn score(State(app): State<Shared>, read: Read) -> Result<Response, ReadError> {
+    let id: PostId = read.path.parse("id")?;
+    let viewer = read.caller.actor().map(|actor| actor.id);
+    let (position, rows) = fresh(&app.projected, read.freshness, || async {
+        let rows = sqlx::query(
+            "SELECT p.*, s.*
+             FROM (SELECT least(coalesce(read.served_position('posts'), 0),
+                                coalesce(read.served_position('post_scores'), 0),
+                                coalesce(read.served_position('communities'), 0))) p
+             LEFT JOIN LATERAL (
+                 SELECT o.id AS post_id, coalesce(s.score, 0) AS score,
+                        coalesce(s.upvotes, 0) AS upvotes, coalesce(s.downvotes, 0) AS downvotes,
+                        coalesce(s.updated_at, o.created_at) AS updated_at
+                 FROM read.posts o
+                 JOIN read.communities c
+                   ON c.id = o.community_platform_community_id AND c.deleted_at IS NULL
+                 LEFT JOIN read.post_scores s ON s.post_id = o.id
+                 WHERE o.id = $1
+                   AND (o.deleted_at IS NULL
+                        OR coalesce(o.author_memberuser_id, o.author_adminuser_id) = $2)
+             ) s ON true",
+        )
+        .bind(id.0)
+        .bind(viewer)
+        .fetch_all(&app.reads)
+        .await?;
+        with_position::<PostScore>(&rows)
+    })
+    .await?;
+    match rows.first() {
+        Some(score) => Ok(read.object(position, score)),
+        None => Err(ReadError::not_found(position, NOT_FOUND)),
+    }
+}
