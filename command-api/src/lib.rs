@@ -1,1 +1,25 @@
+//! Commands in: HTTP → authenticate → parse → decide → one unit to the log → reply.
+//!
+//! **Architecture invariant.** A command's way has four hops: the route ([`http`]), the use case
+//! (one file in [`commands`]), the aggregate (in the domain), the log. Nothing is answered as done
+//! before the log has it.
 
+pub mod app;
+pub mod authenticate;
+pub mod bootstrap;
+pub mod command;
+pub mod commands;
+pub mod decision;
+pub mod execute;
+pub mod fields;
+pub mod http;
+pub mod openapi;
+pub mod passwords;
+pub mod permission;
+pub mod refusal;
+pub mod reply;
+pub mod sessions;
+pub mod throttle;
+
+pub use app::{App, Settings};
+pub use command::Command;

@@ -60,10 +60,16 @@ pub struct RelayConfig {
 }
 
 /// Relays until cancelled. Failures are logged and tried again: the log keeps what waits.
-pub async fn run(log: EventLog, config: RelayConfig, stop: CancellationToken) {
+///
+/// `ensure` makes the stream where it is not there: the broker may lose its storage at any time.
+pub async fn run<F, E>(log: EventLog, config: RelayConfig, ensure: F, stop: CancellationToken)
+where
+    F: Fn() -> E,
+    E: Future<Output = Result<(), String>>,
+{
     let relaying = async {
         loop {
-            if let Err(error) = hold_lease(&log, &config).await {
+            if let Err(error) = hold_lease(&log, &config, &ensure).await {
                 metrics::counter!("agora_relay_failures").increment(1);
                 tracing::warn!(%error, "the relay begins anew");
             }
@@ -114,7 +120,15 @@ async fn listen(log: &EventLog, client: &async_nats::Client) {
     }
 }
 
-async fn hold_lease(log: &EventLog, config: &RelayConfig) -> Result<(), RelayError> {
+async fn hold_lease<F, E>(
+    log: &EventLog,
+    config: &RelayConfig,
+    ensure: &F,
+) -> Result<(), RelayError>
+where
+    F: Fn() -> E,
+    E: Future<Output = Result<(), String>>,
+{
     let mut connection = PgConnection::connect_with(&config.connect).await?;
     let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
         .bind(LEASE)
@@ -129,6 +143,7 @@ async fn hold_lease(log: &EventLog, config: &RelayConfig) -> Result<(), RelayErr
     let mut head = log.head();
     loop {
         // Anew after every failure: the broker may have lost its storage, the log may be another.
+        ensure().await.map_err(RelayError::Broker)?;
         let stream = jetstream.get_stream(&config.stream).await.map_err(RelayError::broker)?;
         let (epoch, position) = begin(&mut connection, &stream).await?;
         relay_from(log, &mut connection, &mut publisher, &mut head, epoch, position).await?;

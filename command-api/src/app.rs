@@ -1,0 +1,125 @@
+//! What every command can reach.
+
+use std::{sync::Arc, time::Duration};
+
+use agora_domain::identity::password::PASSWORD_CHARACTERS_MIN;
+use agora_event_store::{EventLog, security::SecurityLog, vault::Key};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::{
+    authenticate::Tokens, passwords::Hasher, permission::Matrix, sessions::Activity,
+    throttle::Throttle,
+};
+
+/// What an operator can choose.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// A session ends so long after its login, in seconds.
+    #[arg(long, env = "AGORA_SESSION_LIFETIME_SECONDS", default_value_t = 30 * 24 * 3_600,
+          value_parser = clap::value_parser!(u32).range(60..))]
+    pub session_lifetime_seconds: u32,
+    /// A session ends when it is not used for so long, in seconds.
+    #[arg(long, env = "AGORA_SESSION_IDLE_SECONDS", default_value_t = 7 * 24 * 3_600,
+          value_parser = clap::value_parser!(u32).range(60..))]
+    pub session_idle_seconds: u32,
+    /// Sessions of one principal at once; the oldest is revoked when there would be more (SES-07).
+    #[arg(long, env = "AGORA_MAX_CONCURRENT_SESSIONS", default_value_t = 10)]
+    pub sessions_max: usize,
+    /// Characters that a new password must have; never below 8 (CRD-06).
+    #[arg(long, env = "AGORA_PASSWORD_CHARACTERS_MIN", default_value_t = PASSWORD_CHARACTERS_MIN)]
+    pub password_characters_min: usize,
+    /// Failed logins for one account in a quarter of an hour before it has to wait (CRD-12).
+    #[arg(long, env = "AGORA_LOGIN_FAILURES_PER_ACCOUNT", default_value_t = 10)]
+    pub login_failures_per_account: u32,
+    /// Failed logins from one address in a quarter of an hour before it has to wait (CRD-12).
+    #[arg(long, env = "AGORA_LOGIN_FAILURES_PER_ADDRESS", default_value_t = 100)]
+    pub login_failures_per_address: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            session_lifetime_seconds: 30 * 24 * 3_600,
+            session_idle_seconds: 7 * 24 * 3_600,
+            sessions_max: 10,
+            password_characters_min: PASSWORD_CHARACTERS_MIN,
+            login_failures_per_account: 10,
+            login_failures_per_address: 100,
+        }
+    }
+}
+
+/// The command API's parts. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+pub struct Parts {
+    pub log: EventLog,
+    pub security: SecurityLog,
+    pub settings: Settings,
+    pub tokens: Tokens,
+    pub hasher: Hasher,
+    pub matrix: Matrix,
+    pub activity: Activity,
+    pub account_failures: Throttle,
+    pub address_failures: Throttle,
+    email_key: Key,
+    receipt_key: Key,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl App {
+    pub fn new(log: EventLog, security: SecurityLog, settings: Settings) -> Self {
+        let window = Duration::from_secs(15 * 60);
+        let masters = log.vault().masters();
+        let (email_key, receipt_key) = (masters.derive("email-index"), masters.derive("receipts"));
+        Self {
+            parts: Arc::new(Parts {
+                tokens: Tokens::new(),
+                hasher: Hasher::new(),
+                matrix: Matrix::new(),
+                activity: Activity::start(log.pool().clone(), settings.session_idle_seconds),
+                account_failures: Throttle::new(settings.login_failures_per_account, window),
+                address_failures: Throttle::new(settings.login_failures_per_address, window),
+                email_key,
+                receipt_key,
+                log,
+                security,
+                settings,
+            }),
+        }
+    }
+}
+
+impl Parts {
+    /// The blind index of an e-mail address: HMAC-SHA-256 under a secret, so that the claims tell
+    /// nobody who is registered (CRD-11).
+    pub fn email_index(&self, email: &agora_domain::values::Email) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        URL_SAFE_NO_PAD.encode(mac(&self.email_key, &[email.folded().as_bytes()]))
+    }
+
+    /// What a receipt keeps of its request.
+    pub fn request_hmac(&self, command: &str, body: &[u8]) -> [u8; 32] {
+        mac(&self.receipt_key, &[command.as_bytes(), b"\0", body])
+    }
+}
+
+fn mac(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.as_ref()).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}

@@ -1,0 +1,53 @@
+//! What a command is: its name, its body, and its use case.
+
+use agora_service::problem::Problem;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    decision::{Decision, Done},
+    fields::WrongFields,
+    refusal::CommandError,
+};
+
+/// One command; each has a file of its own in [`crate::commands`].
+pub trait Command: Sized + Send + Sync + 'static {
+    /// In kebab case; the path is `/v1/commands/{NAME}`.
+    const NAME: &'static str;
+    /// One line for the OpenAPI document.
+    const SUMMARY: &'static str;
+    /// The rules that it may break, for the OpenAPI document.
+    const RULES: &'static [&'static str];
+    /// The reply holds a secret, so no receipt may keep it: `Idempotency-Key` is refused.
+    const SECRET_REPLY: bool = false;
+    /// The body as it comes.
+    type Body: DeserializeOwned + Default + ToSchema + Send;
+
+    /// The body's values, all wrong ones reported together.
+    fn parse(body: Self::Body, wrong: &mut WrongFields) -> Option<Self>;
+
+    /// Work that must not be done again when the decision is: hashing a password.
+    fn prepare(
+        &mut self,
+        _: &crate::App,
+        _: &crate::execute::Caller,
+    ) -> impl Future<Output = Result<(), Problem>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// The stream that this command will most likely write to, where many may want it at once:
+    /// commands on one stream are decided one after the other.
+    fn queue(&self, _: &crate::execute::Caller) -> Option<String> {
+        None
+    }
+
+    /// Loads what the decision needs, decides, and says what was made or changed.
+    fn decide(
+        &self,
+        decision: &mut Decision<'_>,
+    ) -> impl Future<Output = Result<Done, CommandError>> + Send;
+
+    /// A body for the documentation.
+    fn example() -> Value;
+}

@@ -1,0 +1,224 @@
+//! `log-in`: a new session for whoever knows the password.
+
+use std::net::IpAddr;
+
+use agora_domain::{
+    Actor, ActorKind, PersonalCategory,
+    identity::{
+        admin::Admin,
+        credential::Credential,
+        member::Member,
+        password::PasswordAttempt,
+        principal_sessions::{OpenSession, PrincipalSessions, PrincipalSessionsCommand},
+        session::{IssueSession, Session, SessionCommand},
+        values::{DeviceInfo, RevocationCause},
+    },
+    ids::SessionId,
+    values::Email,
+};
+use agora_event_store::Loaded;
+use agora_service::problem::Problem;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::register_member::EMAIL;
+use crate::{
+    App, Command,
+    authenticate::{self, SESSION_TOKEN},
+    decision::{Decision, Done},
+    execute::Caller,
+    fields::{Field, WrongFields},
+    refusal::{CommandError, unavailable},
+    sessions,
+};
+
+pub const NAME: &str = "log-in";
+
+/// Logs in.
+pub struct LogIn {
+    email: Email,
+    password: PasswordAttempt,
+    verified: Option<Verified>,
+}
+
+/// What `prepare` found out.
+struct Verified {
+    principal: Actor,
+    credential: Loaded<Credential>,
+    token: Zeroizing<String>,
+}
+
+/// The body of `log-in`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogInBody {
+    #[schema(value_type = String, required, format = Email)]
+    #[serde(default)]
+    email: Field<Email>,
+    #[schema(value_type = String, required, format = Password, max_length = 1_024)]
+    #[serde(default)]
+    password: Field<PasswordAttempt>,
+}
+
+impl Command for LogIn {
+    const NAME: &'static str = NAME;
+    const SUMMARY: &'static str = "Log in: returns a session's token";
+    const RULES: &'static [&'static str] =
+        &["CRD-04", "CRD-09", "CRD-12", "SES-03", "SES-07", "SES-09", "ADM-04", "ESX-04"];
+    const SECRET_REPLY: bool = true;
+    type Body = LogInBody;
+
+    fn parse(body: LogInBody, wrong: &mut WrongFields) -> Option<Self> {
+        let email = wrong.required("/email", body.email);
+        let password = wrong.required("/password", body.password);
+        Some(Self { email: email?, password: password?, verified: None })
+    }
+
+    async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
+        let account = app.email_index(&self.email);
+        let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
+        let wait = app.account_failures.wait(&account).or(app.address_failures.wait(address));
+        if let Some(wait) = wait {
+            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+            return Err(Problem::too_many_requests(seconds).with_rule("CRD-12"));
+        }
+        let credential = credential(app, &account).await?;
+        let hash = credential.as_ref().and_then(|it| it.state.password_hash().cloned());
+        let right = app.hasher.verify(self.password.clone(), hash).await?;
+        match credential.and_then(|it| it.state.holder().map(|holder| (it, holder))) {
+            Some((credential, principal)) if right => {
+                app.account_failures.succeeded(&account);
+                let token = Zeroizing::new(new_token()?);
+                self.verified = Some(Verified { principal, credential, token });
+                Ok(())
+            }
+            _ => {
+                app.account_failures.failed(&account);
+                app.address_failures.failed(address);
+                Err(wrong_login())
+            }
+        }
+    }
+
+    fn queue(&self, _: &Caller) -> Option<String> {
+        self.verified.as_ref().map(|verified| PrincipalSessions::stream_id(verified.principal))
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        let Some(Verified { principal, credential, token }) = &self.verified else {
+            return Err(Problem::internal().into());
+        };
+        let principal = *principal;
+        // A password that was changed meanwhile fails this guard, and the login with it.
+        decision.unit.guards.push(credential.guard());
+        let current = decision.load::<Credential>(&*credential.stream.aggregate_id).await?;
+        if current.sequence != credential.sequence {
+            return Err(wrong_login().into());
+        }
+        let session_id: SessionId = decision.new_id();
+        let lifetime = i64::from(decision.app.settings.session_lifetime_seconds);
+        let expires_at = decision.now + TimeDelta::seconds(lifetime);
+        let may_log_in = may_log_in(decision, principal).await?;
+        make_room(decision, principal, session_id, expires_at).await?;
+        let network = PersonalCategory::Network;
+        let address: Option<IpAddr> =
+            decision.caller.address.as_ref().and_then(|(_, address)| address.parse().ok());
+        let device = decision.caller.user_agent.as_deref().map(DeviceInfo::from);
+        let issue = IssueSession {
+            session_id,
+            principal,
+            issued_at: decision.now,
+            expires_at,
+            device_info: device.map(|device| decision.personal(principal, network, device)),
+            ip_address: address.map(|address| decision.personal(principal, network, address)),
+            principal_may_log_in: may_log_in,
+        };
+        let session = decision.begin::<Session>(session_id);
+        decision.decide_on_target(&session, SessionCommand::Issue(issue)).await?;
+        let key = authenticate::claim_key(&authenticate::hash(token));
+        decision.take(SESSION_TOKEN, key, session_id);
+        Ok(Done::of::<Session>(session_id).with_result(json!({
+            "token": token.as_str(),
+            "expires_at": agora_event_store::read::rfc3339_micros(expires_at),
+            "session_id": session_id,
+            "principal": { "kind": principal.kind, "id": principal.id },
+        })))
+    }
+
+    fn example() -> Value {
+        json!({ "email": "ola@example.org", "password": "an uncommon phrase of words" })
+    }
+}
+
+/// The same words whether there is an account or not (CRD-09).
+fn wrong_login() -> Problem {
+    Problem::unauthenticated("The e-mail address or the password is wrong.").with_rule("CRD-09")
+}
+
+/// 256 bits from the operating system, in base64url (SES-08).
+fn new_token() -> Result<String, Problem> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut()).map_err(|_| Problem::internal())?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes.as_ref()))
+}
+
+async fn credential(app: &App, account: &str) -> Result<Option<Loaded<Credential>>, Problem> {
+    let id: Option<String> =
+        sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
+            .bind(EMAIL)
+            .bind(account)
+            .fetch_optional(app.log.pool())
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "cannot look up a credential");
+                unavailable()
+            })?;
+    let Some(id) = id else { return Ok(None) };
+    match app.log.load::<Credential>(&id).await {
+        Ok(credential) => Ok(Some(credential)),
+        Err(error) => match CommandError::from(error) {
+            CommandError::Refused(problem) => Err(problem),
+            CommandError::Moved => Err(unavailable()),
+        },
+    }
+}
+
+async fn may_log_in(decision: &mut Decision<'_>, principal: Actor) -> Result<bool, CommandError> {
+    let id = principal.id.to_string();
+    Ok(match principal.kind {
+        ActorKind::Member => decision.load::<Member>(id).await?.state.may_log_in(),
+        ActorKind::Admin => decision.load::<Admin>(id).await?.state.is_active(),
+        ActorKind::System => false,
+    })
+}
+
+/// Opens a place in the principal's list; the sessions that have to go for it are revoked, and so
+/// is the one that the login was sent with (SES-07, SES-09).
+async fn make_room(
+    decision: &mut Decision<'_>,
+    principal: Actor,
+    session_id: SessionId,
+    expires_at: chrono::DateTime<chrono::Utc>,
+) -> Result<(), CommandError> {
+    let sessions_max = decision.app.settings.sessions_max;
+    let now = decision.now;
+    let list = decision.load::<PrincipalSessions>(PrincipalSessions::stream_id(principal)).await?;
+    let mut superseded = list.state.superseded(now, sessions_max);
+    let replaced = decision
+        .caller
+        .principal
+        .as_ref()
+        .filter(|sender| sender.actor == principal)
+        .map(|sender| sender.session_id)
+        .filter(|replaced| !superseded.contains(replaced));
+    superseded.extend(replaced);
+    for session_id in superseded {
+        sessions::revoke(decision, session_id, principal, RevocationCause::Superseded).await?;
+    }
+    let open = OpenSession { principal, session_id, expires_at, now, sessions_max };
+    decision.decide(&list, PrincipalSessionsCommand::Open(open)).await
+}

@@ -1,0 +1,154 @@
+//! `register-member`: makes an account, a credential and the member who holds it.
+
+use agora_domain::{
+    Actor, PersonalCategory,
+    identity::{
+        credential::{Credential, CredentialCommand, RegisterCredential},
+        member::{Member, MemberCommand, RegisterMember as Register},
+        password::{Password, PasswordHash},
+    },
+    ids::{CredentialId, MemberId},
+    values::{DisplayName, Email},
+};
+use agora_service::problem::Problem;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    App, Command,
+    decision::{Decision, Done},
+    execute::Caller,
+    fields::{Field, WrongFields},
+    refusal::CommandError,
+};
+
+/// The scope of claims under which e-mail addresses stand, as blind indexes.
+pub const EMAIL: &str = "email";
+
+/// Makes an account.
+pub struct RegisterMember {
+    email: Email,
+    password: NewPassword,
+    display_name: Option<DisplayName>,
+}
+
+/// A password until it is hashed.
+pub enum NewPassword {
+    Given(Box<str>),
+    Hashed(PasswordHash),
+}
+
+impl NewPassword {
+    /// Checks the password against the configured minimum and hashes it.
+    pub async fn hash(&mut self, app: &App) -> Result<(), Problem> {
+        if let Self::Given(raw) = self {
+            let password = Password::parse_with_min(raw, app.settings.password_characters_min)
+                .map_err(|broken| {
+                    let mut wrong = WrongFields::default();
+                    let _: Option<()> = wrong.note("/password", &broken);
+                    wrong.into_problem().unwrap_or_else(Problem::internal)
+                })?;
+            *self = Self::Hashed(app.hasher.hash(password).await?);
+        }
+        Ok(())
+    }
+
+    pub fn hashed(&self) -> Result<PasswordHash, CommandError> {
+        match self {
+            Self::Hashed(hash) => Ok(hash.clone()),
+            Self::Given(_) => Err(Problem::internal().into()),
+        }
+    }
+}
+
+/// The body of `register-member`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterMemberBody {
+    /// Unique up to case.
+    #[schema(value_type = String, required, format = Email)]
+    #[serde(default)]
+    email: Field<Email>,
+    /// At least 12 characters (configurable), any characters, none of the common ones.
+    #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 1_024)]
+    #[serde(default)]
+    password: Field<PasswordText>,
+    #[schema(value_type = Option<String>, max_length = 32)]
+    #[serde(default)]
+    display_name: Field<DisplayName>,
+}
+
+/// A password as typed; its rules depend on the configuration.
+pub struct PasswordText(pub Box<str>);
+
+impl std::str::FromStr for PasswordText {
+    type Err = agora_domain::RuleBreak;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        Ok(Self(raw.into()))
+    }
+}
+
+impl Command for RegisterMember {
+    const NAME: &'static str = "register-member";
+    const SUMMARY: &'static str = "Register with an e-mail address and a password";
+    const RULES: &'static [&'static str] =
+        &["CRD-01", "CRD-06", "CRD-07", "CRD-08", "MEM-01", "ESX-04"];
+    type Body = RegisterMemberBody;
+
+    fn parse(body: RegisterMemberBody, wrong: &mut WrongFields) -> Option<Self> {
+        let email = wrong.required("/email", body.email);
+        let password = wrong.required("/password", body.password);
+        let display_name = wrong.optional("/display_name", body.display_name);
+        Some(Self {
+            email: email?,
+            password: NewPassword::Given(password?.0),
+            display_name: display_name?,
+        })
+    }
+
+    async fn prepare(&mut self, app: &App, _: &Caller) -> Result<(), Problem> {
+        self.password.hash(app).await
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        let member_id: MemberId = decision.new_id();
+        let credential_id: CredentialId = decision.new_id();
+        let holder = Actor::member(member_id);
+        let identity = PersonalCategory::Identity;
+        let register = RegisterCredential {
+            credential_id,
+            holder,
+            email: decision.personal(holder, identity, self.email.clone()),
+            password_hash: decision.personal(
+                holder,
+                PersonalCategory::Credential,
+                self.password.hashed()?,
+            ),
+        };
+        let credential = decision.begin::<Credential>(credential_id);
+        decision.decide(&credential, CredentialCommand::Register(register)).await?;
+        let register = Register {
+            member_id,
+            credential_id,
+            display_name: self
+                .display_name
+                .clone()
+                .map(|name| decision.personal(holder, identity, name)),
+            credential_holder: holder,
+        };
+        let member = decision.begin::<Member>(member_id);
+        decision.decide_on_target(&member, MemberCommand::Register(register)).await?;
+        decision.take(EMAIL, decision.app.email_index(&self.email), credential_id);
+        Ok(Done::of::<Member>(member_id))
+    }
+
+    fn example() -> Value {
+        json!({
+            "email": "ola@example.org",
+            "password": "an uncommon phrase of words",
+            "display_name": "Ola",
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! Carrying a command out: decide, append, and again where the state has moved on.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use agora_domain::{Actor, Subject};
+use agora_event_store::{Appended, Guard, Receipt, StoredReceipt};
+use agora_service::{clock, problem::Problem};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
+use uuid::Uuid;
+
+use crate::{
+    App, Command,
+    authenticate::Principal,
+    decision::{Decision, Done},
+    refusal::{CommandError, unavailable},
+    reply::{Draft, Reply},
+};
+
+/// How long conflicts with other processes are tried again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who sends a command, and from where.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    pub principal: Option<Principal>,
+    /// The platform itself acts (a process manager, bootstrap).
+    pub system: bool,
+    /// The client's address, and the subject under which it is sealed.
+    pub address: Option<(Subject, String)>,
+    pub user_agent: Option<String>,
+    pub traceparent: Option<String>,
+    /// What caused the command, where a process sends it: its events' ids derive from this, so that
+    /// the same cause does nothing twice.
+    pub cause: Option<Uuid>,
+}
+
+impl Caller {
+    /// The platform itself, acting on a cause.
+    pub fn system(cause: Option<Uuid>) -> Self {
+        Self { system: true, cause, ..Self::default() }
+    }
+
+    pub fn actor(&self) -> Option<Actor> {
+        match &self.principal {
+            Some(principal) => Some(principal.actor),
+            None => self.system.then_some(Actor::SYSTEM),
+        }
+    }
+
+    pub(crate) fn guards(&self) -> Vec<Guard> {
+        let guards = self.principal.as_ref().map(|principal| principal.guards.to_vec());
+        guards.unwrap_or_default()
+    }
+
+    pub(crate) fn sealed_address(&self) -> Option<(&Subject, &str)> {
+        self.address.as_ref().map(|(subject, address)| (subject, address.as_str()))
+    }
+
+    /// Under what name its receipts are kept.
+    fn receipt_name(&self) -> String {
+        self.actor().map_or_else(|| "guest".to_owned(), |actor| actor.to_string())
+    }
+}
+
+/// What a request says beside its body.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    pub idempotency_key: Option<String>,
+    /// HMAC of the command's name and the body, for the receipt.
+    pub request_hmac: [u8; 32],
+    /// The sequence that `If-Match` names.
+    pub if_match: Option<u64>,
+}
+
+/// Carries a parsed command out.
+pub async fn execute<C: Command>(
+    app: &App,
+    caller: &Caller,
+    conditions: &Conditions,
+    mut command: C,
+) -> Result<Reply, Problem> {
+    let _turn = match &conditions.idempotency_key {
+        Some(key) => Some(turn(&RECEIPT_TURNS, &(caller.receipt_name(), key)).await),
+        None => None,
+    };
+    // A request that was carried out is answered before anything is done for it.
+    if let Some(receipt) = stored_receipt(app, caller, conditions).await? {
+        return replay(&receipt, conditions);
+    }
+    command.prepare(app, caller).await?;
+    let _turn = match command.queue(caller) {
+        Some(stream) => Some(turn(&STREAM_TURNS, &stream).await),
+        None => None,
+    };
+    let command_id = clock::new_id();
+    let metadata = metadata::<C>(caller, command_id);
+    let deadline = Instant::now() + PATIENCE;
+    let mut look = false;
+    loop {
+        let now = clock::now();
+        let mut decision = Decision::new(app, caller, now, &metadata, conditions.if_match, look);
+        let outcome = match command.decide(&mut decision).await {
+            Ok(done) => {
+                if decision.presumed && decision.unit.events.is_empty() {
+                    look = true;
+                    continue;
+                }
+                append::<C>(app, caller, conditions, command_id, decision, done).await
+            }
+            // A refusal that rests on what was only presumed is no refusal yet.
+            Err(_) if decision.presumed => {
+                look = true;
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(reply) => return Ok(reply),
+            Err(CommandError::Refused(problem)) => return Err(problem),
+            Err(CommandError::Moved) if Instant::now() < deadline => {
+                metrics::counter!("agora_command_conflicts").increment(1);
+                look = true;
+                app.log.catch_up().await;
+            }
+            Err(CommandError::Moved) => {
+                return Err(Problem::conflict(
+                    "Others kept changing what this command needs: read it and try again.",
+                )
+                .with_rule("ESX-03"));
+            }
+        }
+    }
+}
+
+async fn append<C: Command>(
+    app: &App,
+    caller: &Caller,
+    conditions: &Conditions,
+    command_id: Uuid,
+    decision: Decision<'_>,
+    done: Done,
+) -> Result<Reply, CommandError> {
+    let mut unit = decision.unit;
+    let draft = Draft::new(command_id, done.aggregate_type, done.aggregate_id, &unit, done.result);
+    unit.may_be_written = caller.cause.is_some();
+    if let Some(key) = &conditions.idempotency_key {
+        unit.receipt = Some(Receipt {
+            principal: caller.receipt_name(),
+            idempotency_key: key.clone(),
+            request_hmac: conditions.request_hmac,
+            reply: serde_json::to_string(&draft).map_err(|_| Problem::internal())?,
+        });
+    }
+    match app.log.append(unit).await? {
+        Appended::Now(placed) => Ok(draft.placed(placed.first_position)),
+        Appended::Before(position) => Ok(draft.placed(position)),
+        Appended::Receipt(receipt) => Ok(replay(&receipt, conditions)?),
+    }
+}
+
+fn replay(receipt: &StoredReceipt, conditions: &Conditions) -> Result<Reply, Problem> {
+    if receipt.request_hmac != conditions.request_hmac {
+        return Err(Problem::rule_broken(
+            "ESX-04",
+            "This Idempotency-Key was used for another request: use a new one.",
+        ));
+    }
+    let draft: Draft = serde_json::from_str(&receipt.reply).map_err(|_| Problem::internal())?;
+    Ok(draft.placed_before(receipt.first_position))
+}
+
+async fn stored_receipt(
+    app: &App,
+    caller: &Caller,
+    conditions: &Conditions,
+) -> Result<Option<StoredReceipt>, Problem> {
+    let Some(key) = &conditions.idempotency_key else { return Ok(None) };
+    let row: Option<(Vec<u8>, String, i64)> = sqlx::query_as(
+        "SELECT request_hmac, reply, first_position FROM log.receipts
+         WHERE principal = $1 AND idempotency_key = $2
+           AND recorded_at > clock_timestamp() - interval '24 hours'",
+    )
+    .bind(caller.receipt_name())
+    .bind(key)
+    .fetch_optional(app.log.pool())
+    .await
+    .map_err(|error| {
+        tracing::error!(%error, "cannot look up a receipt");
+        unavailable()
+    })?;
+    row.map(|(hmac, reply, first_position)| {
+        Ok(StoredReceipt {
+            request_hmac: hmac.try_into().map_err(|_| Problem::internal())?,
+            reply,
+            first_position: agora_event_store::read::from_db(first_position),
+        })
+    })
+    .transpose()
+}
+
+/// What every event of the command says of it.
+fn metadata<C: Command>(caller: &Caller, command_id: Uuid) -> String {
+    let actor = caller.actor().unwrap_or(Actor::SYSTEM);
+    let mut metadata =
+        format!(r#"{{"actor":"{actor}","command":"{command_id}","command_name":"{}""#, C::NAME);
+    if let Some(principal) = &caller.principal {
+        metadata.push_str(&format!(r#","session":"{}""#, principal.session_id));
+    }
+    if let Some(cause) = caller.cause {
+        metadata.push_str(&format!(r#","causation":"{cause}""#));
+    }
+    if let Some(traceparent) = &caller.traceparent {
+        metadata.push_str(&format!(r#","traceparent":"{traceparent}""#));
+    }
+    metadata.push('}');
+    metadata
+}
+
+type Turns = LazyLock<Vec<Mutex<()>>>;
+
+const TURNS: usize = 8_192;
+
+/// Commands about the same thing are decided one after the other in this process: the next waits
+/// and decides on the outcome, so that a hot stream is a queue and not a storm of conflicts. Two
+/// things that share a slot only cost a wait. Receipts come first and have slots of their own, so
+/// nobody waits for a slot that it holds.
+static STREAM_TURNS: Turns = LazyLock::new(turns);
+static RECEIPT_TURNS: Turns = LazyLock::new(turns);
+
+fn turns() -> Vec<Mutex<()>> {
+    std::iter::repeat_with(|| Mutex::new(())).take(TURNS).collect()
+}
+
+/// Waits for the turn of whatever the key names.
+async fn turn(turns: &'static Turns, key: &impl Hash) -> MutexGuard<'static, ()> {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let slot = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or_default();
+    turns[slot].lock().await
+}

@@ -1,0 +1,191 @@
+//! The fields of a body: parsed into value types where they stand, and all that is wrong reported
+//! at once.
+
+use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
+
+use agora_domain::{RuleBreak, values::DisplayOrder};
+use agora_service::problem::{FieldError, Problem};
+use serde::{Deserialize, Deserializer, de};
+
+/// A field as it came.
+#[derive(Clone, Debug, Default)]
+pub enum Field<T> {
+    #[default]
+    Missing,
+    Null,
+    Good(T),
+    Bad(RuleBreak),
+}
+
+/// A value that a JSON text or number can be.
+pub trait FromJson: Sized {
+    /// What a wrong JSON type is told.
+    const EXPECTED: &'static str;
+
+    fn from_text(_: &str) -> Result<Self, RuleBreak> {
+        Err(RuleBreak::malformed(Self::EXPECTED))
+    }
+
+    fn from_integer(_: i64) -> Result<Self, RuleBreak> {
+        Err(RuleBreak::malformed(Self::EXPECTED))
+    }
+}
+
+impl<T: FromStr<Err = RuleBreak>> FromJson for T {
+    const EXPECTED: &'static str = "must be a text";
+
+    fn from_text(text: &str) -> Result<Self, RuleBreak> {
+        text.parse()
+    }
+}
+
+/// A whole number that becomes a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<T>(pub T);
+
+impl FromJson for Whole<DisplayOrder> {
+    const EXPECTED: &'static str = "must be a whole number";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        DisplayOrder::try_from(number).map(Self)
+    }
+}
+
+impl<'de, T: FromJson> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<T: FromJson> FieldVisitor<T> {
+    fn wrong_type() -> Field<T> {
+        Field::Bad(RuleBreak::malformed(T::EXPECTED))
+    }
+}
+
+impl<'de, T: FromJson> de::Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field<T>, E> {
+        Ok(T::from_text(text).map_or_else(Field::Bad, Field::Good))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Field<T>, E> {
+        Ok(T::from_integer(number).map_or_else(Field::Bad, Field::Good))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Field<T>, E> {
+        self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    fn visit_unit<E>(self) -> Result<Field<T>, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Field<T>, E> {
+        Ok(Self::wrong_type())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field<T>, E> {
+        Ok(Self::wrong_type())
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Field<T>, A::Error> {
+        while items.next_element::<de::IgnoredAny>()?.is_some() {}
+        Ok(Self::wrong_type())
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut fields: A) -> Result<Field<T>, A::Error> {
+        while fields.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+        Ok(Self::wrong_type())
+    }
+}
+
+/// Collects what is wrong with a body's fields.
+#[derive(Default)]
+pub struct WrongFields {
+    errors: Vec<FieldError>,
+}
+
+impl WrongFields {
+    /// The value; none where it is missing or wrong, which is then noted.
+    pub fn required<T>(&mut self, pointer: &'static str, field: Field<T>) -> Option<T> {
+        match field {
+            Field::Good(value) => Some(value),
+            Field::Missing => self.note(pointer, &RuleBreak::malformed("is required")),
+            Field::Null => self.note(pointer, &RuleBreak::malformed("must not be null")),
+            Field::Bad(broken) => self.note(pointer, &broken),
+        }
+    }
+
+    /// The value or nothing; the outer option is empty where it is wrong.
+    pub fn optional<T>(&mut self, pointer: &'static str, field: Field<T>) -> Option<Option<T>> {
+        match field {
+            Field::Missing | Field::Null => Some(None),
+            other => self.required(pointer, other).map(Some),
+        }
+    }
+
+    /// A change: nothing where the field is missing, `Some(None)` where null takes the value away.
+    #[expect(clippy::option_option, reason = "absent, null and a value mean three things here")]
+    pub fn change<T>(
+        &mut self,
+        pointer: &'static str,
+        field: Field<T>,
+    ) -> Option<Option<Option<T>>> {
+        match field {
+            Field::Missing => Some(None),
+            Field::Null => Some(Some(None)),
+            other => self.required(pointer, other).map(|value| Some(Some(value))),
+        }
+    }
+
+    /// Every item of a list.
+    pub fn list<T>(
+        &mut self,
+        pointer: &'static str,
+        fields: Option<Vec<Field<T>>>,
+    ) -> Option<Vec<T>> {
+        let Some(fields) = fields else {
+            return self.note(pointer, &RuleBreak::malformed("is required"));
+        };
+        let mut values = Vec::with_capacity(fields.len());
+        let mut whole = true;
+        for (index, field) in fields.into_iter().enumerate() {
+            let place = format!("{pointer}/{index}");
+            let broken = match field {
+                Field::Good(value) => {
+                    values.push(value);
+                    continue;
+                }
+                Field::Bad(broken) => broken,
+                Field::Missing | Field::Null => RuleBreak::malformed("must not be null"),
+            };
+            whole = false;
+            self.push(place.into(), &broken);
+        }
+        whole.then_some(values)
+    }
+
+    /// Notes what is wrong with a field, or with several together.
+    pub fn note<T>(&mut self, pointer: &'static str, broken: &RuleBreak) -> Option<T> {
+        self.push(pointer.into(), broken);
+        None
+    }
+
+    fn push(&mut self, pointer: Cow<'static, str>, broken: &RuleBreak) {
+        let name = pointer.trim_start_matches('/').replace('/', " ");
+        let detail = format!("`{name}` {}.", broken.detail).into();
+        self.errors.push(FieldError { pointer, rule: broken.rule, detail });
+    }
+
+    pub fn into_problem(self) -> Option<Problem> {
+        (!self.errors.is_empty()).then(|| Problem::wrong_fields(self.errors))
+    }
+}

@@ -1,0 +1,111 @@
+//! The routes: `POST /v1/commands/{name}`, one for each command of the registry.
+
+mod request;
+
+use agora_event_store::security::{Outcome, SecurityRecord};
+use agora_service::{client_address::ClientAddress, problem::Problem};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, post},
+};
+
+use crate::{App, Command, commands, execute::execute, fields::WrongFields, openapi};
+
+/// All routes of the command API, without health and metrics.
+pub fn routes(app: App) -> Router {
+    let mut router = Router::new();
+    for command in commands::all() {
+        router = router.route(&format!("/v1/commands/{}", command.name), (command.route)());
+    }
+    router
+        .route("/v1/commands/{name}", post(unknown_command))
+        .with_state(app)
+        .merge(openapi::routes())
+}
+
+/// The route of one command.
+pub fn route<C: Command>() -> MethodRouter<App> {
+    post(handle::<C>)
+}
+
+async fn handle<C: Command>(
+    State(app): State<App>,
+    client: ClientAddress,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    match accept::<C>(&app, client, &headers, body).await {
+        Ok(reply) => reply,
+        Err(refusal) => refuse(&app, C::NAME, client, *refusal).await,
+    }
+}
+
+/// A problem and, where it is known, who got it.
+struct Refusal {
+    problem: Problem,
+    actor: Option<agora_domain::Actor>,
+}
+
+async fn accept<C: Command>(
+    app: &App,
+    client: ClientAddress,
+    headers: &HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Box<Refusal>> {
+    let nobody = |problem| Box::new(Refusal { problem, actor: None });
+    let caller = request::caller(app, client, headers).await.map_err(nobody)?;
+    let actor = caller.principal.as_ref().map(|principal| principal.actor);
+    let refuse = |problem| Box::new(Refusal { problem, actor });
+    request::permit(app, C::NAME, &caller).map_err(refuse)?;
+    let body = body.map_err(|rejection| refuse(rejection.into()))?;
+    let conditions = request::conditions::<C>(app, headers, &body).map_err(refuse)?;
+    let raw: C::Body = request::json(headers, &body).map_err(refuse)?;
+    let mut wrong = WrongFields::default();
+    let command = C::parse(raw, &mut wrong);
+    if let Some(problem) = wrong.into_problem() {
+        return Err(refuse(problem));
+    }
+    let command = command.ok_or_else(|| refuse(Problem::internal()))?;
+    let reply = execute(app, &caller, &conditions, command).await.map_err(refuse)?;
+    let mut response = Json(reply).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Leaves a security record, then answers.
+async fn refuse(app: &App, action: &str, client: ClientAddress, refusal: Refusal) -> Response {
+    let Refusal { problem, actor } = refusal;
+    let status = problem.kind.status();
+    metrics::counter!("agora_command_refusals").increment(1);
+    if status.is_client_error() {
+        let denied = matches!(status.as_u16(), 401 | 403 | 429);
+        let failed_login = action == commands::log_in::NAME && status.as_u16() == 401;
+        app.security
+            .write(SecurityRecord {
+                kind: if failed_login { "login_failed" } else { "refusal" },
+                outcome: if denied && !failed_login { Outcome::Blocked } else { Outcome::Failure },
+                actor,
+                action: action.to_owned(),
+                rule: problem.rule,
+                status: status.as_u16(),
+                client_address: Some(client.to_string()),
+            })
+            .await;
+    }
+    problem.into_response()
+}
+
+async fn unknown_command(
+    State(app): State<App>,
+    client: ClientAddress,
+    Path(_): Path<String>,
+) -> Response {
+    let problem = Problem::not_found(
+        "There is no such command: GET /openapi.json lists them all, /docs shows them.",
+    );
+    refuse(&app, "unknown-command", client, Refusal { problem, actor: None }).await
+}

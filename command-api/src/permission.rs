@@ -1,0 +1,111 @@
+//! Who may send what: one table, deny by default (requirements §2). A command that is not in the
+//! table is refused to everybody, and a test walks every command as every role.
+
+use std::collections::HashMap;
+
+use agora_domain::identity::{admin::Admin, values::AdminScope};
+
+/// A set of roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles(u8);
+
+impl Roles {
+    pub const NOBODY: Self = Self(0);
+    pub const GUEST: Self = Self(1);
+    /// An active member.
+    pub const MEMBER: Self = Self(1 << 1);
+    /// A member who is suspended or waits for deletion (MEM-05, MEM-06).
+    pub const RESTRICTED_MEMBER: Self = Self(1 << 2);
+    /// An admin without scopes, or with one that administers.
+    pub const ADMIN: Self = Self(1 << 3);
+    /// An admin whose scopes only let it read (auditor).
+    pub const AUDITOR: Self = Self(1 << 4);
+    /// An admin whose scopes only let it run jobs (ops).
+    pub const OPS: Self = Self(1 << 5);
+
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub const fn include(self, role: Self) -> bool {
+        self.0 & role.0 != 0
+    }
+
+    /// The role of an active admin: its scopes decide.
+    pub fn of_admin(admin: &Admin) -> Self {
+        let administers =
+            |scope: &AdminScope| !matches!(scope, AdminScope::Auditor | AdminScope::Ops);
+        if admin.scopes().is_empty() || admin.scopes().iter().any(administers) {
+            Self::ADMIN
+        } else if admin.has_scope(AdminScope::Auditor) {
+            Self::AUDITOR
+        } else {
+            Self::OPS
+        }
+    }
+}
+
+const ANYBODY: Roles = Roles::GUEST.and(KNOWN);
+/// Whoever has a session.
+const KNOWN: Roles = Roles::MEMBER
+    .and(Roles::RESTRICTED_MEMBER)
+    .and(Roles::ADMIN)
+    .and(Roles::AUDITOR)
+    .and(Roles::OPS);
+const MEMBERS: Roles = Roles::MEMBER;
+const ADMINS: Roles = Roles::ADMIN;
+const MEMBERS_AND_ADMINS: Roles = Roles::MEMBER.and(Roles::ADMIN);
+
+/// The table: a line a command.
+pub const COMMANDS: &[(&str, Roles)] = &[
+    ("register-member", ANYBODY),
+    ("log-in", ANYBODY),
+    ("log-out", KNOWN),
+    ("revoke-session", KNOWN),
+    ("revoke-all-sessions", KNOWN),
+    ("change-password", KNOWN),
+    ("change-display-name", MEMBERS.and(Roles::ADMIN).and(Roles::AUDITOR).and(Roles::OPS)),
+    ("create-admin", ADMINS),
+    ("suspend-admin", ADMINS),
+    ("reinstate-admin", ADMINS),
+    ("retire-admin", ADMINS),
+    ("grant-admin-scope", ADMINS),
+    ("revoke-admin-scope", ADMINS),
+    ("suspend-member", ADMINS),
+    ("reinstate-member", ADMINS),
+    ("create-category", ADMINS),
+    ("describe-category", ADMINS),
+    ("reorder-categories", ADMINS),
+    ("retire-category", ADMINS),
+    ("create-community", MEMBERS),
+    ("update-community", MEMBERS),
+    ("delete-community", MEMBERS_AND_ADMINS),
+    ("restore-community", ADMINS),
+    ("join-community", MEMBERS),
+    ("leave-community", MEMBERS),
+    ("visit-community", MEMBERS),
+    ("create-post", MEMBERS_AND_ADMINS),
+    ("edit-post", MEMBERS_AND_ADMINS),
+    ("delete-post", MEMBERS_AND_ADMINS),
+    ("restore-post", MEMBERS_AND_ADMINS),
+    ("cast-vote", MEMBERS_AND_ADMINS),
+];
+
+/// The table, ready for look-ups.
+pub struct Matrix(HashMap<&'static str, Roles>);
+
+impl Matrix {
+    pub fn new() -> Self {
+        Self(COMMANDS.iter().copied().collect())
+    }
+
+    pub fn roles(&self, command: &str) -> Roles {
+        self.0.get(command).copied().unwrap_or(Roles::NOBODY)
+    }
+}
+
+impl Default for Matrix {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,116 @@
+//! The one place where the domain's and the log's "no" becomes a problem document.
+
+use agora_domain::{Refusal, RefusalKind};
+use agora_event_store::{AppendError, LoadError, seal::SealError};
+use agora_service::problem::{Kind, Problem};
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+pub enum CommandError {
+    /// For good: what the client is told.
+    Refused(Problem),
+    /// The decision was taken on a state that has moved on: decide again.
+    Moved,
+}
+
+impl From<Problem> for CommandError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+impl From<LoadError> for CommandError {
+    fn from(error: LoadError) -> Self {
+        Self::Refused(match error {
+            LoadError::Event { .. } => {
+                tracing::error!(%error, "a stored event cannot be read");
+                Problem::internal()
+            }
+            LoadError::Database(_) | LoadError::Repository(_) | LoadError::Vault(_) => {
+                tracing::error!(%error, "cannot load");
+                unavailable()
+            }
+        })
+    }
+}
+
+impl From<SealError> for CommandError {
+    fn from(error: SealError) -> Self {
+        Self::Refused(match error {
+            SealError::Erased { .. } => {
+                Problem::gone("The person whom this is about has been erased.").with_rule("MEM-07")
+            }
+            SealError::LooksSealed => {
+                Problem::malformed("A text must not begin with `sealed:v1:`.")
+            }
+            SealError::Vault(_) => {
+                tracing::error!(%error, "cannot seal");
+                unavailable()
+            }
+            SealError::Json(_) | SealError::Malformed => {
+                tracing::error!(%error, "cannot seal");
+                Problem::internal()
+            }
+        })
+    }
+}
+
+impl From<AppendError> for CommandError {
+    fn from(error: AppendError) -> Self {
+        Self::Refused(match error {
+            AppendError::Moved => return Self::Moved,
+            AppendError::Claimed(scope) => taken(&scope),
+            AppendError::Data(state) => {
+                // Values are parsed before they get here, so this is a hole in a parser.
+                tracing::error!(state, "the log refused the data of a command");
+                Problem::malformed("The log cannot hold this text.")
+            }
+            AppendError::Unavailable => unavailable(),
+            AppendError::Unknown => Problem::unavailable(
+                "The log was lost before it answered. Send the same command again with the same \
+                 Idempotency-Key to learn what became of it.",
+            ),
+        })
+    }
+}
+
+/// An aggregate's refusal.
+pub fn refused(refusal: impl Refusal) -> CommandError {
+    let kind = match refusal.kind() {
+        RefusalKind::Malformed => Kind::Malformed,
+        RefusalKind::Unauthenticated => Kind::Unauthenticated,
+        RefusalKind::Forbidden => Kind::Forbidden,
+        RefusalKind::NotFound => Kind::NotFound,
+        RefusalKind::Conflict => Kind::Conflict,
+        RefusalKind::Gone => Kind::Gone,
+        RefusalKind::Invalid => Kind::RuleBroken,
+    };
+    Problem::new(kind, sentence(&refusal.to_string())).with_rule(refusal.rule()).into()
+}
+
+/// A natural key that somebody else has (CRD-01, CAT-03, COM-02).
+fn taken(scope: &str) -> Problem {
+    match scope {
+        "email" => Problem::rule_broken("CRD-01", "This e-mail address is registered already."),
+        "category_name" => Problem::rule_broken(
+            "CAT-03",
+            "There is a category of this name already (case does not count).",
+        ),
+        "community_name" => Problem::rule_broken(
+            "COM-02",
+            "There is, or was, a community of this name (case does not count).",
+        ),
+        _ => Problem::conflict("The key is taken."),
+    }
+}
+
+pub fn unavailable() -> Problem {
+    Problem::unavailable("The log cannot be reached: nothing was done. Send the command again.")
+}
+
+/// `there is no such post` → `There is no such post.`
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
