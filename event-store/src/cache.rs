@@ -165,12 +165,16 @@ impl Cache {
 
 impl Inner {
     fn check(&self, key: i64, known: Position) -> Checked {
+        if known > self.known {
+            // Known from a history that has been lost (a restore): it tells nothing of this one.
+            return Checked::Moved;
+        }
         if known < self.changes_since {
             return Checked::HoldsTo(known);
         }
         match self.changed.get(&key) {
             Some(position) if *position > known => Checked::Moved,
-            _ => Checked::HoldsTo(self.known.max(known)),
+            _ => Checked::HoldsTo(self.known),
         }
     }
 

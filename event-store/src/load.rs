@@ -75,10 +75,15 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    pub(crate) fn new(pool: PgPool, opener: Opener, cache: Arc<Cache>) -> Self {
+    pub(crate) fn new(
+        pool: PgPool,
+        opener: Opener,
+        upcasters: Vec<Box<dyn EventUpcaster>>,
+        cache: Arc<Cache>,
+    ) -> Self {
         let repository =
             PostgresEventRepository::new(pool.clone()).with_tables("log.events", "log.snapshots");
-        Self { pool, repository, upcasters: crate::upcast::upcasters(), opener, cache }
+        Self { pool, repository, upcasters, opener, cache }
     }
 
     /// From the cache, else from the log.

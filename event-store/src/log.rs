@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use agora_domain::{Decide, PersonalCategory, StoredName, Subject};
+use cqrs_es::persist::EventUpcaster;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -19,6 +20,7 @@ use crate::{
     seal::{self, Context, SealError},
     store::LogStore,
     unit::{NewEvent, StateAfter},
+    upcast,
 };
 
 /// How to open the log.
@@ -32,6 +34,8 @@ pub struct LogConfig {
     pub connections_max: u32,
     /// How long commands wait for a lost database before they are answered with 503.
     pub patience: Duration,
+    /// What lifts older versions of events when they are read.
+    pub upcasters: Vec<Box<dyn EventUpcaster>>,
 }
 
 impl LogConfig {
@@ -42,6 +46,7 @@ impl LogConfig {
             cache_entries_max: NonZeroUsize::new(50_000).expect("the constant is not zero"),
             connections_max: 8,
             patience: Duration::from_secs(10),
+            upcasters: upcast::upcasters(),
         }
     }
 }
@@ -99,7 +104,7 @@ impl EventLog {
         )
         .await?;
         let opener = Opener::new(config.vault.clone());
-        let loader = Loader::new(pool.clone(), opener, Arc::clone(&cache));
+        let loader = Loader::new(pool.clone(), opener, config.upcasters, Arc::clone(&cache));
         let vault = config.vault;
         Ok(Self {
             inner: Arc::new(Inner { pool, vault, loader, cache, recent, appender, head, epoch }),
@@ -130,6 +135,8 @@ impl EventLog {
     ) -> Result<(), SealError> {
         let Draft { loaded, events, event_ids, metadata, client_address } = draft;
         let stream = &loaded.stream;
+        // Before any key is used: an erasure that comes between must move the guard.
+        let known = self.inner.cache.known();
         let mut sequence = loaded.sequence;
         let mut state = A::clone(&loaded.state);
         for event in events {
@@ -160,7 +167,7 @@ impl EventLog {
                 subjects.push(subject.clone());
             }
             for subject in subjects {
-                self.guard_subject(unit, &subject);
+                guard_subject(unit, &subject, known);
             }
             unit.events.push(NewEvent {
                 event_id: event_ids(),
@@ -175,14 +182,6 @@ impl EventLog {
         }
         unit.after.push(StateAfter { stream: stream.clone(), sequence, state: Arc::new(state) });
         Ok(())
-    }
-
-    /// What seals for a subject must fail if the subject is erased meanwhile.
-    fn guard_subject(&self, unit: &mut Unit, subject: &Subject) {
-        let key = crate::stream::key(SUBJECT_KEY, subject.as_str());
-        if !unit.guards.iter().any(|guard| guard.key == key) {
-            unit.guards.push(Guard { key, known: self.inner.cache.known() });
-        }
     }
 
     /// Writes a unit, in one batch with others.
@@ -229,6 +228,14 @@ impl EventLog {
     /// Aggregates in the cache.
     pub fn cached(&self) -> usize {
         self.inner.cache.len()
+    }
+}
+
+/// What seals for a subject must fail if the subject is erased meanwhile.
+fn guard_subject(unit: &mut Unit, subject: &Subject, known: Position) {
+    let key = crate::stream::key(SUBJECT_KEY, subject.as_str());
+    if !unit.guards.iter().any(|guard| guard.key == key) {
+        unit.guards.push(Guard { key, known });
     }
 }
 

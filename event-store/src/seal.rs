@@ -48,11 +48,9 @@ pub(crate) async fn seal_payload(
     sequence: u64,
     payload: String,
 ) -> Result<(String, Vec<Subject>), SealError> {
-    if memchr::memmem::find(payload.as_bytes(), MARK.as_bytes()).is_none() {
-        return match memchr::memmem::find(payload.as_bytes(), b"\"sealed:v1:") {
-            None => Ok((payload, Vec::new())),
-            Some(_) => Err(SealError::LooksSealed),
-        };
+    let may_hold = |text: &str| memchr::memmem::find(payload.as_bytes(), text.as_bytes()).is_some();
+    if !may_hold(MARK) && !may_hold("sealed:v1:") {
+        return Ok((payload, Vec::new()));
     }
     let mut value: Value = serde_json::from_str(&payload)?;
     let mut names = Vec::new();

@@ -160,8 +160,9 @@ fn outcome(row: &sqlx::postgres::PgRow) -> Result<BatchOutcome, sqlx::Error> {
     Ok(BatchOutcome { head: read::from_db(head), recorded_at, refused })
 }
 
-/// Tells the unit's fault from the database's. Class 22 is bad data, 23 a broken constraint, 42 a
-/// cast that failed to parse; 57P0x and 08 end the connection; the rest says "not now".
+/// Tells the unit's fault from the database's. Class 22 is bad data, 23 a broken constraint, 54 a
+/// text that is too long for an index, 21 a receipt that stands twice in one call; 57 and 08 end the
+/// connection; the rest says "not now".
 fn classify(error: sqlx::Error) -> CallError {
     let sqlx::Error::Database(database) = &error else {
         return match error {
@@ -175,7 +176,7 @@ fn classify(error: sqlx::Error) -> CallError {
         return CallError::Written;
     }
     match state.get(..2) {
-        Some("22" | "23") => CallError::Data(state),
+        Some("21" | "22" | "23" | "54") => CallError::Data(state),
         Some("08" | "57") => CallError::Lost(error),
         // An older restore may lack what the function needs; anything else too is not the unit's.
         _ => CallError::Unwilling(error),

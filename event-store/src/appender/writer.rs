@@ -8,8 +8,8 @@ use std::{
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, sleep},
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ use crate::{
 
 /// Longest wait between two attempts to reach the database again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long one attempt may take: a host that swallows packets must not hold the queue up.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct WriterConfig {
     pub connect: PgConnectOptions,
@@ -38,6 +40,8 @@ pub(crate) struct Writer {
     connection: PgConnection,
     requests: mpsc::Receiver<Request>,
     waiting: VecDeque<Submission>,
+    /// Who wants to know what others have written by now.
+    catching_up: Vec<oneshot::Sender<()>>,
     cache: Arc<Cache>,
     recent: Arc<Recent>,
     head: watch::Sender<Position>,
@@ -57,9 +61,18 @@ impl Writer {
     ) -> Result<Appender, sqlx::Error> {
         let (sender, requests) = mpsc::channel(QUEUE);
         let connection = PgConnection::connect_with(&config.connect).await?;
-        let waiting = VecDeque::new();
-        let mut writer =
-            Self { config, connection, requests, waiting, cache, recent, head, epoch, last: None };
+        let mut writer = Self {
+            config,
+            connection,
+            requests,
+            waiting: VecDeque::new(),
+            catching_up: Vec::new(),
+            cache,
+            recent,
+            head,
+            epoch,
+            last: None,
+        };
         writer.begin_anew().await?;
         tokio::spawn(writer.run());
         Ok(Appender { requests: sender })
@@ -67,59 +80,69 @@ impl Writer {
 
     async fn run(mut self) {
         while let Some(request) = self.requests.recv().await {
-            let mut caught_up = Vec::new();
-            self.accept(request, &mut caught_up);
-            while let Ok(request) = self.requests.try_recv() {
-                self.accept(request, &mut caught_up);
-            }
-            if !caught_up.is_empty() {
-                self.catch_up().await;
-                for done in caught_up {
+            self.accept(request);
+            while !(self.waiting.is_empty() && self.catching_up.is_empty()) {
+                while let Ok(request) = self.requests.try_recv() {
+                    self.accept(request);
+                }
+                // A batch sees the log as of its own time, so whoever asked before it was sent has
+                // what it wants when the batch is settled; only without one is the log asked.
+                let served = std::mem::take(&mut self.catching_up);
+                let has_written = self.write_next().await;
+                if !has_written && !served.is_empty() {
+                    self.catch_up().await;
+                }
+                for done in served {
                     // The caller may have gone; then nobody waits.
                     let _ = done.send(());
                 }
             }
-            while !self.waiting.is_empty() {
-                self.write_next().await;
-                while let Ok(request) = self.requests.try_recv() {
-                    self.accept(request, &mut Vec::new());
-                }
-            }
         }
     }
 
-    fn accept(&mut self, request: Request, caught_up: &mut Vec<tokio::sync::oneshot::Sender<()>>) {
+    fn accept(&mut self, request: Request) {
         match request {
             Request::Append(submission) => self.waiting.push_back(*submission),
-            // Inside the write loop a batch has just been written, which has caught up as well:
-            // the dropped sender wakes the caller.
-            Request::CatchUp(done) => caught_up.push(done),
+            Request::CatchUp(done) => self.catching_up.push(done),
         }
     }
 
-    /// Writes one batch from the front of the queue.
-    async fn write_next(&mut self) {
+    /// Writes one batch from the front of the queue; false where there was nothing to write.
+    async fn write_next(&mut self) -> bool {
         let gathered = gather(&mut self.waiting, &self.cache);
         for submission in gathered.moved {
             answer(submission, Err(AppendError::Moved));
         }
         if gathered.batch.units.is_empty() {
-            return;
+            return false;
         }
         metrics::histogram!("agora_append_batch_units").record(gathered.batch.units.len() as f64);
         let deadline = Instant::now() + self.config.patience;
         // Halves of a batch that holds a bad unit are written one after the other.
         let mut batches = VecDeque::from([(gathered.batch, false)]);
         while let Some((batch, resent)) = batches.pop_front() {
-            match call::append(&mut self.connection, &batch, resent).await {
+            let call = call::append(&mut self.connection, &batch, resent);
+            let called = timeout(self.config.patience, call).await;
+            match called.unwrap_or_else(|_| Err(CallError::Lost(timed_out()))) {
                 Ok(outcome) => self.settle(batch, outcome).await,
                 Err(CallError::Lost(error)) => {
                     tracing::warn!(%error, "lost the database with a batch in flight");
+                    // A batch that loses every connection it is sent on must not be sent for ever.
+                    let is_late = resent && Instant::now() >= deadline;
                     match self.reconnect(deadline).await {
                         // The same log: whatever was written is found by its event ids.
-                        Some(true) => batches.push_front((batch, true)),
-                        Some(false) => refuse(batch, &AppendError::Moved),
-                        None => refuse(batch, &AppendError::Unknown),
+                        Some(true) if !is_late => batches.push_front((batch, true)),
+                        Some(false) => {
+                            // What was decided on the lost history is decided again.
+                            refuse(batch, &AppendError::Moved);
+                            for (batch, _) in batches.drain(..) {
+                                refuse(batch, &AppendError::Moved);
+                            }
+                            for submission in self.waiting.drain(..) {
+                                answer(submission, Err(AppendError::Moved));
+                            }
+                        }
+                        _ => refuse(batch, &AppendError::Unknown),
                     }
                 }
                 Err(CallError::Unwilling(error)) => {
@@ -127,16 +150,12 @@ impl Writer {
                     refuse(batch, &AppendError::Unavailable);
                 }
                 Err(CallError::Written) if !resent => batches.push_front((batch, true)),
-                Err(CallError::Written) => refuse(batch, &AppendError::Data("23505".into())),
-                Err(CallError::Data(state)) => match bisect(batch) {
-                    Ok((first, second)) => {
-                        batches.push_front((second, resent));
-                        batches.push_front((first, resent));
-                    }
-                    Err(alone) => refuse(alone, &AppendError::Data(state)),
-                },
+                // Two events of the batch itself have one id.
+                Err(CallError::Written) => divide(batch, "23505", resent, &mut batches),
+                Err(CallError::Data(state)) => divide(batch, &state, resent, &mut batches),
             }
         }
+        true
     }
 
     /// Takes a written batch into the cache and answers its units, in that order: who is answered
@@ -258,7 +277,10 @@ impl Writer {
     }
 
     async fn try_reconnect(&mut self) -> Result<bool, sqlx::Error> {
-        self.connection = PgConnection::connect_with(&self.config.connect).await?;
+        self.connection =
+            timeout(CONNECT_PATIENCE, PgConnection::connect_with(&self.config.connect))
+                .await
+                .map_err(|_| timed_out())??;
         let last = self.last;
         let same = match last {
             None => true,
@@ -303,14 +325,19 @@ fn refuse(batch: Batch, error: &AppendError) {
     }
 }
 
-/// Two halves, or the one unit that is left.
-fn bisect(mut batch: Batch) -> Result<(Batch, Batch), Batch> {
+fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}
+
+/// Halves a batch that holds a bad unit; refuses the bad unit once it is alone.
+fn divide(mut batch: Batch, state: &str, resent: bool, batches: &mut VecDeque<(Batch, bool)>) {
     if batch.units.len() < 2 {
-        return Err(batch);
+        return refuse(batch, &AppendError::Data(state.to_owned()));
     }
     let units = batch.units.split_off(batch.units.len() / 2);
     let second = Batch { units, known: batch.known };
-    Ok((batch, second))
+    batches.push_front((second, resent));
+    batches.push_front((batch, resent));
 }
 
 fn refusal(why: &str, detail: Option<String>) -> Result<Appended, AppendError> {
