@@ -146,7 +146,14 @@ BEGIN
             SELECT DISTINCT ON (u.unit) u.unit, u.scope
             FROM unnest(p_take_unit, p_take_scope, p_take_key) AS u(unit, scope, key)
             WHERE u.unit <> ALL (refused_unit)
-              AND EXISTS (SELECT FROM claims c WHERE c.scope = u.scope AND c.key = u.key)
+              AND EXISTS (
+                SELECT FROM claims c WHERE c.scope = u.scope AND c.key = u.key
+                  -- What the unit itself releases it may take.
+                  AND NOT EXISTS (
+                    SELECT FROM unnest(p_release_unit, p_release_scope, p_release_id)
+                         AS r(unit, scope, aggregate_id)
+                    WHERE r.unit = u.unit AND r.scope = c.scope
+                      AND r.aggregate_id = c.aggregate_id))
             ORDER BY u.unit
         ) t;
         refused_unit := refused_unit || coalesce(v_unit, '{}');
