@@ -11,6 +11,7 @@ pub mod command;
 pub mod commands;
 pub mod decision;
 pub mod execute;
+mod expire_session;
 pub mod fields;
 pub mod http;
 pub mod openapi;

@@ -15,6 +15,7 @@ pub mod values;
 pub mod community;
 pub mod content;
 pub mod identity;
+pub mod process_managers;
 
 pub use actor::{Actor, ActorKind};
 pub use aggregate::{Decide, StoredName};

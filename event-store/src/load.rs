@@ -11,7 +11,7 @@ use postgres_es::PostgresEventRepository;
 use sqlx::{PgPool, Row};
 
 use crate::{
-    Guard, Opener, Position, StreamName,
+    Guard, Opener, Position, RecordedEvent, StreamName,
     cache::{Cache, Ticket},
     read,
     unit::StateAfter,
@@ -165,6 +165,35 @@ impl Loader {
         })
         .transpose()
         .map(|event| event.into_iter().collect())
+    }
+
+    /// Reads one event that was recorded.
+    pub(crate) async fn read<A: Decide>(
+        &self,
+        event: &RecordedEvent,
+    ) -> Result<A::Event, LoadError> {
+        let json = |text: &str| {
+            serde_json::from_str(text).map_err(|source| LoadError::Event {
+                aggregate_type: A::TYPE,
+                event_type: event.event_type.clone(),
+                event_version: event.event_version.clone(),
+                source,
+            })
+        };
+        let serialized = SerializedEvent::new(
+            event.aggregate_id.clone(),
+            usize::try_from(event.sequence).unwrap_or(usize::MAX),
+            event.aggregate_type.clone(),
+            event.event_type.clone(),
+            event.event_version.clone(),
+            json(&event.payload)?,
+            json(&event.metadata)?,
+        );
+        let mut events = self.deserialize::<A>(vec![serialized]).await?;
+        events
+            .pop()
+            .map(|(_, event)| event)
+            .ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
     /// Unseals, upcasts and reads events; each with its sequence.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    AppendError, Appended, Guard, LoadError, Loaded, Opener, Position, StreamName, Unit, Vault,
+    AppendError, Appended, Guard, LoadError, Loaded, Opener, Position, RecordedEvent, StreamName, Unit, Vault,
     appender::{Appender, Writer, WriterConfig},
     cache::Cache,
     load::Loader,
@@ -207,6 +207,14 @@ impl EventLog {
     /// cqrs-es's own view of the log, for one aggregate type.
     pub fn store<A: Decide>(&self) -> LogStore<A> {
         LogStore::new(self.clone())
+    }
+
+    /// A recorded event as the domain reads it: unsealed and upcast.
+    pub async fn read_event<A: Decide>(
+        &self,
+        event: &RecordedEvent,
+    ) -> Result<A::Event, LoadError> {
+        self.inner.loader.read::<A>(event).await
     }
 
     pub fn pool(&self) -> &PgPool {

@@ -129,6 +129,30 @@ pub async fn filtered(
     rows.iter().map(recorded).collect()
 }
 
+/// The events of some types after a position and up to another, oldest first.
+pub async fn of_types(
+    connection: &mut PgConnection,
+    after: Position,
+    up_to: Position,
+    limit: i64,
+    event_types: &[String],
+) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
+                event_version, payload::text AS payload, metadata::text AS metadata, recorded_at
+         FROM log.events
+         WHERE position > $1 AND position <= $2 AND event_type = ANY ($4)
+         ORDER BY position LIMIT $3",
+    )
+    .bind(to_db(after))
+    .bind(to_db(up_to))
+    .bind(limit)
+    .bind(event_types)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(recorded).collect()
+}
+
 /// One stream from its beginning.
 pub async fn stream(
     connection: &mut PgConnection,

@@ -1,0 +1,189 @@
+//! Runs one process: takes in events, keeps wake-ups, sends what is due.
+
+use std::time::Duration;
+
+use agora_command_api::App;
+use agora_domain::process_managers::{Reaction, WakeUp};
+use agora_event_store::{LoadError, Position, RecordedEvent, read};
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::processes::Process;
+
+/// How often a process looks for new events and for what is due.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Events or wake-ups that are taken at a time.
+const BATCH: i64 = 500;
+
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("a command could not be sent now: {0}")]
+    Unavailable(String),
+}
+
+/// Runs until stopped. Of several instances one holds the process's lease; failures are logged and
+/// tried again.
+pub async fn run<P: Process>(app: App, stop: CancellationToken) {
+    let running = async {
+        loop {
+            if let Err(error) = hold_lease::<P>(&app).await {
+                tracing::warn!(process = P::NAME, %error, "the process begins anew");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = running => {}
+    }
+}
+
+async fn hold_lease<P: Process>(app: &App) -> Result<(), RunError> {
+    let mut connection = PgConnection::connect_with(&app.log.pool().connect_options()).await?;
+    let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+        .bind(format!("agora/process/{}", P::NAME))
+        .fetch_one(&mut connection)
+        .await?;
+    if !held {
+        return Ok(());
+    }
+    loop {
+        while take_in::<P>(app, &mut connection).await? {}
+        while act::<P>(app, &mut connection).await? {}
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Takes in the next events; false where there are no more.
+async fn take_in<P: Process>(app: &App, connection: &mut PgConnection) -> Result<bool, RunError> {
+    let position: Option<i64> =
+        sqlx::query_scalar("SELECT position FROM process.checkpoints WHERE process = $1")
+            .bind(P::NAME)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let position = position.unwrap_or(0);
+    let head = read::head(connection).await?;
+    let events = wanted::<P>(connection, position, head).await?;
+    let full = events.len() as i64 == BATCH;
+    let reached = match events.last() {
+        Some(last) if full => last.position,
+        _ => head,
+    };
+    if read::to_db(reached) == position {
+        return Ok(false);
+    }
+    let mut reactions = Vec::new();
+    for event in &events {
+        reactions.extend(P::on_event(app, event).await?);
+    }
+    let mut transaction = connection.begin().await?;
+    for reaction in reactions {
+        keep::<P>(&mut transaction, reaction).await?;
+    }
+    sqlx::query(
+        "INSERT INTO process.checkpoints (process, position) VALUES ($1, $2)
+         ON CONFLICT (process) DO UPDATE SET position = $2, updated_at = clock_timestamp()",
+    )
+    .bind(P::NAME)
+    .bind(read::to_db(reached))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    metrics::gauge!("agora_process_position", "process" => P::NAME).set(reached as f64);
+    Ok(full)
+}
+
+/// The events that the process reacts to, up to a head, so that what lies between them is passed.
+async fn wanted<P: Process>(
+    connection: &mut PgConnection,
+    position: i64,
+    head: Position,
+) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    let types: Vec<String> = P::EVENT_TYPES.iter().map(|name| (*name).to_owned()).collect();
+    read::of_types(connection, read::from_db(position), head, BATCH, &types).await
+}
+
+async fn keep<P: Process>(
+    connection: &mut PgConnection,
+    reaction: Reaction<P::Command>,
+) -> Result<(), sqlx::Error> {
+    match reaction {
+        Reaction::WakeUp(WakeUp { key, at, cause }) => {
+            sqlx::query(
+                "INSERT INTO process.wake_ups (process, key, at, cause) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (process, key) DO UPDATE SET at = $3, cause = $4",
+            )
+            .bind(P::NAME)
+            .bind(key)
+            .bind(at)
+            .bind(cause)
+            .execute(connection)
+            .await?;
+        }
+        Reaction::Cancel { key } => cancel(connection, P::NAME, key).await?,
+        // A process that has to act at once asks to be woken now: acting needs the commit first.
+        Reaction::Send { cause, .. } => {
+            tracing::error!(process = P::NAME, %cause, "events only give wake-ups: not sent");
+        }
+    }
+    Ok(())
+}
+
+async fn cancel(
+    connection: &mut PgConnection,
+    process: &str,
+    key: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM process.wake_ups WHERE process = $1 AND key = $2")
+        .bind(process)
+        .bind(key)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Acts on what is due; false where nothing more is.
+async fn act<P: Process>(app: &App, connection: &mut PgConnection) -> Result<bool, RunError> {
+    let due: Vec<(Uuid, DateTime<Utc>, Uuid)> = sqlx::query_as(
+        "SELECT key, at, cause FROM process.wake_ups
+         WHERE process = $1 AND at <= clock_timestamp() ORDER BY at LIMIT $2",
+    )
+    .bind(P::NAME)
+    .bind(BATCH)
+    .fetch_all(&mut *connection)
+    .await?;
+    let full = due.len() as i64 == BATCH;
+    for (key, at, cause) in due {
+        for reaction in P::on_wake_up(WakeUp { key, at, cause }) {
+            match reaction {
+                Reaction::Send { command, cause } => send::<P>(app, command, cause).await?,
+                other => keep::<P>(connection, other).await?,
+            }
+        }
+        // After the command: a crash in between sends it again, and its event ids are the same.
+        cancel(connection, P::NAME, key).await?;
+    }
+    Ok(full)
+}
+
+async fn send<P: Process>(app: &App, command: P::Command, cause: Uuid) -> Result<(), RunError> {
+    match P::send(app, command, cause).await {
+        Ok(()) => {
+            metrics::counter!("agora_process_commands", "process" => P::NAME).increment(1);
+            Ok(())
+        }
+        Err(problem) if problem.kind.status().is_server_error() => {
+            Err(RunError::Unavailable(problem.detail.into_owned()))
+        }
+        Err(problem) => {
+            tracing::info!(process = P::NAME, rule = problem.rule, "nothing left to do");
+            Ok(())
+        }
+    }
+}
