@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agora_event_store::{Opener, security::SecurityLog};
 use sqlx::PgPool;
 
-use crate::{cursor::Cursors, freshness::Projected};
+use crate::{access::Activity, cursor::Cursors, freshness::Projected};
 
 pub type Shared = Arc<App>;
 
@@ -18,4 +18,5 @@ pub struct App {
     pub cursors: Cursors,
     pub projected: Projected,
     pub security: SecurityLog,
+    pub activity: Activity,
 }

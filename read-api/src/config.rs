@@ -42,6 +42,11 @@ pub struct Serve {
     #[command(flatten)]
     pub http: HttpArgs,
 
+    /// A session ends when it is not used for so long, in seconds; as in the command API
+    #[arg(long, env = "AGORA_SESSION_IDLE_SECONDS", default_value_t = 7 * 24 * 3_600,
+          value_parser = clap::value_parser!(u32).range(60..))]
+    pub session_idle_seconds: u32,
+
     /// File that keeps security records while Postgres is away
     #[arg(long, env = "AGORA_READ_SPILL_FILE")]
     pub spill_file: Option<PathBuf>,

@@ -32,6 +32,11 @@ impl Default for Projected {
 }
 
 impl Projected {
+    /// The newest word; 0 before the first.
+    pub fn reached(&self) -> Position {
+        *self.0.borrow()
+    }
+
     /// Listens until shutdown. Without NATS, reads that wait look by themselves, a little slower.
     pub async fn listen(self, client: Client, shutdown: CancellationToken) {
         let mut messages = match client.subscribe(SUBJECT).await {

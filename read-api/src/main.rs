@@ -4,6 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use agora_event_store::{MasterKeys, Opener, Vault, security::SecurityLog};
 use agora_read_api::{
+    access::Activity,
     app::App,
     config::{Cli, Command, Serve},
     cursor::Cursors,
@@ -11,6 +12,7 @@ use agora_read_api::{
     http,
 };
 use agora_service::{health::Health, nats, postgres, shutdown, telemetry};
+use chrono::TimeDelta;
 use clap::Parser;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -51,6 +53,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let masters = MasterKeys::load(&args.vault.master_key_file)?;
     let vault = Vault::new(pool(&args.vault.vault_url).open()?, masters);
 
+    let idle = TimeDelta::seconds(i64::from(args.session_idle_seconds));
     let projected = Projected::default();
     let client = nats::connect(&args.nats, "read-api").await?;
     tokio::spawn(projected.clone().listen(client, shutdown.clone()));
@@ -59,6 +62,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),
         opener: Opener::new(vault),
+        activity: Activity::start(primary.clone(), idle),
         projected,
         reads: reads.clone(),
         primary: primary.clone(),

@@ -103,7 +103,8 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     let mut problems = vec![
         Problem::malformed("`limit` must be a whole number from 1 to 100."),
         Problem::unauthenticated("The session has expired: log in again.").with_rule("SES-05"),
-        Problem::forbidden("Your role may not read this; /openapi.json says whose may."),
+        Problem::forbidden("Your role may not read this; /openapi.json says whose may.")
+            .with_rule("ROL-01"),
         Problem::internal(),
         Problem::unavailable("What is served here has not reached the position yet.")
             .with_rule("ESX-07"),

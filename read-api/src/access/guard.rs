@@ -55,7 +55,7 @@ pub async fn guard(
 }
 
 async fn admit(app: &Shared, route: &str, headers: &HeaderMap) -> Result<Caller, Refused> {
-    let caller = session::caller(&app.primary, headers).await?;
+    let caller = session::caller(app, headers).await?;
     if permissions::may(caller.roles(), route) {
         return Ok(caller);
     }
@@ -65,7 +65,8 @@ async fn admit(app: &Shared, route: &str, headers: &HeaderMap) -> Result<Caller,
             actor: Some(actor),
             problem: Problem::forbidden(
                 "Your role may not read this; /openapi.json says whose may.",
-            ),
+            )
+            .with_rule("ROL-01"),
         },
     })
 }

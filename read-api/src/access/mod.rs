@@ -1,11 +1,13 @@
 //! Who asks, and whether they may: before any handler runs, for every route, in one place.
 
+mod activity;
 mod guard;
 pub mod permissions;
 mod session;
 
 use agora_domain::{Actor, ids::SessionId};
 
+pub use activity::Activity;
 pub use guard::guard;
 pub use permissions::{PERMISSIONS, Role};
 pub(crate) use session::token_is_missing;

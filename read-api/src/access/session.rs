@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::FromRow;
 
 use super::{Caller, Principal, Role};
-use crate::error;
+use crate::{app::App, error};
 
 /// Longer than any token that was ever given out.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -40,7 +40,7 @@ impl From<Problem> for Refused {
 ///
 /// # Errors
 /// 401 where a token is sent that does not let anybody in.
-pub(super) async fn caller(primary: &PgPool, headers: &HeaderMap) -> Result<Caller, Refused> {
+pub(super) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Refused> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(Caller::Guest) };
     let token = value
@@ -55,7 +55,7 @@ pub(super) async fn caller(primary: &PgPool, headers: &HeaderMap) -> Result<Call
             Problem::unauthenticated("Write the token as `Authorization: Bearer <token>`, once.")
                 .with_rule("SES-13")
         })?;
-    principal(primary, token).await.map(Caller::Principal)
+    principal(app, token).await.map(Caller::Principal)
 }
 
 /// What everybody is told who sends no token where one is needed.
@@ -66,25 +66,36 @@ pub(crate) fn token_is_missing() -> Problem {
     .with_rule("SES-13")
 }
 
-async fn principal(primary: &PgPool, token: &str) -> Result<Principal, Refused> {
+/// What the log says of a token's session.
+#[derive(FromRow)]
+struct Found {
+    session_id: String,
+    issued: String,
+    /// The events of the admin whose session it is; null for members.
+    admin: Option<String>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
     let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()));
-    let row: Option<(String, String, Option<String>)> = sqlx::query_as(
-        "SELECT c.aggregate_id, s.payload::text,
+    let found: Option<Found> = sqlx::query_as(
+        "SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
                 CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
                     SELECT json_agg(a.payload ORDER BY a.sequence)::text FROM log.events a
                     WHERE a.aggregate_type = 'admin'
                       AND a.aggregate_id = s.payload -> 'SessionIssued' -> 'principal' ->> 'id'
-                ) END
+                ) END AS admin
          FROM log.claims c
          JOIN log.events s ON s.aggregate_type = 'session' AND s.aggregate_id = c.aggregate_id
                           AND s.sequence = 1
+         LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
          WHERE c.scope = 'session_token' AND c.key = $1",
     )
     .bind(hash)
-    .fetch_optional(primary)
+    .fetch_optional(&app.primary)
     .await
     .map_err(|cause| error::database(&cause))?;
-    let Some((session_id, issued, admin)) = row else {
+    let Some(Found { session_id, issued, admin, last_used_at }) = found else {
         return Err(Problem::unauthenticated(
             "The token is not one of a session, or the session was revoked: log in again.",
         )
@@ -98,15 +109,21 @@ async fn principal(primary: &PgPool, token: &str) -> Result<Principal, Refused> 
         tracing::error!("a session's first event cannot be read");
         return Err(Problem::internal().into());
     };
-    if clock::now() >= expires_at {
+    let refused = |problem| Refused { actor: Some(principal), problem };
+    let now = clock::now();
+    if now >= expires_at {
         let problem = Problem::unauthenticated("The session has expired: log in again.");
-        return Err(Refused { actor: Some(principal), problem: problem.with_rule("SES-05") });
+        return Err(refused(problem.with_rule("SES-05")));
+    }
+    if !app.activity.touch(session_id, last_used_at, now) {
+        let problem =
+            Problem::unauthenticated("The session was not used for too long: log in again.");
+        return Err(refused(problem.with_rule("SES-10")));
     }
     let roles = match principal.kind {
         // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
         ActorKind::Member => vec![Role::Member],
-        ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]"))
-            .map_err(|problem| Refused { actor: Some(principal), problem })?,
+        ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
         ActorKind::System => Vec::new(),
     };
     Ok(Principal { actor: principal, session_id, roles })

@@ -1,0 +1,178 @@
+//! Every route with parameters that are wrong: each answered by a problem document that names the
+//! parameter, none by a 500.
+
+use agora_domain::identity::values::AdminScope;
+use agora_read_api::access::{PERMISSIONS, Role};
+use axum::http::{Method, Request};
+use serde_json::Value;
+
+use crate::world::{Reply, User, World};
+
+struct Walk {
+    world: World,
+    member: User,
+    root: User,
+}
+
+impl Walk {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let member = world.member(None).await;
+        let root = world.admin(&[AdminScope::Global]).await;
+        let community = world.community_of(&member, "rustaceans").await;
+        for number in 0..3 {
+            world.post(&member, community, &format!("Post number {number}")).await;
+        }
+        world.project().await;
+        Self { world, member, root }
+    }
+
+    /// As somebody who may.
+    async fn get(&self, route: &str, path: &str) -> Reply {
+        let (_, roles) = PERMISSIONS.iter().find(|(listed, _)| *listed == route).unwrap();
+        let user = if roles.contains(&Role::GlobalAdmin) { &self.root } else { &self.member };
+        self.world.get_as(user, path).await
+    }
+}
+
+/// A well-formed path of a route; where it has an id, of nothing.
+fn well_formed(route: &str) -> String {
+    route
+        .replace("{name}", "rustaceans")
+        .replace("{id}", "00000000-0000-7000-8000-000000000000")
+        .replace("{type}", "post")
+}
+
+/// What is wrong for each of the parameters that the description knows.
+fn wrong_values(name: &str) -> &'static [&'static str] {
+    match name {
+        "limit" => &["0", "-1", "x", "", "1.5", "%00", "99999999999999999999", "+1", "1%20"],
+        "after" | "min_position" => &["-1", "x", "", "1.5", "99999999999999999999"],
+        "wait_ms" => &["-1", "10001", "x", ""],
+        "cursor" => &["x", "", "AAAA", "%00", "eyJhIjoxfQ", "%F0%9F%92%A9"],
+        "sort" => &["hot", "", "NEW", "%00"],
+        "category_id" => &["x", "", "00000000000070008000000000000000", "%00"],
+        "as_of" => &["yesterday", "", "-1", "2026-13-01T00:00:00Z", "99999999999999999999", "%00"],
+        "from" | "to" => &["yesterday", "", "1", "2026-02-30T00:00:00Z", "%00"],
+        "actor" => &["root", "", "member:1", "guest:00000000-0000-7000-8000-000000000000", "%00"],
+        "type" => &["%00", "", "x%20y", "%27%3B--"],
+        "aggregate_type" => &["nothing", "", "%00"],
+        "aggregate_id" => &["%00", "", "a%20b"],
+        other => panic!("say what is wrong for `{other}`"),
+    }
+}
+
+#[tokio::test]
+async fn esx_05_every_wrong_parameter_of_every_route_is_named() {
+    let walk = Walk::new().await;
+    let description = walk.world.get("/openapi.json").await.ok();
+    let mut tried = 0;
+    for (route, _) in PERMISSIONS {
+        let path = well_formed(route);
+        let operation = &description["paths"][route]["get"];
+        for parameter in operation["parameters"].as_array().unwrap() {
+            let name = parameter["name"].as_str().unwrap();
+            if parameter["in"] != "query" {
+                continue;
+            }
+            for value in wrong_values(name) {
+                let reply = walk.get(route, &format!("{path}?{name}={value}")).await;
+                assert_eq!(reply.status, 400, "{path}?{name}={value}: {}", reply.body);
+                let problem = reply.problem(400);
+                assert_eq!(problem["errors"][0]["pointer"], format!("/query/{name}"), "{problem}");
+                assert!(problem["detail"].as_str().unwrap().contains(name), "{problem}");
+                tried += 1;
+            }
+            let valid = "1";
+            let twice = walk.get(route, &format!("{path}?{name}={valid}&{name}={valid}")).await;
+            twice.problem(400);
+        }
+        for unknown in ["limti=3", "offset=3", "a%20b=1", "%00=1", "=", "x%5B%5D=1"] {
+            walk.get(route, &format!("{path}?{unknown}")).await.problem(400);
+        }
+        let header = Request::get(&path)
+            .header("authorization", format!("Bearer {}", walk.member.token))
+            .header("agora-min-position", "soon");
+        let reply = walk.world.send(header).await;
+        assert!([400, 403].contains(&reply.status.as_u16()), "{route}: {}", reply.body);
+    }
+    assert!(tried > 200);
+}
+
+#[tokio::test]
+async fn esx_05_every_malformed_path_is_a_problem() {
+    let walk = Walk::new().await;
+    let wrong = [
+        "x",
+        "%00",
+        "%FF",
+        "a%2Fb",
+        "%E2%80%AE",
+        "..%2F..",
+        &"9".repeat(5_000),
+        "'%20OR%201=1--",
+        "00000000000070008000000000000000",
+        "{00000000-0000-7000-8000-000000000000}",
+    ];
+    for (route, _) in PERMISSIONS.iter().filter(|(route, _)| route.contains('{')) {
+        for wrong in &wrong {
+            for part in ["{name}", "{id}", "{type}"].iter().filter(|part| route.contains(**part)) {
+                let path = well_formed(&route.replace(part, wrong));
+                let reply = walk.get(route, &path).await;
+                assert!(
+                    [400, 404].contains(&reply.status.as_u16()),
+                    "{path}: {} {}",
+                    reply.status,
+                    reply.body
+                );
+                reply.problem(reply.status.as_u16());
+                assert!(!reply.body.contains("OR 1=1"), "nothing is repeated");
+            }
+        }
+        let unknown = well_formed(&route.replace("{name}", "nobody-here"));
+        walk.get(route, &unknown).await.problem(404);
+    }
+    // An id of the wrong kind is the id of nothing.
+    walk.world.get(&format!("/v1/posts/{}", walk.member.id())).await.problem(404);
+}
+
+#[tokio::test]
+async fn esx_06_a_changed_or_carried_over_cursor_is_refused() {
+    let walk = Walk::new().await;
+    let feed = "/v1/communities/rustaceans/posts";
+    let list = walk.world.get(&format!("{feed}?limit=1")).await.ok();
+    let cursor = list["next"].as_str().unwrap();
+    walk.world.get(&format!("{feed}?limit=1&cursor={cursor}")).await.ok();
+    for index in 0..cursor.len() {
+        let mut changed = cursor.to_owned().into_bytes();
+        changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(changed).unwrap();
+        if changed != cursor {
+            let reply = walk.world.get(&format!("{feed}?cursor={changed}")).await;
+            assert_eq!(reply.problem(400)["errors"][0]["pointer"], "/query/cursor");
+        }
+    }
+    for other in [
+        format!("{feed}?sort=top"),
+        "/v1/communities?limit=5".into(),
+        "/v1/categories?limit=5".into(),
+    ] {
+        let separator = if other.contains('?') { '&' } else { '?' };
+        walk.world.get(&format!("{other}{separator}cursor={cursor}")).await.problem(400);
+    }
+}
+
+#[tokio::test]
+async fn esx_05_what_is_not_there_is_a_problem_too() {
+    let walk = Walk::new().await;
+    walk.world.get("/v1/nothing").await.problem(404);
+    walk.world.get("/v1/posts/").await.problem(404);
+    let reply = walk.world.method(Method::POST, "/v1/categories").await;
+    assert_eq!(reply.problem(405)["type"], "/problems/method-not-allowed");
+    assert!(reply.header("allow").contains("GET"));
+    let long = format!("/v1/categories?cursor={}", "a".repeat(80_001));
+    walk.world.get(&long).await.problem(400);
+    let several = walk.world.get("/v1/communities?limit=0&wait_ms=x&nope=1").await.problem(400);
+    let errors: Vec<&Value> = several["errors"].as_array().unwrap().iter().collect();
+    assert_eq!(errors.len(), 3, "all at once");
+}

@@ -1,0 +1,93 @@
+//! Read your writes (ESX-07).
+
+use std::time::{Duration, Instant};
+
+use agora_event_store::testing::{NATS_URL, eventually};
+use agora_service::{config::NatsArgs, nats};
+use axum::http::Request;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn esx_07_a_read_waits_for_the_position_that_it_needs() {
+    let world = World::new().await;
+    let ada = world.member(Some("Ada")).await;
+    let position = world.head().await;
+    let path = format!("/v1/me?min_position={position}&wait_ms=10000");
+    let (reply, ()) = tokio::join!(world.get_as(&ada, &path), async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        world.project().await;
+    });
+    assert_eq!(reply.ok()["id"], ada.id().to_string());
+    assert!(reply.position() >= position);
+}
+
+#[tokio::test]
+async fn esx_07_a_position_in_the_future_is_503_and_never_older_data() {
+    let world = World::new().await;
+    world.categories(&["Science"]).await;
+    let position = world.project().await;
+    for route in agora_read_api::access::PERMISSIONS.iter().map(|(route, _)| *route) {
+        if !route.contains("/v1/me") && !route.contains("audit") && !route.contains("history") {
+            let path = route
+                .replace("{name}", "nobodys")
+                .replace("{id}", "00000000-0000-7000-8000-000000000000");
+            let started = Instant::now();
+            let reply =
+                world.get(&format!("{path}?min_position={}&wait_ms=50", position + 1)).await;
+            assert_eq!(reply.problem(503)["rule"], "ESX-07", "{path}");
+            assert_eq!(reply.header("retry-after"), "1");
+            assert_eq!(reply.position(), position);
+            assert!(started.elapsed() >= Duration::from_millis(50));
+        }
+    }
+    let now = format!("/v1/categories?min_position={position}&wait_ms=0");
+    assert_eq!(world.get(&now).await.position(), position);
+    let far = format!("/v1/categories?min_position={}&wait_ms=0", u64::MAX);
+    world.get(&far).await.problem(503);
+    let header = Request::get("/v1/categories?wait_ms=0")
+        .header("agora-min-position", (position + 1).to_string());
+    world.send(header).await.problem(503);
+}
+
+#[tokio::test]
+async fn esx_07_auditors_wait_for_the_log() {
+    let world = World::new().await;
+    let auditor = world.admin(&[agora_domain::identity::values::AdminScope::Auditor]).await;
+    let head = world.head().await;
+    let events = |position| format!("/v1/audit/events?min_position={position}&wait_ms=20");
+    assert_eq!(world.get_as(&auditor, &events(head)).await.position(), head);
+    world.get_as(&auditor, &events(head + 1)).await.problem(503);
+    let stream =
+        format!("/v1/audit/streams/admin/{}?min_position={}&wait_ms=20", auditor.id(), head + 1);
+    world.get_as(&auditor, &stream).await.problem(503);
+}
+
+#[tokio::test]
+async fn esx_07_a_word_of_the_projectors_wakes_a_read() {
+    let world = World::new().await;
+    let args = NatsArgs {
+        nats_url: std::env::var(NATS_URL).expect("deploy/test sets it"),
+        nats_credentials: None,
+        nats_stream: "EVENTS".into(),
+        nats_subjects: "events".into(),
+        nats_replicas: 1,
+    };
+    let client = nats::connect(&args, "test").await.unwrap();
+    let shutdown = CancellationToken::new();
+    tokio::spawn(world.projected.clone().listen(client.clone(), shutdown.clone()));
+    let heard = world.projected.clone();
+    let word = u64::MAX - 7;
+    eventually("the read API listens", || {
+        let (client, heard) = (client.clone(), heard.clone());
+        async move {
+            client.publish("agora.projected", word.to_string().into()).await.unwrap();
+            client.flush().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            heard.reached() == word
+        }
+    })
+    .await;
+    shutdown.cancel();
+}
