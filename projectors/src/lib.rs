@@ -1,1 +1,15 @@
+//! Projections: events in, read tables out.
+//!
+//! **Architecture invariant.** The log is the truth and the broker a carrier: what a message says is
+//! compared with the log before it is applied, and whatever the broker loses, doubles, reorders or
+//! invents changes no row. Read tables and checkpoints move in one transaction, so nothing is ever
+//! applied twice or skipped.
 
+pub mod checkpoints;
+pub mod log;
+pub mod message;
+pub mod projection;
+pub mod projections;
+pub mod rebuild;
+pub mod runner;
+pub mod status;

@@ -1,0 +1,12 @@
+//! `projectors`: runs the projections, shows where they are, rebuilds them.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::Cli::parse().execute().await
+}

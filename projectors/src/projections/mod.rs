@@ -1,0 +1,77 @@
+//! The registry of projections: one file and one line each.
+
+use crate::projection::Projection;
+
+mod admins;
+mod audit_log;
+mod categories;
+mod communities;
+mod members;
+mod memberships;
+mod post_scores;
+mod post_votes;
+mod posts;
+mod recent_communities;
+mod sessions;
+
+/// Every projection, by name.
+pub const ALL: &[&Projection] = &[
+    &admins::PROJECTION,
+    &audit_log::PROJECTION,
+    &categories::PROJECTION,
+    &communities::PROJECTION,
+    &members::PROJECTION,
+    &memberships::PROJECTION,
+    &post_scores::PROJECTION,
+    &post_votes::PROJECTION,
+    &posts::PROJECTION,
+    &recent_communities::PROJECTION,
+    &sessions::PROJECTION,
+];
+
+pub fn find(name: &str) -> Option<&'static Projection> {
+    ALL.iter().copied().find(|projection| projection.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fs, path::Path};
+
+    use agora_domain::registry::AGGREGATES;
+
+    use super::*;
+
+    #[test]
+    fn every_file_has_its_line_in_the_registry() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/projections");
+        let mut files: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .filter(|stem| stem != "mod")
+            .collect();
+        files.sort();
+        let names: Vec<_> = ALL.iter().map(|projection| projection.name).collect();
+        assert_eq!(files, names, "a file in projections/ is a line in ALL, by name");
+    }
+
+    #[test]
+    fn every_table_has_one_owner() {
+        let mut owned = HashSet::new();
+        for projection in ALL {
+            for table in projection.tables {
+                assert!(owned.insert(table), "{table} belongs to two projections");
+            }
+        }
+    }
+
+    #[test]
+    fn every_wanted_event_type_exists_in_one_aggregate() {
+        for wanted in ALL.iter().flat_map(|projection| projection.event_types) {
+            let aggregates = AGGREGATES
+                .iter()
+                .filter(|aggregate| aggregate.events.iter().any(|(name, _)| name == wanted))
+                .count();
+            assert_eq!(aggregates, 1, "{wanted}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A made-up history that touches every projection, the same each time for the same seed.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::scene::{Fact, Scene, fact};
+
+/// Numbers without a generator's crate: SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).expect("smaller than sides")
+    }
+}
+
+pub fn id(kind: u128, number: usize) -> Uuid {
+    Uuid::from_u128((0x0190_0000_0000_7000_8000 << 48) | (kind << 40) | number as u128)
+}
+
+pub fn sealed(category: &str, text: &str) -> String {
+    format!("sealed:v1:{category}:somebody:1:{text}:AAAA")
+}
+
+pub fn member(id: Uuid) -> Value {
+    json!({ "kind": "member", "id": id })
+}
+
+pub const MEMBER: u128 = 1;
+pub const COMMUNITY: u128 = 2;
+pub const POST: u128 = 3;
+pub const CATEGORY: u128 = 4;
+pub const ADMIN: u128 = 5;
+pub const SESSION: u128 = 6;
+
+pub fn member_registered(number: usize) -> Fact {
+    let member = id(MEMBER, number);
+    fact(
+        "member",
+        member,
+        "MemberRegistered",
+        json!({ "member_id": member, "credential_id": id(9, number),
+            "display_name": sealed("identity", &format!("name{number}")) }),
+    )
+    .by(&format!("member:{member}"))
+}
+
+pub fn community_created(number: usize, owner: Uuid) -> Fact {
+    let community = id(COMMUNITY, number);
+    fact(
+        "community",
+        community,
+        "CommunityCreated",
+        json!({ "community_id": community, "owner": owner, "category_id": id(CATEGORY, 0),
+            "name": format!("Community{number}"), "description": "about \"it\"",
+            "logo_uri": null, "banner_uri": "https://x.test/b" }),
+    )
+}
+
+pub fn post_created(number: usize, community: Uuid, author: Uuid) -> Fact {
+    let post = id(POST, number);
+    fact(
+        "post",
+        post,
+        "PostCreated",
+        json!({ "post_id": post, "community_id": community, "author": member(author),
+            "title": sealed("content", &format!("title{number}")),
+            "body": sealed("content", "body"), "author_display_name": null }),
+    )
+}
+
+pub fn vote(post: Uuid, voter: Uuid, state: &str, previous: &str) -> Fact {
+    let vote = Uuid::from_u128(post.as_u128() ^ (voter.as_u128() << 20));
+    fact(
+        "post_vote",
+        format!("{post}:member:{voter}"),
+        "PostVoteCast",
+        json!({ "id": vote, "post_id": post, "voter": member(voter), "vote_state": state,
+            "previous": previous }),
+    )
+}
+
+pub fn joined(id: Uuid, community: Uuid, member: Uuid, kind: &'static str) -> Fact {
+    fact(
+        "membership",
+        format!("{community}:{member}"),
+        kind,
+        json!({ "id": id, "community_id": community, "member_id": member }),
+    )
+}
+
+/// The list, most recent first, as (entry, community).
+pub fn visited(member: Uuid, recent: &[(Uuid, Uuid)]) -> Fact {
+    let recent: Vec<_> = recent
+        .iter()
+        .map(|(id, community)| {
+            json!({ "id": id, "community_id": community,
+                "last_activity_at": "2026-11-20T12:00:00Z" })
+        })
+        .collect();
+    fact(
+        "recent_communities",
+        member,
+        "CommunityVisited",
+        json!({ "member_id": member, "community_id": recent[0]["community_id"],
+            "recent": recent }),
+    )
+}
+
+pub fn session_issued(number: usize, principal: Value) -> Fact {
+    let session = id(SESSION, number);
+    fact(
+        "session",
+        session,
+        "SessionIssued",
+        json!({ "session_id": session, "principal": principal,
+            "issued_at": "2026-11-20T12:00:00Z", "expires_at": "2026-12-20T12:00:00Z",
+            "device_info": sealed("network", "device"), "ip_address": null }),
+    )
+    .with_ip(&sealed("network", "address"))
+}
+
+pub fn session_revoked(number: usize, cause: &str) -> Fact {
+    let revoked = json!({ "revoked_by": member(id(MEMBER, 0)), "cause": cause });
+    fact("session", id(SESSION, number), "SessionRevoked", revoked)
+        .by(&format!("member:{}", id(MEMBER, 0)))
+}
+
+pub fn category_created(number: usize) -> Fact {
+    let category = id(CATEGORY, number);
+    fact(
+        "category",
+        category,
+        "CategoryCreated",
+        json!({ "category_id": category, "name": format!("category-{number}"),
+            "description": null }),
+    )
+}
+
+pub fn reordered(order: &[usize]) -> Fact {
+    let order: Vec<_> = order.iter().map(|number| id(CATEGORY, *number)).collect();
+    fact("category_order", "all", "CategoriesReordered", json!({ "order": order }))
+}
+
+pub fn on_community(number: usize, kind: &'static str) -> Fact {
+    let by = member(id(MEMBER, 0));
+    let fields = match kind {
+        "CommunityDeleted" => json!({ "deleted_by": by }),
+        "CommunityRestored" => json!({ "restored_by": by }),
+        _ => json!({ "description": "new", "logo_uri": null, "banner_uri": null }),
+    };
+    fact("community", id(COMMUNITY, number), kind, fields).by(&format!("member:{}", id(MEMBER, 0)))
+}
+
+pub fn on_post(number: usize, kind: &'static str) -> Fact {
+    let by = member(id(MEMBER, 0));
+    let fields = match kind {
+        "PostDeleted" => json!({ "deleted_by": by }),
+        "PostRestored" => json!({ "restored_by": by }),
+        "PostModerated" => {
+            json!({ "action": "delete", "moderator": by, "reason": sealed("content", "why") })
+        }
+        _ => json!({ "editor": by, "title": sealed("content", "new title"),
+            "body": sealed("content", "new body") }),
+    };
+    fact("post", id(POST, number), kind, fields)
+}
+
+/// Some thousand events: everything that can happen, in an order that the dice decide.
+pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
+    let mut dice = Dice(seed);
+    let mut told: Vec<Fact> = (0..3).map(category_created).collect();
+    told.push(reordered(&[0, 1, 2]));
+    told.push(fact(
+        "admin",
+        id(ADMIN, 0),
+        "AdminCreated",
+        json!({ "admin_id": id(ADMIN, 0), "credential_id": id(9, 900), "display_name": null,
+            "scopes": ["global", "ops"], "created_by": { "kind": "system", "id": Uuid::nil() } }),
+    ));
+    let (mut members, mut communities, mut posts, mut sessions) = (3, 3, 3, 1);
+    told.extend((0..3).map(member_registered));
+    told.extend((0..3).map(|number| community_created(number, id(MEMBER, number))));
+    told.extend((0..3).map(|number| post_created(number, id(COMMUNITY, number), id(MEMBER, 0))));
+    told.push(session_issued(0, member(id(MEMBER, 0))));
+    let mut votes = std::collections::HashMap::new();
+    let mut memberships = std::collections::HashMap::new();
+    let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
+    while told.len() < events {
+        let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
+        match dice.roll(20) {
+            0 => {
+                told.push(member_registered(members));
+                members += 1;
+            }
+            1 => {
+                told.push(community_created(communities, id(MEMBER, m)));
+                communities += 1;
+            }
+            2 | 3 => {
+                told.push(post_created(posts, id(COMMUNITY, c), id(MEMBER, m)));
+                posts += 1;
+            }
+            4 => {
+                told.push(session_issued(sessions, member(id(MEMBER, m))));
+                sessions += 1;
+            }
+            5 => told.push(session_revoked(dice.roll(sessions), "revoked")),
+            6 => {
+                let kinds = ["CommunityDeleted", "CommunityRestored", "CommunityUpdated"];
+                told.push(on_community(c, kinds[dice.roll(3)]));
+            }
+            7 => {
+                let kinds = ["PostEdited", "PostDeleted", "PostRestored", "PostModerated"];
+                told.push(on_post(p, kinds[dice.roll(4)]));
+            }
+            8 | 9 => {
+                let next = told.len();
+                let key = (c, m);
+                let (entry, kind) = match memberships.remove(&key) {
+                    Some(entry) => (entry, "CommunityLeft"),
+                    None => (id(7, next), "CommunityJoined"),
+                };
+                if kind == "CommunityJoined" {
+                    memberships.insert(key, entry);
+                }
+                told.push(joined(entry, id(COMMUNITY, c), id(MEMBER, m), kind));
+            }
+            10..=12 => {
+                let list = lists.entry(m).or_default();
+                let known = list.iter().position(|(_, community)| *community == id(COMMUNITY, c));
+                let entry =
+                    known.map_or((id(8, told.len()), id(COMMUNITY, c)), |at| list.remove(at));
+                list.insert(0, entry);
+                list.truncate(5);
+                told.push(visited(id(MEMBER, m), list));
+            }
+            13 => {
+                let kinds = ["MemberSuspended", "MemberReinstated", "MemberDeletionPending"];
+                told.push(fact("member", id(MEMBER, m), kinds[dice.roll(3)], json!({})));
+            }
+            14 => {
+                let mut order = vec![0, 1, 2];
+                order.rotate_left(dice.roll(3));
+                told.push(reordered(&order));
+            }
+            _ => {
+                let state = ["upvote", "downvote", "none"][dice.roll(3)];
+                let previous = votes.insert((p, m), state).unwrap_or("none");
+                told.push(vote(id(POST, p), id(MEMBER, m), state, previous));
+            }
+        }
+    }
+    told
+}
+
+impl Scene {
+    /// A scene with a history of its own.
+    pub async fn with_story(seed: u64, events: usize) -> Self {
+        let mut scene = Self::new().await;
+        scene.append(tell(seed, events)).await;
+        scene
+    }
+}
