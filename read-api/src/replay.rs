@@ -19,8 +19,10 @@ use serde_json::{Map, Value, json};
 /// The key that marks a personal value in the domain's JSON.
 const MARK: &str = "$personal";
 
+type Begin = fn() -> Box<dyn Fold>;
+
 /// Each aggregate type with the way to fold it: one line an aggregate.
-const AGGREGATES: &[(&str, fn() -> Box<dyn Fold>)] = &[
+const AGGREGATES: &[(&str, Begin)] = &[
     (Credential::TYPE, begin::<Credential>),
     (Member::TYPE, begin::<Member>),
     (Admin::TYPE, begin::<Admin>),

@@ -66,6 +66,7 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/me", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),
+    ("/v1/me/feed", OWN_MEMBERSHIPS),
     ("/v1/me/sessions", OWN),
     ("/v1/me/votes", OWN_VOTES),
     ("/v1/audit-log", AUDIT_LOG),

@@ -9,6 +9,7 @@ pub mod communities;
 pub mod community_posts;
 pub mod me;
 pub mod my_communities;
+pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod posts;
@@ -29,6 +30,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(me::show))
         .routes(routes!(my_communities::memberships))
         .routes(routes!(my_communities::recent))
+        .routes(routes!(my_feed::list))
         .routes(routes!(my_sessions::list))
         .routes(routes!(my_votes::list))
         .routes(routes!(audit_log::list))

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use agora_domain::{
-    Personal, PersonalCategory,
+    Actor, Personal, PersonalCategory,
+    community::category_order::{CategoryOrder, CategoryOrderEvent},
     content::post::{ModerationAction, Post, PostEvent},
     identity::values::AdminScope,
 };
@@ -187,6 +188,26 @@ async fn the_log_is_streamed_in_order_and_resumed_at_any_position() {
     let late = lines(&world.get_as(&auditor, &format!("/v1/audit/events?from={time}")).await.body);
     let both: Vec<u64> = [positions(&early), positions(&late)].concat();
     assert_eq!(both, (1..=head).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_long_log_is_streamed_in_pages() {
+    let world = World::new().await;
+    let auditor = auditor(&world).await;
+    let order = || CategoryOrderEvent::CategoriesReordered { order: Vec::new() };
+    let many = std::iter::repeat_with(order).take(1_700).collect();
+    world.append::<CategoryOrder>(Actor::SYSTEM, "all", many).await;
+    let head = world.head().await;
+    let frames = world.frames_as(&auditor, "/v1/audit/events").await;
+    let pages: Vec<usize> = frames.iter().map(|frame| frame.lines().count()).collect();
+    assert_eq!((pages[0], pages.len()), (500, 4), "a page is all that is in memory");
+    assert_eq!(positions(&lines(&frames.concat())), (1..=head).collect::<Vec<_>>());
+    let path = "/v1/audit/events?type=AdminCreated&limit=600";
+    assert_eq!(lines(&world.get_as(&auditor, path).await.body).len(), 1);
+    // A stream that long is folded in pages as well; only a part of its events is shown.
+    let stream = world.get_as(&auditor, "/v1/audit/streams/category_order/all").await.ok();
+    assert_eq!(stream["sequence"], 1_700);
+    assert_eq!(stream["events"]["items"].as_array().unwrap().len(), 20);
 }
 
 #[tokio::test]

@@ -1,7 +1,12 @@
 //! The read API as its clients see it, on a real Postgres: events into the log, projections applied,
 //! requests through the whole router. A file for each group of routes.
 
-#![expect(unreachable_pub, reason = "a test crate exports nothing")]
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test crate exports nothing, and its helpers may fail loudly as tests do"
+)]
 
 mod world;
 
@@ -11,4 +16,5 @@ mod bad_input;
 mod freshness;
 mod openapi;
 mod own;
+mod process;
 mod public;

@@ -116,6 +116,44 @@ async fn msh_03_one_sees_own_memberships() {
 }
 
 #[tokio::test]
+async fn msh_06_pst_11_the_home_feed_shows_posts_of_joined_communities() {
+    let world = World::new().await;
+    let owner = world.member(Some("Ada")).await;
+    let ada = world.member(None).await;
+    let category = world.categories(&["Science"]).await[0];
+    let mut communities = Vec::new();
+    for name in ["first-one", "second-one", "third-one", "deleted-one"] {
+        communities.push(world.community(&owner, category, name).await);
+    }
+    for number in 0..12 {
+        world.post(&owner, communities[number % 4], &format!("Post number {number}")).await;
+    }
+    for joined in [0, 2, 3] {
+        world.join(&ada, communities[joined]).await;
+    }
+    let gone = world.post(&owner, communities[0], "Deleted post").await;
+    world.delete_post(&owner, gone).await;
+    world.delete_community(&owner, communities[3]).await;
+    world.project().await;
+    let mut titles = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let list = world.get_as(&ada, &format!("/v1/me/feed?limit=4{cursor}")).await.ok();
+        for post in list["items"].as_array().unwrap() {
+            assert!(["first-one", "third-one"].contains(&post["community_name"].as_str().unwrap()));
+            titles.push(post["title"].as_str().unwrap().to_owned());
+        }
+        match list["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let expected: Vec<String> =
+        [10, 8, 6, 4, 2, 0].iter().map(|number| format!("Post number {number}")).collect();
+    assert_eq!(titles, expected);
+}
+
+#[tokio::test]
 async fn rec_02_rec_04_rec_06_recent_communities_need_no_membership_and_skip_the_deleted() {
     let world = World::new().await;
     let owner = world.member(None).await;

@@ -226,6 +226,21 @@ impl World {
             .await
     }
 
+    /// The body of a 200, in the pieces in which it is sent.
+    pub async fn frames_as(&self, user: &User, path: &str) -> Vec<String> {
+        let request = Request::get(path).header("authorization", format!("Bearer {}", user.token));
+        let response =
+            self.api.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let mut body = response.into_body();
+        let mut frames = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let data = frame.unwrap().into_data().unwrap();
+            frames.push(String::from_utf8(data.to_vec()).unwrap());
+        }
+        frames
+    }
+
     pub async fn send(&self, request: axum::http::request::Builder) -> Reply {
         let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(ClientAddress(CLIENT.parse().unwrap()));
