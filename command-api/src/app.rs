@@ -23,6 +23,9 @@ pub struct Settings {
     #[arg(long, env = "AGORA_SESSION_IDLE_SECONDS", default_value_t = 7 * 24 * 3_600,
           value_parser = clap::value_parser!(u32).range(60..))]
     pub session_idle_seconds: u32,
+    /// Who ends other sessions of its own must have logged in no longer ago, in seconds (SES-12).
+    #[arg(long, env = "AGORA_RECENT_LOGIN_SECONDS", default_value_t = 15 * 60)]
+    pub recent_login_seconds: u32,
     /// Sessions of one principal at once; the oldest is revoked when there would be more (SES-07).
     #[arg(long, env = "AGORA_MAX_CONCURRENT_SESSIONS", default_value_t = 10)]
     pub sessions_max: usize,
@@ -42,6 +45,7 @@ impl Default for Settings {
         Self {
             session_lifetime_seconds: 30 * 24 * 3_600,
             session_idle_seconds: 7 * 24 * 3_600,
+            recent_login_seconds: 15 * 60,
             sessions_max: 10,
             password_characters_min: PASSWORD_CHARACTERS_MIN,
             login_failures_per_account: 10,

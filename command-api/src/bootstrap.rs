@@ -23,6 +23,11 @@ use crate::{
     refusal::CommandError,
 };
 
+/// Where commands that change who is an active admin wait for each other.
+pub fn roster_queue() -> String {
+    "admin_roster".to_owned()
+}
+
 /// What makes an admin, whoever asks for it.
 pub struct NewAdmin {
     pub email: Email,
@@ -91,7 +96,7 @@ impl Command for BootstrapAdmin {
     }
 
     async fn prepare(&mut self, app: &App, _: &Caller) -> Result<(), Problem> {
-        self.0.password.hash(app).await
+        self.0.password.hash(app, "/password").await
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {

@@ -5,9 +5,36 @@ use axum::routing::MethodRouter;
 use crate::{App, Command, http, openapi};
 
 pub mod cast_vote;
+pub mod change_display_name;
+pub mod change_password;
+pub mod create_admin;
+pub mod create_category;
+pub mod create_community;
 pub mod create_post;
+pub mod delete_community;
+pub mod delete_post;
+pub mod describe_category;
+pub mod edit_post;
+pub mod grant_admin_scope;
+pub mod join_community;
+pub mod leave_community;
 pub mod log_in;
+pub mod log_out;
 pub mod register_member;
+pub mod reinstate_admin;
+pub mod reinstate_member;
+pub mod reorder_categories;
+pub mod restore_community;
+pub mod restore_post;
+pub mod retire_admin;
+pub mod retire_category;
+pub mod revoke_admin_scope;
+pub mod revoke_all_sessions;
+pub mod revoke_session;
+pub mod suspend_admin;
+pub mod suspend_member;
+pub mod update_community;
+pub mod visit_community;
 
 /// A command as the router and the OpenAPI document see it.
 pub struct Registered {
@@ -24,8 +51,35 @@ fn command<C: Command>() -> Registered {
 pub fn all() -> Vec<Registered> {
     vec![
         command::<cast_vote::CastVote>(),
+        command::<change_display_name::ChangeDisplayName>(),
+        command::<change_password::ChangePassword>(),
+        command::<create_admin::CreateAdmin>(),
+        command::<create_category::CreateCategory>(),
+        command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
+        command::<delete_community::DeleteCommunity>(),
+        command::<delete_post::DeletePost>(),
+        command::<describe_category::DescribeCategory>(),
+        command::<edit_post::EditPost>(),
+        command::<grant_admin_scope::GrantAdminScope>(),
+        command::<join_community::JoinCommunity>(),
+        command::<leave_community::LeaveCommunity>(),
         command::<log_in::LogIn>(),
+        command::<log_out::LogOut>(),
         command::<register_member::RegisterMember>(),
+        command::<reinstate_admin::ReinstateAdmin>(),
+        command::<reinstate_member::ReinstateMember>(),
+        command::<reorder_categories::ReorderCategories>(),
+        command::<restore_community::RestoreCommunity>(),
+        command::<restore_post::RestorePost>(),
+        command::<retire_admin::RetireAdmin>(),
+        command::<retire_category::RetireCategory>(),
+        command::<revoke_admin_scope::RevokeAdminScope>(),
+        command::<revoke_all_sessions::RevokeAllSessions>(),
+        command::<revoke_session::RevokeSession>(),
+        command::<suspend_admin::SuspendAdmin>(),
+        command::<suspend_member::SuspendMember>(),
+        command::<update_community::UpdateCommunity>(),
+        command::<visit_community::VisitCommunity>(),
     ]
 }

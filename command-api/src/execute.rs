@@ -112,7 +112,7 @@ pub async fn execute<C: Command>(
                     look = true;
                     continue;
                 }
-                append::<C>(app, caller, conditions, command_id, decision, done).await
+                append(app, caller, conditions, command_id, decision, done).await
             }
             // A refusal that rests on what was only presumed is no refusal yet.
             Err(_) if decision.presumed => {
@@ -139,7 +139,7 @@ pub async fn execute<C: Command>(
     }
 }
 
-async fn append<C: Command>(
+async fn append(
     app: &App,
     caller: &Caller,
     conditions: &Conditions,

@@ -29,6 +29,10 @@ pub trait FromJson: Sized {
     fn from_integer(_: i64) -> Result<Self, RuleBreak> {
         Err(RuleBreak::malformed(Self::EXPECTED))
     }
+
+    fn from_bool(_: bool) -> Result<Self, RuleBreak> {
+        Err(RuleBreak::malformed(Self::EXPECTED))
+    }
 }
 
 impl<T: FromStr<Err = RuleBreak>> FromJson for T {
@@ -48,6 +52,18 @@ impl FromJson for Whole<DisplayOrder> {
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
         DisplayOrder::try_from(number).map(Self)
+    }
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag(pub bool);
+
+impl FromJson for Flag {
+    const EXPECTED: &'static str = "must be true or false";
+
+    fn from_bool(flag: bool) -> Result<Self, RuleBreak> {
+        Ok(Self(flag))
     }
 }
 
@@ -88,8 +104,8 @@ impl<'de, T: FromJson> de::Visitor<'de> for FieldVisitor<T> {
         Ok(Field::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Field<T>, E> {
-        Ok(Self::wrong_type())
+    fn visit_bool<E>(self, flag: bool) -> Result<Field<T>, E> {
+        Ok(T::from_bool(flag).map_or_else(Field::Bad, Field::Good))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Field<T>, E> {
@@ -133,7 +149,6 @@ impl WrongFields {
     }
 
     /// A change: nothing where the field is missing, `Some(None)` where null takes the value away.
-    #[expect(clippy::option_option, reason = "absent, null and a value mean three things here")]
     pub fn change<T>(
         &mut self,
         pointer: &'static str,

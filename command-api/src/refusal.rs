@@ -104,6 +104,25 @@ fn taken(scope: &str) -> Problem {
     }
 }
 
+/// What only members have, asked for by somebody else.
+pub fn members_only(rule: &'static str) -> Problem {
+    Problem::forbidden("Only members may do this.").with_rule(rule)
+}
+
+/// Failures for one account or from one address that have to be waited out (CRD-12).
+pub fn too_many_failures(wait: std::time::Duration) -> Problem {
+    let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+    Problem::too_many_requests(seconds).with_rule("CRD-12")
+}
+
+/// An error where nothing can be decided again.
+pub fn at_once(error: CommandError) -> Problem {
+    match error {
+        CommandError::Refused(problem) => problem,
+        CommandError::Moved => unavailable(),
+    }
+}
+
 pub fn unavailable() -> Problem {
     Problem::unavailable("The log cannot be reached: nothing was done. Send the command again.")
 }

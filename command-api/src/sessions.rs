@@ -18,12 +18,50 @@ use agora_domain::{
     },
     ids::SessionId,
 };
+use agora_service::problem::Problem;
 use chrono::{DateTime, TimeDelta, Utc};
 use lru::LruCache;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{authenticate::SESSION_TOKEN, decision::Decision, refusal::CommandError};
+use crate::{
+    authenticate::SESSION_TOKEN, decision::Decision, permission::Roles, refusal::CommandError,
+};
+
+/// Where commands that change a principal's list of sessions wait for each other.
+pub fn queue(principal: Actor) -> String {
+    PrincipalSessions::stream_id(principal)
+}
+
+/// Whether the sender may end other people's sessions (SES-06).
+pub fn administers(decision: &Decision<'_>) -> bool {
+    let sender = decision.caller.principal.as_ref();
+    sender.is_some_and(|principal| principal.roles.include(Roles::ADMIN))
+}
+
+/// Who ends another session of its own must have logged in lately (SES-12): a stolen token alone is
+/// not enough to lock its owner out. A login that is sent with the present token renews it (SES-09).
+pub fn require_recent_login(
+    decision: &Decision<'_>,
+    target: Option<SessionId>,
+) -> Result<(), CommandError> {
+    let Some(sender) = &decision.caller.principal else { return Ok(()) };
+    if target == Some(sender.session_id) {
+        return Ok(());
+    }
+    // The id is a UUIDv7, made when the session was.
+    let issued_at = sender.session_id.0.get_timestamp().and_then(|issued| {
+        let (seconds, nanoseconds) = issued.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
+    });
+    let window = i64::from(decision.app.settings.recent_login_seconds);
+    if issued_at.is_some_and(|issued_at| decision.now - issued_at < TimeDelta::seconds(window)) {
+        return Ok(());
+    }
+    let detail = "Ending other sessions needs a recent login: send log-in with this token, and use \
+                  the token that it returns.";
+    Err(Problem::unauthenticated(detail).with_rule("SES-12").into())
+}
 
 /// Revokes one session: its event, its token's claim. The principal's list is the caller's work.
 pub async fn revoke(

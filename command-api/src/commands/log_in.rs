@@ -32,7 +32,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    refusal::{CommandError, unavailable},
+    refusal::{CommandError, at_once, too_many_failures, unavailable},
     sessions,
 };
 
@@ -83,8 +83,7 @@ impl Command for LogIn {
         let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
         let wait = app.account_failures.wait(&account).or(app.address_failures.wait(address));
         if let Some(wait) = wait {
-            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-            return Err(Problem::too_many_requests(seconds).with_rule("CRD-12"));
+            return Err(too_many_failures(wait));
         }
         let credential = credential(app, &account).await?;
         let hash = credential.as_ref().and_then(|it| it.state.password_hash().cloned());
@@ -105,7 +104,7 @@ impl Command for LogIn {
     }
 
     fn queue(&self, _: &Caller) -> Option<String> {
-        self.verified.as_ref().map(|verified| PrincipalSessions::stream_id(verified.principal))
+        self.verified.as_ref().map(|verified| sessions::queue(verified.principal))
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
@@ -178,13 +177,8 @@ async fn credential(app: &App, account: &str) -> Result<Option<Loaded<Credential
                 unavailable()
             })?;
     let Some(id) = id else { return Ok(None) };
-    match app.log.load::<Credential>(&id).await {
-        Ok(credential) => Ok(Some(credential)),
-        Err(error) => match CommandError::from(error) {
-            CommandError::Refused(problem) => Err(problem),
-            CommandError::Moved => Err(unavailable()),
-        },
-    }
+    let loaded = app.log.load::<Credential>(&id).await;
+    loaded.map(Some).map_err(|error| at_once(error.into()))
 }
 
 async fn may_log_in(decision: &mut Decision<'_>, principal: Actor) -> Result<bool, CommandError> {

@@ -40,18 +40,24 @@ pub enum NewPassword {
 }
 
 impl NewPassword {
-    /// Checks the password against the configured minimum and hashes it.
-    pub async fn hash(&mut self, app: &App) -> Result<(), Problem> {
-        if let Self::Given(raw) = self {
-            let password = Password::parse_with_min(raw, app.settings.password_characters_min)
-                .map_err(|broken| {
-                    let mut wrong = WrongFields::default();
-                    let _: Option<()> = wrong.note("/password", &broken);
-                    wrong.into_problem().unwrap_or_else(Problem::internal)
-                })?;
+    /// Checks the password against the configured minimum and hashes it. `pointer` says which field
+    /// of the body it is.
+    pub async fn hash(&mut self, app: &App, pointer: &'static str) -> Result<(), Problem> {
+        if let Some(password) = self.check(app, pointer)? {
             *self = Self::Hashed(app.hasher.hash(password).await?);
         }
         Ok(())
+    }
+
+    /// As [`Self::hash`], without hashing: nothing where it is hashed already.
+    pub fn check(&self, app: &App, pointer: &'static str) -> Result<Option<Password>, Problem> {
+        let Self::Given(raw) = self else { return Ok(None) };
+        let checked = Password::parse_with_min(raw, app.settings.password_characters_min);
+        checked.map(Some).map_err(|broken| {
+            let mut wrong = WrongFields::default();
+            let _: Option<()> = wrong.note(pointer, &broken);
+            wrong.into_problem().unwrap_or_else(Problem::internal)
+        })
     }
 
     pub fn hashed(&self) -> Result<PasswordHash, CommandError> {
@@ -109,7 +115,7 @@ impl Command for RegisterMember {
     }
 
     async fn prepare(&mut self, app: &App, _: &Caller) -> Result<(), Problem> {
-        self.password.hash(app).await
+        self.password.hash(app, "/password").await
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {

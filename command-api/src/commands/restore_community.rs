@@ -1,0 +1,53 @@
+//! `restore-community`: a deleted community is back as it was.
+
+use agora_domain::{
+    community::community::{ChangeCommunityVisibility, Community, CommunityCommand},
+    ids::CommunityId,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    Command,
+    decision::{Decision, Done},
+    fields::{Field, WrongFields},
+    refusal::CommandError,
+};
+
+/// Restores a community.
+pub struct RestoreCommunity {
+    community_id: CommunityId,
+}
+
+/// The body of `restore-community`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreCommunityBody {
+    #[schema(value_type = Uuid, required)]
+    #[serde(default)]
+    community_id: Field<CommunityId>,
+}
+
+impl Command for RestoreCommunity {
+    const NAME: &'static str = "restore-community";
+    const SUMMARY: &'static str = "Bring a deleted community back";
+    const RULES: &'static [&'static str] = &["COM-08", "REL-10", "ESX-03", "ESX-04"];
+    type Body = RestoreCommunityBody;
+
+    fn parse(body: RestoreCommunityBody, wrong: &mut WrongFields) -> Option<Self> {
+        let community_id = wrong.required("/community_id", body.community_id);
+        Some(Self { community_id: community_id? })
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        let change = ChangeCommunityVisibility { actor: decision.actor()? };
+        let community = decision.load::<Community>(self.community_id.to_string()).await?;
+        decision.decide_on_target(&community, CommunityCommand::Restore(change)).await?;
+        Ok(Done::of::<Community>(self.community_id))
+    }
+
+    fn example() -> Value {
+        json!({ "community_id": "01970000-0000-7000-8000-000000000001" })
+    }
+}

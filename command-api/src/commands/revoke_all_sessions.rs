@@ -1,0 +1,148 @@
+//! `revoke-all-sessions`: ends all sessions of oneself or, for an admin, of one member or admin
+//! (force logout).
+
+use agora_domain::{
+    Actor, ActorKind,
+    identity::{
+        admin::Admin, member::Member, principal_sessions::PrincipalSessions,
+        values::RevocationCause,
+    },
+    ids::{AdminId, MemberId},
+    refusal::RuleBreak,
+};
+use agora_service::problem::Problem;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    Command,
+    decision::{Decision, Done},
+    execute::Caller,
+    fields::{Field, Flag, WrongFields},
+    refusal::CommandError,
+    sessions,
+};
+
+/// Ends all sessions of a principal.
+pub struct RevokeAllSessions {
+    /// Oneself where `None`.
+    principal: Option<Actor>,
+    keep_current: bool,
+}
+
+/// The body of `revoke-all-sessions`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeAllSessionsBody {
+    /// Whose sessions; absent: one's own. Only admins may name somebody else.
+    #[serde(default)]
+    principal: Option<SessionHolder>,
+    /// Leave the session that sends this open.
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    keep_current: Field<Flag>,
+}
+
+/// Whose sessions end.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionHolder {
+    #[schema(value_type = String, required, example = "member", pattern = "^(member|admin)$")]
+    #[serde(default)]
+    kind: Field<HolderKind>,
+    #[schema(value_type = Uuid, required)]
+    #[serde(default)]
+    id: Field<HolderId>,
+}
+
+struct HolderKind(ActorKind);
+
+impl std::str::FromStr for HolderKind {
+    type Err = RuleBreak;
+
+    fn from_str(text: &str) -> Result<Self, RuleBreak> {
+        [ActorKind::Member, ActorKind::Admin]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .map(Self)
+            .ok_or(RuleBreak::malformed("must be `member` or `admin`"))
+    }
+}
+
+struct HolderId(Uuid);
+
+impl std::str::FromStr for HolderId {
+    type Err = RuleBreak;
+
+    fn from_str(text: &str) -> Result<Self, RuleBreak> {
+        text.parse::<MemberId>().map(|id| Self(id.0))
+    }
+}
+
+impl Command for RevokeAllSessions {
+    const NAME: &'static str = "revoke-all-sessions";
+    const SUMMARY: &'static str = "End all of one's sessions or, as an admin, all of somebody's";
+    const RULES: &'static [&'static str] =
+        &["SES-06", "SES-11", "SES-12", "SES-14", "REL-10", "ESX-04"];
+    type Body = RevokeAllSessionsBody;
+
+    fn parse(body: RevokeAllSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
+        let principal = match body.principal {
+            None => Some(None),
+            Some(holder) => {
+                let kind = wrong.required("/principal/kind", holder.kind);
+                let id = wrong.required("/principal/id", holder.id);
+                kind.zip(id).map(|(kind, id)| Some(Actor { kind: kind.0, id: id.0 }))
+            }
+        };
+        let keep_current = wrong.optional("/keep_current", body.keep_current);
+        Some(Self {
+            principal: principal?,
+            keep_current: keep_current?.is_some_and(|Flag(keep)| keep),
+        })
+    }
+
+    fn queue(&self, caller: &Caller) -> Option<String> {
+        self.principal.or(caller.actor()).map(sessions::queue)
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        let actor = decision.actor()?;
+        let principal = self.principal.unwrap_or(actor);
+        if principal == actor {
+            sessions::require_recent_login(decision, None)?;
+        } else {
+            if !sessions::administers(decision) {
+                return Err(Problem::forbidden("Only admins may end somebody else's sessions.")
+                    .with_rule("SES-12")
+                    .into());
+            }
+            if !exists(decision, principal).await? {
+                return Err(Problem::not_found("There is no such member or admin.")
+                    .with_rule("REL-10")
+                    .into());
+            }
+        }
+        let current = decision.caller.principal.as_ref().map(|sender| sender.session_id);
+        let kept = current.filter(|_| self.keep_current && principal == actor);
+        sessions::end_all(decision, principal, kept, actor, RevocationCause::Revoked).await?;
+        Ok(Done::of::<PrincipalSessions>(PrincipalSessions::stream_id(principal)))
+    }
+
+    fn example() -> Value {
+        json!({ "keep_current": true })
+    }
+}
+
+async fn exists(decision: &mut Decision<'_>, principal: Actor) -> Result<bool, CommandError> {
+    let id = principal.id;
+    Ok(match principal.kind {
+        ActorKind::Member => {
+            decision.load::<Member>(MemberId(id).to_string()).await?.state.exists()
+        }
+        ActorKind::Admin => decision.load::<Admin>(AdminId(id).to_string()).await?.state.exists(),
+        ActorKind::System => false,
+    })
+}
