@@ -83,9 +83,15 @@ where
     loop {
         let (position, rows) = query().await?;
         if position >= min_position {
+            if pause > POLL_FIRST {
+                let waited =
+                    wait.saturating_sub(deadline.saturating_duration_since(Instant::now()));
+                metrics::histogram!("agora_read_wait_seconds").record(waited);
+            }
             return Ok((position, rows));
         }
         if Instant::now() >= deadline {
+            metrics::counter!("agora_reads_stale_total").increment(1);
             return Err(ReadError::stale(position, min_position));
         }
         let look_again = deadline.min(Instant::now() + pause);

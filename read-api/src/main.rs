@@ -15,6 +15,9 @@ use agora_service::{health::Health, nats, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]

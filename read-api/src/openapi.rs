@@ -24,7 +24,8 @@ use crate::access::{PERMISSIONS, Role};
             command's reply, and answers with data that has reached it, or with 503; \
             `Agora-Position` says which position an answer reflects. Lists come in parts: ask \
             again with `cursor` = `next`. Errors are problem documents (RFC 9457). Times are \
-            RFC 3339 in UTC.",
+            RFC 3339 in UTC. In a problem's `errors`, `pointer` is `/query/<name>`, \
+            `/path/<name>` or `/header/<name>`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(Document, FieldError)),
@@ -67,9 +68,13 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     let roles = PERMISSIONS.iter().find(|(listed, _)| *listed == path).map_or(&[][..], |(_, r)| r);
     let names: Vec<String> = roles.iter().map(|role| format!("{role:?}")).collect();
     let description = operation.description.get_or_insert_default();
-    description.push_str(&format!("\n\nMay be read by: {}.", names.join(", ")));
+    if !description.is_empty() {
+        description.push_str("\n\n");
+    }
+    description.push_str(&format!("May be read by: {}.", names.join(", ")));
     // Operation ids default to handlers' names, which are unique per file only.
-    operation.operation_id = Some(path.trim_start_matches("/v1/").replace(['/', '{', '}'], "_"));
+    let words = path.split(['/', '{', '}']).filter(|word| !word.is_empty() && *word != "v1");
+    operation.operation_id = Some(words.collect::<Vec<_>>().join("_"));
 
     let with_token = SecurityRequirement::new(BEARER, Vec::<String>::new());
     operation.security = Some(match roles.contains(&Role::Guest) {

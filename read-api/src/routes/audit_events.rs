@@ -40,6 +40,7 @@ const WINDOW: Position = 50_000;
 #[derive(Serialize, ToSchema)]
 pub struct Event<'a> {
     /// Place in the log's order: 1, 2, 3 … without gaps. Go on with it as `after`.
+    #[schema(value_type = u64)]
     position: Position,
     event_id: Uuid,
     #[schema(example = "post")]
@@ -63,7 +64,7 @@ pub struct Event<'a> {
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Only after this position: the last one that you have.
-    #[param(required = false, default = 0, example = 4711)]
+    #[param(value_type = u64, required = false, default = 0, example = 4711)]
     after: Position,
     /// At most so many events; without it, all up to the newest.
     #[param(minimum = 1)]

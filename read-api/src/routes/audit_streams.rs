@@ -38,6 +38,7 @@ pub struct StreamState {
     /// The number of its events then.
     sequence: u64,
     /// Of its last event then.
+    #[schema(value_type = u64)]
     position: Position,
     /// Of its last event then.
     #[schema(example = "2026-11-20T12:00:00.123456Z")]
@@ -54,6 +55,7 @@ pub struct StreamState {
 /// An event of the aggregate; personal values as in `state`.
 #[derive(Serialize, ToSchema)]
 pub struct StreamEvent {
+    #[schema(value_type = u64)]
     position: Position,
     event_id: Uuid,
     sequence: u64,

@@ -118,6 +118,16 @@ async fn aud_01_esx_06_the_audit_log_is_one_list_that_nobody_can_change() {
 }
 
 #[tokio::test]
+async fn aud_05_addresses_are_in_their_canonical_form() {
+    let world = World::new().await;
+    let auditor = auditor(&world).await;
+    let request = axum::http::Request::get("/v1/me");
+    world.send_from("2001:DB8:0:0:0::00AF", request).await.problem(401);
+    let list = world.get_as(&auditor, "/v1/audit-log?type=refusal").await.ok();
+    assert_eq!(list["items"][0]["ip_address"], "2001:db8::af");
+}
+
+#[tokio::test]
 async fn aud_02_filters_of_the_audit_log_choose_by_actor_type_and_time() {
     let world = World::new().await;
     let auditor = auditor(&world).await;

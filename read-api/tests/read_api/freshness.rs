@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use agora_domain::content::post_vote::VoteState;
 use agora_event_store::testing::{NATS_URL, eventually};
 use agora_service::{config::NatsArgs, nats};
 use axum::http::Request;
@@ -90,4 +91,37 @@ async fn esx_07_a_word_of_the_projectors_wakes_a_read() {
     })
     .await;
     shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn esx_07_what_was_written_is_there_at_once_while_projections_run() {
+    let world = std::sync::Arc::new(World::new().await);
+    let ada = world.member(None).await;
+    let community = world.community_of(&ada, "rustaceans").await;
+    let stop = CancellationToken::new();
+    let projecting = tokio::spawn({
+        let (world, stop) = (world.clone(), stop.clone());
+        async move {
+            while !stop.is_cancelled() {
+                world.project().await;
+            }
+        }
+    });
+    for number in 0..60 {
+        let title = format!("Post number {number}");
+        let post = world.post(&ada, community, &title).await;
+        let position = world.edit_post(&ada, post, &format!("{title}, edited")).await;
+        let query = format!("min_position={position}&wait_ms=10000");
+        // An answer that claims the position shows what was written up to it, in every list.
+        let reply = world.get(&format!("/v1/posts/{post}?{query}")).await;
+        assert_eq!(reply.ok()["title"], format!("{title}, edited"));
+        assert!(reply.position() >= position);
+        let path = format!("/v1/communities/rustaceans/posts?limit=1&{query}");
+        assert_eq!(world.get(&path).await.ok()["items"][0]["id"], post.to_string());
+        let position = world.vote(&ada, post, VoteState::Upvote).await;
+        let path = format!("/v1/posts/{post}/score?min_position={position}&wait_ms=10000");
+        assert_eq!(world.get(&path).await.ok()["score"], 1);
+    }
+    stop.cancel();
+    projecting.await.unwrap();
 }

@@ -8,6 +8,7 @@
     reason = "a test crate exports nothing, and its helpers may fail loudly as tests do"
 )]
 
+mod fixtures;
 mod world;
 
 mod access;
