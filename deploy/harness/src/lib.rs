@@ -1,1 +1,7 @@
+//! What `deploy/demo`, `deploy/bench` and the fault tests are made of: a client, a load generator, a
+//! stack of real processes, an independent fold of the log, and a checker of invariants.
 
+pub mod agora;
+pub mod client;
+pub mod load;
+pub mod scene;

@@ -1,0 +1,144 @@
+//! Who and what a load needs: an admin's session, a category, a community, members, posts.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::agora::{AgoraError, Commands, Session};
+
+/// Connections that register and log in: the API hashes two passwords at once, so more would only
+/// wait there.
+const REGISTRATIONS_AT_ONCE: usize = 4;
+
+/// What `.agora/env` tells about a running stack.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Stack {
+    #[arg(long, env = "AGORA_COMMAND_ADDR", default_value = "127.0.0.1:8080")]
+    pub command_addr: String,
+    #[arg(long, env = "AGORA_READ_ADDR", default_value = "127.0.0.1:8081")]
+    pub read_addr: String,
+    #[arg(long, env = "AGORA_ADMIN_EMAIL", default_value = "admin@agora.local")]
+    pub admin_email: String,
+    #[arg(long, env = "AGORA_ADMIN_PASSWORD", hide_env_values = true)]
+    pub admin_password: String,
+}
+
+/// Everything that a cast-vote load votes with and on.
+pub struct Scene {
+    pub voters: Vec<Session>,
+    pub posts: Vec<Uuid>,
+}
+
+/// A text that no other run uses: the ids of this run's accounts and names.
+pub fn run_suffix() -> String {
+    let mut bytes = [0; 5];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    hex::encode(bytes)
+}
+
+/// The password of every account that a run makes: its own, so that no two runs share one.
+pub fn password(run: &str) -> String {
+    format!("agora harness account {run}")
+}
+
+/// Registers members and logs them in, a few at once.
+pub async fn members(
+    stack: &Stack,
+    run: &str,
+    count: usize,
+    display_name: fn(usize) -> Option<String>,
+    made: impl Fn() + Send + Sync + 'static,
+) -> Result<Vec<Session>, AgoraError> {
+    let (next, made) = (Arc::new(AtomicUsize::new(0)), Arc::new(made));
+    let mut tasks = Vec::new();
+    for _ in 0..REGISTRATIONS_AT_ONCE {
+        let (next, made) = (Arc::clone(&next), Arc::clone(&made));
+        let (mut commands, run) = (Commands::new(&stack.command_addr), run.to_owned());
+        tasks.push(tokio::spawn(async move {
+            let mut sessions = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    return Ok::<_, AgoraError>(sessions);
+                }
+                let email = format!("member-{index}-{run}@example.org");
+                let name = display_name(index);
+                let session = commands.register(&email, &password(&run), name.as_deref()).await?;
+                made();
+                sessions.push((index, session));
+            }
+        }));
+    }
+    let mut all = Vec::with_capacity(count);
+    for task in tasks {
+        all.extend(task.await.expect("the task does not panic")?);
+    }
+    all.sort_by_key(|(index, _)| *index);
+    Ok(all.into_iter().map(|(_, session)| session).collect())
+}
+
+/// Members who vote, and posts of one author to vote on.
+pub async fn set(
+    stack: &Stack,
+    run: &str,
+    voters: usize,
+    posts: usize,
+) -> Result<Scene, AgoraError> {
+    let mut admin = Commands::new(&stack.command_addr);
+    admin.log_in(&stack.admin_email, &stack.admin_password).await?;
+    let category = admin
+        .send("create-category", &json!({ "name": format!("bench-{run}") }))
+        .await?
+        .aggregate_id;
+    let voters = members(stack, run, voters, |_| None, || {}).await?;
+    let email = format!("author-{run}@example.org");
+    let author = admin.register(&email, &password(run), Some("Author")).await?;
+    let community = admin
+        .send(
+            "create-community",
+            &json!({ "name": format!("bench-{run}"), "category_id": category }),
+        )
+        .await?
+        .aggregate_id;
+    let posts = write_posts(stack, &author, community, posts).await?;
+    Ok(Scene { voters, posts })
+}
+
+async fn write_posts(
+    stack: &Stack,
+    author: &Session,
+    community: Uuid,
+    count: usize,
+) -> Result<Vec<Uuid>, AgoraError> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = Vec::new();
+    for _ in 0..64 {
+        let next = Arc::clone(&next);
+        let mut commands = Commands::new(&stack.command_addr);
+        commands.act_as(author);
+        tasks.push(tokio::spawn(async move {
+            let mut posts = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    return Ok::<_, AgoraError>(posts);
+                }
+                let body = json!({
+                    "community_id": community,
+                    "title": format!("Post number {index}"),
+                    "body": "Something of some length that a member might write here.",
+                });
+                posts.push(commands.send("create-post", &body).await?.aggregate_id);
+            }
+        }));
+    }
+    let mut posts = Vec::with_capacity(count);
+    for task in tasks {
+        posts.extend(task.await.expect("the task does not panic")?);
+    }
+    Ok(posts)
+}
