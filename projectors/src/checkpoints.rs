@@ -4,8 +4,11 @@
 //! each transaction that starts, stops or swaps a projection, and whoever moves the position must know
 //! the edition: so nobody moves it past a projection that it does not feed.
 
+use std::time::Duration;
+
 use agora_event_store::{Position, read::from_db};
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use tracing::log::LevelFilter;
 use uuid::Uuid;
 
 use crate::{projection::Projection, projections};
@@ -77,7 +80,11 @@ pub fn build(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 fn settings(options: PgConnectOptions, search_path: &str) -> PgConnectOptions {
-    options.application_name("agora-projectors").options([
+    let options = options
+        .application_name("agora-projectors")
+        .log_statements(LevelFilter::Trace)
+        .log_slow_statements(LevelFilter::Warn, Duration::from_secs(30));
+    options.options([
         ("search_path", search_path),
         ("timezone", "UTC"),
         // Unnested arrays are over-estimated, and LLVM would take milliseconds for microseconds.

@@ -75,7 +75,10 @@ pub(super) async fn against_live(
     connection: &mut PgConnection,
     build: &mut Build,
 ) -> Result<Verified, RebuildError> {
-    let mut live = checkpoints::live(connect.clone()).connect().await?;
+    // The snapshot waits while the new tables catch up with it.
+    let patient =
+        checkpoints::live(connect.clone()).options([("idle_in_transaction_session_timeout", "0")]);
+    let mut live = patient.connect().await?;
     sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut live).await?;
     let served: i64 = sqlx::query_scalar("SELECT read.served_position($1)")
         .bind(build.projection.name)

@@ -125,6 +125,7 @@ impl Follower<'_> {
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut messages = Vec::with_capacity(BATCH_EVENTS_MAX);
+        self.tell_phase();
         self.fill(Position::MAX, shutdown).await?;
         loop {
             let late = self.late.unwrap_or_else(|| Instant::now() + TICK);
@@ -133,10 +134,11 @@ impl Follower<'_> {
                 () = shutdown.cancelled() => return Ok(()),
                 _ = tick.tick() => self.tick(shutdown).await?,
                 count = self.source.messages.recv_many(&mut messages, BATCH_EVENTS_MAX) => {
-                    // The sender lives as long as the source; without messages there is nothing.
-                    if count > 0 {
-                        self.take(&mut messages, shutdown).await?;
+                    // The sender lives as long as its task, and that has no end of its own.
+                    if count == 0 {
+                        return Err(sqlx::Error::WorkerCrashed);
                     }
+                    self.take(&mut messages, shutdown).await?;
                 }
                 Ok(()) = self.source.attached.changed() => {
                     // What was published before the consumer was there does not come by it.
@@ -156,9 +158,11 @@ impl Follower<'_> {
                 _ = poll.tick(), if !*self.source.attached.borrow() => {
                     self.fill(Position::MAX, shutdown).await?;
                 }
-                () = std::future::ready(()), if self.applier.has_laggards() => {
-                    within(self.applier.catch_up_step()).await?;
-                }
+                () = std::future::ready(()), if self.applier.has_laggards() => {}
+            }
+            // Between the others' batches, so that neither waits for long.
+            if self.applier.has_laggards() {
+                within(self.applier.catch_up_step()).await?;
             }
         }
     }
@@ -172,14 +176,18 @@ impl Follower<'_> {
         metrics::gauge!("agora_projector_lag_events").set(lag as f64);
         metrics::gauge!("agora_projector_stopped")
             .set(u32::try_from(self.applier.stopped()).map_or(f64::MAX, f64::from));
-        let leading = Phase::Leading { stopped: self.applier.stopped() };
-        self.phase.send_if_modified(|phase| std::mem::replace(phase, leading) != leading);
+        self.tell_phase();
         if lag > 0 && !self.fresh {
             metrics::counter!("agora_projector_silences_total").increment(1);
             self.fill(Position::MAX, shutdown).await?;
         }
         self.fresh = false;
         Ok(())
+    }
+
+    fn tell_phase(&self) {
+        let leading = Phase::Leading { stopped: self.applier.stopped() };
+        self.phase.send_if_modified(|phase| std::mem::replace(phase, leading) != leading);
     }
 
     /// Looks at the log's head, and whether its history is still the one that was projected.

@@ -1,10 +1,16 @@
 //! Projections against real Postgres and NATS; every test has a database of its own.
 
-#![expect(unreachable_pub, reason = "helpers for the modules beside them")]
+#![expect(
+    unreachable_pub,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers for the modules beside them"
+)]
 
 mod scene;
 
 mod broker;
+mod domain;
 mod poison;
 mod readers;
 mod rebuild;
