@@ -3,7 +3,7 @@
 # What the scripts beside this file share. They source it; it does nothing by itself.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-target=${CARGO_TARGET_DIR:-$root/target}
+bin=${AGORA_BIN_DIR:-${CARGO_TARGET_DIR:-$root/target}/release}
 services=(command-api read-api projectors process-managers)
 
 say() { printf '%s\n' "$*"; }
@@ -89,6 +89,14 @@ apt_get() {
         sleep $((attempt * 5))
     done
     return 1
+}
+
+# build: all binaries of the workspace at once, so that no script builds libraries anew with other
+# features. AGORA_BIN_DIR names a folder with binaries that are built already.
+build() {
+    [[ -z ${AGORA_BIN_DIR:-} ]] || return 0
+    step "building (the first time takes some minutes)"
+    (cd "$root" && cargo build --release --locked --workspace --bins)
 }
 
 # ── Small things ─────────────────────────────────────────────────────────────────────────────
