@@ -32,8 +32,9 @@ find_tools() {
 # ensure_tools NAME…: installs what is missing of: postgres nats compiler curl shellcheck
 ensure_tools() {
     find_tools
-    command -v cargo >/dev/null || fail "there is no Rust toolchain: see https://rustup.rs, then run this again"
     local tool packages=()
+    [[ -n ${AGORA_BIN_DIR:-} ]] || command -v cargo >/dev/null ||
+        fail "there is no Rust toolchain: see https://rustup.rs, then run this again"
     for tool; do
         case $tool in
         postgres) command -v postgres >/dev/null || packages+=(postgresql) ;;
@@ -50,7 +51,7 @@ ensure_tools() {
         find_tools
     fi
     # .cargo/config.toml asks for mold, which a compiler before gcc 12 cannot call.
-    if ! cc -fuse-ld=mold -x c -o /dev/null - <<<'int main(void){return 0;}' 2>/dev/null; then
+    if command -v cc >/dev/null && ! cc -fuse-ld=mold -x c -o /dev/null - <<<'int main(void){return 0;}' 2>/dev/null; then
         export RUSTFLAGS=${RUSTFLAGS-}
     fi
 }

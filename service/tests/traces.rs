@@ -51,6 +51,20 @@ async fn a_request_continues_the_callers_trace_and_leaves_its_address_out() {
     stop.cancel();
 }
 
+#[tokio::test]
+async fn without_a_filter_a_service_logs_what_an_operator_needs() {
+    let child = tokio::process::Command::new(std::env::current_exe().expect("a path"))
+        .args(["--ignored", "--exact", "a_service_that_is_traced", "--nocapture"])
+        .env_remove("AGORA_LOG")
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .expect("the test binary runs");
+    let log = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(log.contains(r#""message":"serving""#), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the process that the test above starts"]
 async fn a_service_that_is_traced() {
