@@ -1,6 +1,9 @@
 //! Agora as a client sees it: commands and reads by name.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -76,6 +79,10 @@ impl Commands {
 
     pub fn act_as(&mut self, session: &Session) {
         self.client.set_token(Some(session.token.clone()));
+    }
+
+    pub fn act_with(&mut self, token: String) {
+        self.client.set_token(Some(token));
     }
 
     /// Sends a command; comes back later where the API asks for that.
@@ -181,4 +188,40 @@ impl Reads {
             }
         }
     }
+}
+
+/// Does many jobs over some connections at once; ends with the first error. A job gets a connection
+/// and gives it back. The results come in no order.
+pub async fn spread<J, R, F, W>(
+    address: &str,
+    connections: usize,
+    jobs: Vec<J>,
+    work: F,
+) -> Result<Vec<R>, AgoraError>
+where
+    J: Send + 'static,
+    R: Send + 'static,
+    F: Fn(Commands, J) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = (Commands, Result<R, AgoraError>)> + Send,
+{
+    let jobs = Arc::new(Mutex::new(jobs.into_iter()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let (jobs, work, mut commands) = (Arc::clone(&jobs), work.clone(), Commands::new(address));
+        tasks.spawn(async move {
+            let mut results = Vec::new();
+            loop {
+                let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some(job) = job else { return Ok::<_, AgoraError>(results) };
+                let (same, result) = work(commands, job).await;
+                commands = same;
+                results.push(result?);
+            }
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        all.extend(done.expect("the job does not panic")?);
+    }
+    Ok(all)
 }

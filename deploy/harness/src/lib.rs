@@ -2,6 +2,10 @@
 //! stack of real processes, an independent fold of the log, and a checker of invariants.
 
 pub mod agora;
+pub mod ballot;
 pub mod client;
+pub mod csvdata;
+pub mod demo;
 pub mod load;
+pub mod progress;
 pub mod scene;

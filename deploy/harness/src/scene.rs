@@ -1,14 +1,9 @@
 //! Who and what a load needs: an admin's session, a category, a community, members, posts.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::agora::{AgoraError, Commands, Session};
+use crate::agora::{AgoraError, Commands, Session, spread};
 
 /// Connections that register and log in: the API hashes two passwords at once, so more would only
 /// wait there.
@@ -51,32 +46,21 @@ pub async fn members(
     run: &str,
     count: usize,
     display_name: fn(usize) -> Option<String>,
-    made: impl Fn() + Send + Sync + 'static,
+    made: impl Fn() + Clone + Send + Sync + 'static,
 ) -> Result<Vec<Session>, AgoraError> {
-    let (next, made) = (Arc::new(AtomicUsize::new(0)), Arc::new(made));
-    let mut tasks = Vec::new();
-    for _ in 0..REGISTRATIONS_AT_ONCE {
-        let (next, made) = (Arc::clone(&next), Arc::clone(&made));
-        let (mut commands, run) = (Commands::new(&stack.command_addr), run.to_owned());
-        tasks.push(tokio::spawn(async move {
-            let mut sessions = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    return Ok::<_, AgoraError>(sessions);
-                }
-                let email = format!("member-{index}-{run}@example.org");
-                let name = display_name(index);
-                let session = commands.register(&email, &password(&run), name.as_deref()).await?;
-                made();
-                sessions.push((index, session));
-            }
-        }));
-    }
-    let mut all = Vec::with_capacity(count);
-    for task in tasks {
-        all.extend(task.await.expect("the task does not panic")?);
-    }
+    let (address, run) = (&stack.command_addr, run.to_owned());
+    let jobs = (0..count).collect();
+    let register = move |mut commands: Commands, index: usize| {
+        let (run, made) = (run.clone(), made.clone());
+        async move {
+            let email = format!("member-{index}-{run}@example.org");
+            let name = display_name(index);
+            let registered = commands.register(&email, &password(&run), name.as_deref()).await;
+            made();
+            (commands, registered.map(|session| (index, session)))
+        }
+    };
+    let mut all = spread(address, REGISTRATIONS_AT_ONCE, jobs, register).await?;
     all.sort_by_key(|(index, _)| *index);
     Ok(all.into_iter().map(|(_, session)| session).collect())
 }
@@ -96,8 +80,9 @@ pub async fn set(
         .aggregate_id;
     let voters = members(stack, run, voters, |_| None, || {}).await?;
     let email = format!("author-{run}@example.org");
-    let author = admin.register(&email, &password(run), Some("Author")).await?;
-    let community = admin
+    let mut writer = Commands::new(&stack.command_addr);
+    let author = writer.register(&email, &password(run), Some("Author")).await?;
+    let community = writer
         .send(
             "create-community",
             &json!({ "name": format!("bench-{run}"), "category_id": category }),
@@ -114,31 +99,18 @@ async fn write_posts(
     community: Uuid,
     count: usize,
 ) -> Result<Vec<Uuid>, AgoraError> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut tasks = Vec::new();
-    for _ in 0..64 {
-        let next = Arc::clone(&next);
-        let mut commands = Commands::new(&stack.command_addr);
-        commands.act_as(author);
-        tasks.push(tokio::spawn(async move {
-            let mut posts = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    return Ok::<_, AgoraError>(posts);
-                }
-                let body = json!({
-                    "community_id": community,
-                    "title": format!("Post number {index}"),
-                    "body": "Something of some length that a member might write here.",
-                });
-                posts.push(commands.send("create-post", &body).await?.aggregate_id);
-            }
-        }));
-    }
-    let mut posts = Vec::with_capacity(count);
-    for task in tasks {
-        posts.extend(task.await.expect("the task does not panic")?);
-    }
-    Ok(posts)
+    let (jobs, token) = ((0..count).collect(), author.token.clone());
+    spread(&stack.command_addr, 64, jobs, move |mut commands, index: usize| {
+        commands.act_with(token.clone());
+        async move {
+            let body = json!({
+                "community_id": community,
+                "title": format!("Post number {index}"),
+                "body": "Something of some length that a member might write here.",
+            });
+            let posted = commands.send("create-post", &body).await;
+            (commands, posted.map(|accepted| accepted.aggregate_id))
+        }
+    })
+    .await
 }
