@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::Phase;
+use super::{Phase, within};
 use crate::checkpoints;
 
 /// 'agora' in ASCII, plus one: the log's head lock is the number before.
@@ -20,13 +20,11 @@ pub(super) async fn elected(
     connect: &PgConnectOptions,
     phase: &watch::Sender<Phase>,
 ) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = checkpoints::live(connect.clone()).connect().await?;
+    let mut connection = within(checkpoints::live(connect.clone()).connect()).await?;
     let mut waiting = false;
     loop {
-        let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(LOCK)
-            .fetch_one(&mut connection)
-            .await?;
+        let locking = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK);
+        let locked: bool = within(locking.fetch_one(&mut connection)).await?;
         if locked {
             return Ok(connection);
         }
@@ -35,7 +33,7 @@ pub(super) async fn elected(
             info!("another process applies: standing by");
         }
         phase.send_if_modified(|phase| std::mem::replace(phase, Phase::Standby) != Phase::Standby);
-        end_stalled(&mut connection).await?;
+        within(end_stalled(&mut connection)).await?;
         tokio::time::sleep(WATCH).await;
     }
 }

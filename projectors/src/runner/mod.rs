@@ -155,7 +155,7 @@ impl Follower<'_> {
                     let appended = *self.source.appended.borrow();
                     self.fill(appended, shutdown).await?;
                 }
-                _ = poll.tick(), if !*self.source.attached.borrow() => {
+                _ = poll.tick(), if !self.source.follows() => {
                     self.fill(Position::MAX, shutdown).await?;
                 }
                 () = std::future::ready(()), if self.applier.has_laggards() => {}

@@ -73,6 +73,11 @@ impl Source {
         Self { client: client.clone(), messages, attached, appended, _tasks: tasks }
     }
 
+    /// Whether what is appended comes by the broker.
+    pub(super) fn follows(&self) -> bool {
+        *self.attached.borrow() && self.client.connection_state() == State::Connected
+    }
+
     /// Wakes the reads that wait for a position.
     pub(super) async fn tell_projected(&self, position: Position) {
         if self.client.connection_state() != State::Connected {

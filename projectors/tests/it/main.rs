@@ -10,6 +10,7 @@
 mod scene;
 
 mod broker;
+mod cli;
 mod domain;
 mod poison;
 mod readers;
