@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use chrono::DateTime;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::projection::Columns;
@@ -37,6 +38,16 @@ pub async fn head(connection: &mut PgConnection, known_epoch: Uuid) -> Result<He
     Ok(Head { position: from_db(position), epoch, kept: kept.map(from_db) })
 }
 
+/// Events that were read together.
+pub struct Piece {
+    /// There are no other wanted events up to here.
+    pub to: Position,
+    pub events: Vec<RecordedEvent>,
+}
+
+/// The most bytes of payloads and metadata in a piece, but for one event.
+const PIECE_BYTES_MAX: usize = 8 << 20;
+
 /// The events of the wanted types in `(after, up_to]`, oldest first, by COPY: several times as fast
 /// as rows. Fields that `columns` does not ask for are empty.
 pub async fn copy(
@@ -46,13 +57,52 @@ pub async fn copy(
     event_types: &[&str],
     columns: Columns,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    let statement = statement(after, up_to, event_types, columns);
+    let mut events = Vec::new();
+    let mut rows = connection.copy_out_raw(&statement).await?;
+    while let Some(row) = rows.try_next().await? {
+        events.extend(decode(row, columns)?);
+    }
+    Ok(events)
+}
+
+/// As [`copy`], in pieces that fit in memory. Once nobody wants them any more (`false`), the
+/// connection is in the middle of a copy: drop it.
+pub async fn copy_pieces(
+    connection: &mut PgConnection,
+    after: Position,
+    up_to: Position,
+    event_types: &[&str],
+    columns: Columns,
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<bool, sqlx::Error> {
+    let statement = statement(after, up_to, event_types, columns);
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    let mut rows = connection.copy_out_raw(&statement).await?;
+    while let Some(row) = rows.try_next().await? {
+        let Some(event) = decode(row, columns)? else { continue };
+        let more = event.payload.len() + event.metadata.len();
+        if bytes + more > PIECE_BYTES_MAX && !events.is_empty() {
+            let piece = Piece { to: event.position - 1, events: std::mem::take(&mut events) };
+            bytes = 0;
+            if pieces.send(piece).await.is_err() {
+                return Ok(false);
+            }
+        }
+        bytes += more;
+        events.push(event);
+    }
+    Ok(pieces.send(Piece { to: up_to, events }).await.is_ok())
+}
+
+fn statement(after: Position, up_to: Position, event_types: &[&str], columns: Columns) -> String {
     let rest = match columns {
         Columns::Payload => "",
         Columns::All => ", event_id, aggregate_type, event_version, metadata::text",
     };
     // Names of types are constants of the code; COPY takes no parameters.
     let types: Vec<_> = event_types.iter().map(|name| format!("'{name}'")).collect();
-    let statement = format!(
+    format!(
         "COPY (SELECT position, aggregate_id, sequence, event_type, recorded_at, payload::text{rest}
                FROM log.events
                WHERE position > {} AND position <= {} AND event_type IN ({})
@@ -60,15 +110,7 @@ pub async fn copy(
         to_db(after),
         to_db(up_to),
         types.join(", "),
-    );
-    let mut events = Vec::new();
-    let mut rows = connection.copy_out_raw(&statement).await?;
-    while let Some(mut row) = rows.try_next().await? {
-        let event = decode(&mut row, columns)
-            .ok_or_else(|| sqlx::Error::Protocol("COPY gave a row of another shape".to_owned()))?;
-        events.extend(event);
-    }
-    Ok(events)
+    )
 }
 
 /// What a binary COPY starts with, before the first row.
@@ -77,8 +119,13 @@ const HEADER_BYTES: usize = SIGNATURE.len() + 8;
 /// 2000-01-01, where Postgres counts microseconds from.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
-/// A row; `Some(None)` is the trailer.
-fn decode(row: &mut Bytes, columns: Columns) -> Option<Option<RecordedEvent>> {
+/// A row's event; the trailer has none.
+fn decode(mut row: Bytes, columns: Columns) -> Result<Option<RecordedEvent>, sqlx::Error> {
+    decoded(&mut row, columns)
+        .ok_or_else(|| sqlx::Error::Protocol("COPY gave a row of another shape".to_owned()))
+}
+
+fn decoded(row: &mut Bytes, columns: Columns) -> Option<Option<RecordedEvent>> {
     if row.starts_with(SIGNATURE) {
         row.advance(HEADER_BYTES);
     }

@@ -1,20 +1,23 @@
 //! Fills the new tables: one task reads the log while this one applies what was read.
 
-use agora_event_store::{Position, RecordedEvent};
+use agora_event_store::Position;
 use indicatif::ProgressBar;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::mpsc;
 
 use super::RebuildError;
 use crate::{
-    checkpoints, log,
+    checkpoints,
+    log::{self, Piece},
     projection::{Columns, Projection},
 };
 
-/// How many positions are read at once: enough for sets to pay, few enough for memory, and no
+/// How many positions one statement of the first pass reads: enough for sets to pay, and no
 /// snapshot that lasts.
 const WINDOW: Position = 20_000;
-/// Windows that are read ahead.
+/// As [`WINDOW`], for what is left after the first pass.
+const REST_WINDOW: Position = 2_000;
+/// Pieces that are read ahead.
 const AHEAD: usize = 2;
 
 /// A projection's new tables while they are made.
@@ -25,11 +28,6 @@ pub(super) struct Build {
     pub(super) events: u64,
     /// Why it can't be swapped.
     pub(super) failed: Option<RebuildError>,
-}
-
-struct Window {
-    to: Position,
-    events: Vec<RecordedEvent>,
 }
 
 impl Build {
@@ -43,21 +41,21 @@ impl Build {
         }
     }
 
-    /// Applies a window in a transaction of its own.
+    /// Applies a piece in a transaction of its own.
     async fn apply(
         &mut self,
-        window: &Window,
+        piece: &Piece,
         connection: &mut PgConnection,
     ) -> Result<(), RebuildError> {
         let wanted: Vec<_> =
-            window.events.iter().filter(|event| self.projection.wants(event)).collect();
+            piece.events.iter().filter(|event| self.projection.wants(event)).collect();
         if !wanted.is_empty() {
             let mut tx = connection.begin().await?;
             (self.projection.apply)(&wanted, &mut tx).await?;
             tx.commit().await?;
         }
         self.events += u64::try_from(wanted.len()).unwrap_or(0);
-        self.position = window.to;
+        self.position = piece.to;
         Ok(())
     }
 
@@ -68,8 +66,10 @@ impl Build {
         connection: &mut PgConnection,
     ) -> Result<(), RebuildError> {
         while self.position < to {
-            let window = self.next_window(to, connection).await?;
-            self.apply(&window, connection).await?;
+            let to = to.min(self.position + REST_WINDOW);
+            let (types, columns) = (self.projection.event_types, self.projection.columns);
+            let events = log::copy(connection, self.position, to, types, columns).await?;
+            self.apply(&Piece { to, events }, connection).await?;
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Build {
     ) -> Result<u64, RebuildError> {
         let (mut at, mut count) = (self.position, 0);
         while at < to {
-            let end = to.min(at + WINDOW);
+            let end = to.min(at + REST_WINDOW);
             let (types, columns) = (self.projection.event_types, self.projection.columns);
             let events = log::copy(connection, at, end, types, columns).await?;
             let wanted: Vec<_> = events.iter().collect();
@@ -93,17 +93,6 @@ impl Build {
             at = end;
         }
         Ok(count)
-    }
-
-    async fn next_window(
-        &self,
-        to: Position,
-        connection: &mut PgConnection,
-    ) -> Result<Window, RebuildError> {
-        let to = to.min(self.position + WINDOW);
-        let (types, columns) = (self.projection.event_types, self.projection.columns);
-        let events = log::copy(connection, self.position, to, types, columns).await?;
-        Ok(Window { to, events })
     }
 }
 
@@ -123,21 +112,21 @@ pub(super) async fn all(
     types.sort_unstable();
     types.dedup();
     let columns = builds.iter().map(|build| build.projection.columns).max();
-    let (sender, mut windows) = mpsc::channel(AHEAD);
+    let (sender, mut pieces) = mpsc::channel(AHEAD);
     let reader = checkpoints::build(connect.clone()).connect().await?;
     let reading =
         tokio::spawn(read(reader, types, columns.unwrap_or(Columns::Payload), target, sender));
-    while let Some(window) = windows.recv().await {
+    while let Some(piece) = pieces.recv().await {
         for build in builds.iter_mut().filter(|build| build.failed.is_none()) {
-            let applied = build.apply(&window, connection).await;
+            let applied = build.apply(&piece, connection).await;
             build.note(applied);
         }
-        bar.set_position(window.to);
+        bar.set_position(piece.to);
         if builds.iter().all(|build| build.failed.is_some()) {
             break;
         }
     }
-    drop(windows);
+    drop(pieces);
     // It ends by itself once nobody listens; it does not panic.
     reading.await.unwrap_or(Ok(())).map_err(RebuildError::from)
 }
@@ -147,13 +136,12 @@ async fn read(
     types: Vec<&'static str>,
     columns: Columns,
     target: Position,
-    windows: mpsc::Sender<Window>,
+    pieces: mpsc::Sender<Piece>,
 ) -> Result<(), sqlx::Error> {
     let mut at = 0;
     while at < target && !types.is_empty() {
         let to = target.min(at + WINDOW);
-        let events = log::copy(&mut connection, at, to, &types, columns).await?;
-        if windows.send(Window { to, events }).await.is_err() {
+        if !log::copy_pieces(&mut connection, at, to, &types, columns, &pieces).await? {
             return Ok(());
         }
         at = to;

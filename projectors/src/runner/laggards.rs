@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How many positions a laggard takes at once; in between, the others get their batch.
-const WINDOW: Position = 10_000;
+const WINDOW: Position = 2_000;
 
 /// After a restart, poisoned projections get another chance: the code may know better now. Those
 /// that only a rebuild can help stay as they are.

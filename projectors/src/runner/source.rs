@@ -25,7 +25,7 @@ use crate::message::Claimed;
 pub const PROJECTED: &str = "agora.projected";
 
 /// Messages that wait in the process; more wait at the broker.
-const WAITING_MAX: usize = 8_192;
+const WAITING_MAX: usize = 4_096;
 /// The server forgets a consumer that nobody pulls from for so long.
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(250);
@@ -143,7 +143,7 @@ async fn consume(
         .map_err(|error| error.to_string())?;
     let mut incoming = consumer
         .stream()
-        .max_messages_per_batch(2 * WAITING_MAX)
+        .max_messages_per_batch(WAITING_MAX)
         .expires(Duration::from_secs(10))
         .heartbeat(Duration::from_secs(1))
         .messages()
