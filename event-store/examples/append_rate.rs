@@ -6,8 +6,8 @@
 use std::{
     error::Error,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -113,9 +113,12 @@ async fn appends(url: &str, time: Duration, tasks: usize) -> Result<f64, Failure
     Ok(rate)
 }
 
-/// A vote as `cast-vote` writes it, with an address that looks sealed.
+/// A vote as `cast-vote` writes it, on one of a thousand posts, with an address that looks sealed.
 fn vote() -> NewEvent {
-    let (post, voter) = (id(), id());
+    static POSTS: LazyLock<Vec<Uuid>> = LazyLock::new(|| (0..1_000).map(|_| id()).collect());
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let voter = id();
+    let post = POSTS[NEXT.fetch_add(373, Ordering::Relaxed) % POSTS.len()];
     NewEvent {
         event_id: id(),
         stream: StreamName::new("post_vote", format!("{post}:member:{voter}")),

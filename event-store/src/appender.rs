@@ -47,6 +47,9 @@ pub enum AppendError {
 
 struct Submission {
     unit: Unit,
+    /// The cache knows all of its streams to be where it expects them: the database need only look
+    /// at what was written after that, as for guards.
+    is_checked: bool,
     reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
@@ -65,7 +68,7 @@ pub(crate) struct Appender {
 impl Appender {
     pub(crate) async fn append(&self, unit: Unit) -> Result<Appended, AppendError> {
         let (reply, outcome) = oneshot::channel();
-        let submission = Box::new(Submission { unit, reply });
+        let submission = Box::new(Submission { unit, is_checked: false, reply });
         self.requests
             .send(Request::Append(submission))
             .await

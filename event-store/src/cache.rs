@@ -14,7 +14,10 @@ use std::{
 
 use lru::LruCache;
 
-use crate::{Position, StreamName, unit::StateAfter};
+use crate::{
+    Position, StreamName,
+    unit::{NewEvent, StateAfter},
+};
 
 /// How many changes of streams are remembered to check guards in process. Guards that are older
 /// than these are checked in the database.
@@ -113,6 +116,15 @@ impl Cache {
 
     pub(crate) fn check(&self, key: i64, known: Position) -> Checked {
         self.lock().check(key, known)
+    }
+
+    /// Whether every event is the next of its stream, as far as is known here.
+    pub(crate) fn has_all<'a>(&self, mut next: impl Iterator<Item = &'a NewEvent>) -> bool {
+        let inner = self.lock();
+        next.all(|event| {
+            let entry = inner.entries.peek(&event.stream.key());
+            entry.is_some_and(|it| it.stream == event.stream && it.sequence + 1 == event.sequence)
+        })
     }
 
     /// Takes in what happened from `known` + 1 on: each change's position and stream, then the new

@@ -190,10 +190,7 @@ impl Loader {
             json(&event.metadata)?,
         );
         let mut events = self.deserialize::<A>(vec![serialized]).await?;
-        events
-            .pop()
-            .map(|(_, event)| event)
-            .ok_or_else(|| sqlx::Error::RowNotFound.into())
+        events.pop().map(|(_, event)| event).ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
     /// Unseals, upcasts and reads events; each with its sequence.

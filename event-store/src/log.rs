@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    AppendError, Appended, Guard, LoadError, Loaded, Opener, Position, RecordedEvent, StreamName, Unit, Vault,
+    AppendError, Appended, Guard, LoadError, Loaded, Opener, Position, RecordedEvent, StreamName,
+    Unit, Vault,
     appender::{Appender, Writer, WriterConfig},
     cache::Cache,
     load::Loader,

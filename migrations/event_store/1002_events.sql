@@ -1,10 +1,11 @@
 -- The log. One table is the truth. The first seven columns after position and event_id are those of
--- postgres-es, whose PostgresEventRepository reads streams from here unchanged.
+-- postgres-es, whose PostgresEventRepository reads streams from here unchanged. Names are compared
+-- byte by byte (COLLATE "C"): a locale's order costs time at every step of an index and serves nobody.
 CREATE TABLE log.events (
     position       bigint      NOT NULL CHECK (position > 0),
     event_id       uuid        NOT NULL,
-    aggregate_type text        NOT NULL,
-    aggregate_id   text        NOT NULL,
+    aggregate_type text        COLLATE "C" NOT NULL,
+    aggregate_id   text        COLLATE "C" NOT NULL,
     sequence       bigint      NOT NULL CHECK (sequence > 0),
     event_type     text        NOT NULL,
     event_version  text        NOT NULL,
@@ -41,17 +42,17 @@ ALTER TABLE log.events ENABLE ALWAYS TRIGGER events_immutable;
 -- Natural keys: uniqueness, and the way from a key to an id. Personal keys (e-mail) are HMACs.
 -- A claim can be deleted at erasure, an event cannot.
 CREATE TABLE log.claims (
-    scope        text NOT NULL,
-    key          text NOT NULL,
-    aggregate_id text NOT NULL,
+    scope        text COLLATE "C" NOT NULL,
+    key          text COLLATE "C" NOT NULL,
+    aggregate_id text COLLATE "C" NOT NULL,
     CONSTRAINT claims_pkey PRIMARY KEY (scope, key)
 );
 CREATE INDEX claims_by_aggregate ON log.claims (aggregate_id, scope);
 
 -- What a principal was answered for an idempotency key; kept for 24 hours.
 CREATE TABLE log.receipts (
-    principal       text        NOT NULL,
-    idempotency_key text        NOT NULL,
+    principal       text        COLLATE "C" NOT NULL,
+    idempotency_key text        COLLATE "C" NOT NULL,
     request_hmac    bytea       NOT NULL,
     -- Ids only; positions follow from first_position.
     reply           text        NOT NULL,

@@ -1,3 +1,36 @@
+-- A time as the log writes and hashes it: RFC 3339, UTC, six decimals.
+CREATE FUNCTION log.rfc3339_micros(p_time timestamptz) RETURNS text
+LANGUAGE sql STABLE
+AS $$ SELECT to_char(p_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+
+-- SHA-256 over the stored texts as netstrings (docs/entry-hash.md). A plain expression, so that it
+-- is inlined where it is called.
+CREATE FUNCTION log.entry_hash(
+    p_event_id       uuid,
+    p_aggregate_type text,
+    p_aggregate_id   text,
+    p_sequence       bigint,
+    p_event_type     text,
+    p_event_version  text,
+    p_payload        text,
+    p_metadata       text,
+    -- As log.rfc3339_micros gives it.
+    p_recorded_at    text
+) RETURNS bytea
+LANGUAGE sql STABLE
+AS $$
+    SELECT sha256(convert_to(concat(
+        '14:agora/event/v1,36:', p_event_id, ',',
+        octet_length(p_aggregate_type), ':', p_aggregate_type, ',',
+        octet_length(p_aggregate_id), ':', p_aggregate_id, ',',
+        octet_length(p_sequence::text), ':', p_sequence, ',',
+        octet_length(p_event_type), ':', p_event_type, ',',
+        octet_length(p_event_version), ':', p_event_version, ',',
+        octet_length(p_payload), ':', p_payload, ',',
+        octet_length(p_metadata), ':', p_metadata, ',',
+        octet_length(p_recorded_at), ':', p_recorded_at, ','), 'UTF8'))
+$$;
+
 -- The one way into the log. Writes a batch of units; each succeeds or is refused alone.
 --
 -- Every statement below runs after the head lock is held, in a snapshot of its own (READ COMMITTED
@@ -5,10 +38,14 @@
 -- give positions out: position = head + n, so there is no gap and nothing bloats.
 --
 -- Units are numbered from 1. Per event: p_event_unit (ascending), p_opens (the event is the unit's
--- first on its stream, so its sequence − 1 is what the stream's last must be). Guards are the
--- first eight bytes of SHA-256 over '<type>/<id>': they are compared with the events after p_known
--- alone, the position up to which the caller has checked them itself. A false alarm (1 in 2^64)
--- costs a retry.
+-- first on its stream, so its sequence − 1 is what the stream's last must be; false also where the
+-- caller has checked that itself and has put the stream among the guards). Guards are the first eight
+-- bytes of SHA-256 over '<type>/<id>', each with the position up to which the caller has checked it
+-- itself: only the events after p_known, the lowest of these, are looked at. A false alarm (1 in
+-- 2^64) costs a retry.
+--
+-- Arrays are read by subscript: parameters are expanded arrays here, in which that costs nothing,
+-- while each unnest of several arrays copies them all into tuple stores first.
 --
 -- Refusals come back by unit: why = 'written' (its first event is already in the log: detail = its
 -- first position), 'receipt' (the idempotency key was used: detail = a JSON object with the stored
@@ -27,6 +64,7 @@ CREATE FUNCTION log.append(
     p_metadata        text[],
     p_guard_unit      integer[],
     p_guard_key       bigint[],
+    p_guard_known     bigint[],
     p_take_unit       integer[],
     p_take_scope      text[],
     p_take_key        text[],
@@ -58,6 +96,9 @@ AS $$
 DECLARE
     v_last_recorded_at timestamptz;
     v_recorded_text    text;
+    -- Which events are written: their places in the arrays.
+    v_written          integer[];
+    v_written_unit     integer[];
     v_unit             integer[];
     v_why              text[];
     v_detail           text[];
@@ -108,15 +149,14 @@ BEGIN
         refused_detail := refused_detail || coalesce(v_detail, '{}');
     END IF;
 
-    SELECT array_agg(DISTINCT u.unit) INTO v_unit
-    FROM unnest(p_event_unit, p_aggregate_type, p_aggregate_id, p_sequence, p_opens)
-         AS u(unit, aggregate_type, aggregate_id, sequence, opens)
+    SELECT array_agg(DISTINCT p_event_unit[i]) INTO v_unit
+    FROM generate_series(1, cardinality(p_event_unit)) AS i
     LEFT JOIN LATERAL (
         SELECT x.sequence FROM events x
-        WHERE x.aggregate_type = u.aggregate_type AND x.aggregate_id = u.aggregate_id
+        WHERE x.aggregate_type = p_aggregate_type[i] AND x.aggregate_id = p_aggregate_id[i]
         ORDER BY x.sequence DESC LIMIT 1
     ) e ON true
-    WHERE u.opens AND coalesce(e.sequence, 0) <> u.sequence - 1;
+    WHERE p_opens[i] AND coalesce(e.sequence, 0) <> p_sequence[i] - 1;
     IF v_unit IS NOT NULL THEN
         SELECT array_agg(u.unit) INTO v_unit FROM unnest(v_unit) u(unit)
         WHERE u.unit <> ALL (refused_unit);
@@ -127,13 +167,15 @@ BEGIN
 
     IF head > p_known AND cardinality(p_guard_unit) > 0 THEN
         SELECT array_agg(DISTINCT g.unit) INTO v_unit
-        FROM unnest(p_guard_unit, p_guard_key) AS g(unit, key)
-        WHERE g.unit <> ALL (refused_unit)
-          AND g.key IN (
+        FROM (
             SELECT ('x' || encode(substr(sha256(convert_to(
-                       e.aggregate_type || '/' || e.aggregate_id, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
-            FROM events e WHERE e.position > p_known
-        );
+                       x.aggregate_type || '/' || x.aggregate_id, 'UTF8')), 1, 8), 'hex')
+                   )::bit(64)::bigint AS key, x.position
+            FROM events x WHERE x.position > p_known
+        ) e
+        JOIN unnest(p_guard_unit, p_guard_key, p_guard_known) AS g(unit, key, known)
+          ON g.key = e.key AND g.known < e.position
+        WHERE g.unit <> ALL (refused_unit);
         refused_unit := refused_unit || coalesce(v_unit, '{}');
         refused_why := refused_why || array_fill('guard'::text, ARRAY[coalesce(cardinality(v_unit), 0)]);
         refused_detail := refused_detail || array_fill(NULL::text, ARRAY[coalesce(cardinality(v_unit), 0)]);
@@ -161,30 +203,21 @@ BEGIN
         refused_detail := refused_detail || coalesce(v_detail, '{}');
     END IF;
 
-    v_recorded_text := to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-    v_recorded_text := octet_length(v_recorded_text) || ':' || v_recorded_text || ',';
+    v_written := ARRAY(
+        SELECT i FROM generate_series(1, cardinality(p_event_unit)) AS i
+        WHERE p_event_unit[i] <> ALL (refused_unit)
+    );
+    v_recorded_text := rfc3339_micros(recorded_at);
 
-    -- The entry hash is SHA-256 over the stored texts as netstrings (docs/entry-hash.md).
     INSERT INTO events (position, event_id, aggregate_type, aggregate_id, sequence, event_type,
                         event_version, payload, metadata, recorded_at, entry_hash)
-    SELECT append.head + row_number() OVER (ORDER BY u.ordinal),
-           u.event_id, u.aggregate_type, u.aggregate_id, u.sequence, u.event_type,
-           u.event_version, u.payload::json, u.metadata::json, append.recorded_at,
-           sha256(convert_to(concat(
-               '14:agora/event/v1,36:', u.event_id, ',',
-               octet_length(u.aggregate_type), ':', u.aggregate_type, ',',
-               octet_length(u.aggregate_id), ':', u.aggregate_id, ',',
-               octet_length(u.sequence::text), ':', u.sequence, ',',
-               octet_length(u.event_type), ':', u.event_type, ',',
-               octet_length(u.event_version), ':', u.event_version, ',',
-               octet_length(u.payload), ':', u.payload, ',',
-               octet_length(u.metadata), ':', u.metadata, ',',
-               v_recorded_text), 'UTF8'))
-    FROM unnest(p_event_unit, p_event_id, p_aggregate_type, p_aggregate_id, p_sequence,
-                p_event_type, p_event_version, p_payload, p_metadata)
-         WITH ORDINALITY AS u(unit, event_id, aggregate_type, aggregate_id, sequence,
-                              event_type, event_version, payload, metadata, ordinal)
-    WHERE u.unit <> ALL (refused_unit);
+    SELECT append.head + w.number, p_event_id[i], p_aggregate_type[i], p_aggregate_id[i],
+           p_sequence[i], p_event_type[i], p_event_version[i], p_payload[i]::json,
+           p_metadata[i]::json, append.recorded_at,
+           entry_hash(p_event_id[i], p_aggregate_type[i], p_aggregate_id[i], p_sequence[i],
+                      p_event_type[i], p_event_version[i], p_payload[i], p_metadata[i],
+                      v_recorded_text)
+    FROM unnest(v_written) WITH ORDINALITY AS w(i, number);
 
     IF cardinality(p_release_unit) > 0 THEN
         DELETE FROM claims c USING unnest(p_release_unit, p_release_scope, p_release_id)
@@ -202,12 +235,12 @@ BEGIN
     END IF;
 
     IF cardinality(p_receipt_unit) > 0 THEN
+        v_written_unit := ARRAY(SELECT p_event_unit[i] FROM unnest(v_written) AS i);
         INSERT INTO receipts (principal, idempotency_key, request_hmac, reply, first_position, recorded_at)
         SELECT u.principal, u.key, u.hmac, u.reply,
-               append.head + 1 + (
-                   SELECT count(*) FROM unnest(p_event_unit) AS e(unit)
-                   WHERE e.unit < u.unit AND e.unit <> ALL (refused_unit)
-               ),
+               -- The events are in the order of their units: those before a unit's first end where
+               -- its number would be put in.
+               append.head + width_bucket(u.unit - 1, v_written_unit) + 1,
                append.recorded_at
         FROM unnest(p_receipt_unit, p_receipt_principal, p_receipt_key, p_receipt_hmac, p_receipt_reply)
              AS u(unit, principal, key, hmac, reply)

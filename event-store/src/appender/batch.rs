@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::Submission;
 use crate::{
-    Position,
+    Position, Unit,
     cache::{Cache, Checked},
 };
 
@@ -18,8 +18,10 @@ pub(super) const BYTES_MAX: usize = 4 << 20;
 /// Units that are written by one call.
 pub(super) struct Batch {
     pub units: Vec<Submission>,
-    /// Guards were checked in process up to here; the database checks the rest.
+    /// All guards were checked in process at least up to here; the database checks the rest.
     pub known: Position,
+    /// Expected sequences were checked in process up to here, where they were.
+    pub cached: Position,
 }
 
 pub(super) struct Gathered {
@@ -35,8 +37,9 @@ pub(super) fn gather(waiting: &mut VecDeque<Submission>, cache: &Cache) -> Gathe
     let mut left = VecDeque::new();
     let mut moved = Vec::new();
     let mut bytes = 0;
-    let mut known = cache.known();
-    while let Some(submission) = waiting.pop_front() {
+    let cached = cache.known();
+    let mut known = cached;
+    while let Some(mut submission) = waiting.pop_front() {
         let unit_bytes = submission.unit.bytes();
         let full =
             units.len() == UNITS_MAX || (!units.is_empty() && bytes + unit_bytes > BYTES_MAX);
@@ -50,29 +53,47 @@ pub(super) fn gather(waiting: &mut VecDeque<Submission>, cache: &Cache) -> Gathe
             left.push_back(submission);
             continue;
         }
-        match check_guards(&submission, cache, known) {
+        match check_guards(&mut submission.unit, cache, known) {
             Some(holds_to) => known = holds_to,
             None => {
                 moved.push(submission);
                 continue;
             }
         }
+        submission.is_checked = is_checked(&submission.unit, cache);
         bytes += unit_bytes;
         written.add(&submission);
         units.push(submission);
     }
     left.append(waiting);
     *waiting = left;
-    Gathered { batch: Batch { units, known }, moved }
+    Gathered { batch: Batch { units, known, cached }, moved }
 }
 
-/// The lowest position up to which all guards hold, at most `known`; `None` where one has moved.
-fn check_guards(submission: &Submission, cache: &Cache, known: Position) -> Option<Position> {
+/// Whether an event is its unit's first on its stream. Units are small: looking back is cheaper than
+/// remembering.
+pub(super) fn opens(unit: &Unit, index: usize) -> bool {
+    let key = unit.events[index].stream.key();
+    unit.events[..index].iter().all(|before| before.stream.key() != key)
+}
+
+/// Whether the cache knows all streams of a unit to be where it expects them.
+fn is_checked(unit: &Unit, cache: &Cache) -> bool {
+    let events = unit.events.iter().enumerate();
+    cache.has_all(events.filter(|(index, _)| opens(unit, *index)).map(|(_, event)| event))
+}
+
+/// Notes for each guard up to where it holds. The lowest of these, at most `known`; `None` where one
+/// has moved.
+fn check_guards(unit: &mut Unit, cache: &Cache, known: Position) -> Option<Position> {
     let mut lowest = known;
-    for guard in &submission.unit.guards {
+    for guard in &mut unit.guards {
         match cache.check(guard.key, guard.known) {
             Checked::Moved => return None,
-            Checked::HoldsTo(position) => lowest = lowest.min(position),
+            Checked::HoldsTo(position) => {
+                guard.known = position;
+                lowest = lowest.min(position);
+            }
         }
     }
     Some(lowest)

@@ -1,12 +1,13 @@
 //! The call of `log.append`: arrays in, refusals out.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{BatchOutcome, Refused, Submission, batch::Batch};
+use super::{
+    BatchOutcome, Refused, Submission,
+    batch::{Batch, opens},
+};
 use crate::read;
 
 /// Why a call gave no outcome.
@@ -36,6 +37,7 @@ struct Arrays<'a> {
     metadata: Vec<&'a str>,
     guard_unit: Vec<i32>,
     guard_key: Vec<i64>,
+    guard_known: Vec<i64>,
     take_unit: Vec<i32>,
     take_scope: Vec<&'static str>,
     take_key: Vec<&'a str>,
@@ -54,15 +56,20 @@ struct Arrays<'a> {
 impl<'a> Arrays<'a> {
     fn of(batch: &'a Batch, resent: bool) -> Self {
         let mut arrays = Self::default();
-        for (number, Submission { unit, .. }) in (1..).zip(&batch.units) {
-            let mut opened = HashSet::new();
-            for event in &unit.events {
+        for (number, Submission { unit, is_checked, .. }) in (1..).zip(&batch.units) {
+            for (index, event) in unit.events.iter().enumerate() {
+                let opens = opens(unit, index);
                 arrays.event_unit.push(number);
                 arrays.event_id.push(event.event_id);
                 arrays.aggregate_type.push(event.stream.aggregate_type);
                 arrays.aggregate_id.push(&event.stream.aggregate_id);
                 arrays.sequence.push(read::to_db(event.sequence));
-                arrays.opens.push(opened.insert(event.stream.key()));
+                arrays.opens.push(opens && !is_checked);
+                if opens && *is_checked {
+                    arrays.guard_unit.push(number);
+                    arrays.guard_key.push(event.stream.key());
+                    arrays.guard_known.push(read::to_db(batch.cached));
+                }
                 arrays.event_type.push(event.event_type);
                 arrays.event_version.push(event.event_version);
                 arrays.payload.push(&event.payload);
@@ -71,6 +78,7 @@ impl<'a> Arrays<'a> {
             for guard in &unit.guards {
                 arrays.guard_unit.push(number);
                 arrays.guard_key.push(guard.key);
+                arrays.guard_known.push(read::to_db(guard.known));
             }
             for claim in &unit.takes {
                 arrays.take_unit.push(number);
@@ -107,7 +115,7 @@ pub(super) async fn append(
     let row = sqlx::query(
         "SELECT head, recorded_at, refused_unit, refused_why, refused_detail
          FROM log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                         $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
+                         $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)",
     )
     .bind(read::to_db(batch.known))
     .bind(arrays.event_unit)
@@ -122,6 +130,7 @@ pub(super) async fn append(
     .bind(arrays.metadata)
     .bind(arrays.guard_unit)
     .bind(arrays.guard_key)
+    .bind(arrays.guard_known)
     .bind(arrays.take_unit)
     .bind(arrays.take_scope)
     .bind(arrays.take_key)

@@ -177,7 +177,7 @@ impl Writer {
         let mut states = Vec::new();
         let mut recorded = Vec::new();
         let mut answers = Vec::with_capacity(batch.units.len());
-        for (index, Submission { unit, reply }) in batch.units.into_iter().enumerate() {
+        for (index, Submission { unit, reply, .. }) in batch.units.into_iter().enumerate() {
             if let Some((why, detail)) = refused.remove(&(index + 1)) {
                 answers.push((reply, refusal(&why, detail)));
                 continue;
@@ -335,7 +335,7 @@ fn divide(mut batch: Batch, state: &str, resent: bool, batches: &mut VecDeque<(B
         return refuse(batch, &AppendError::Data(state.to_owned()));
     }
     let units = batch.units.split_off(batch.units.len() / 2);
-    let second = Batch { units, known: batch.known };
+    let second = Batch { units, known: batch.known, cached: batch.cached };
     batches.push_front((second, resent));
     batches.push_front((batch, resent));
 }
