@@ -9,11 +9,14 @@ mod publish;
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{self, stream::Stream};
+use async_nats::jetstream::{
+    self,
+    stream::{State, Stream},
+};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -145,7 +148,9 @@ where
         // Anew after every failure: the broker may have lost its storage, the log may be another.
         ensure().await.map_err(RelayError::Broker)?;
         let stream = jetstream.get_stream(&config.stream).await.map_err(RelayError::broker)?;
-        let (epoch, position) = begin(&mut connection, &stream).await?;
+        let info = stream.get_info().await.map_err(RelayError::broker)?;
+        publisher.begin(info.state.last_sequence);
+        let (epoch, position) = begin(&mut connection, &stream, &info.state).await?;
         relay_from(log, &mut connection, &mut publisher, &mut head, epoch, position).await?;
     }
 }
@@ -155,9 +160,10 @@ where
 async fn begin(
     connection: &mut PgConnection,
     stream: &Stream,
+    state: &State,
 ) -> Result<(Uuid, Position), RelayError> {
     let epoch = read::epoch(connection).await?;
-    match cursor(stream).await? {
+    match cursor(stream, state).await? {
         Cursor::Empty => Ok((epoch, read::head(connection).await?)),
         Cursor::At(last) if last.epoch != epoch => {
             Ok((epoch, epoch_head(connection, epoch).await?))
@@ -203,6 +209,7 @@ async fn relay_from(
     epoch: Uuid,
     mut position: Position,
 ) -> Result<(), RelayError> {
+    let mut epoch_seen = Instant::now();
     loop {
         let events = next(log, connection, position).await?;
         if events.is_empty() {
@@ -212,8 +219,12 @@ async fn relay_from(
             }
             continue;
         }
-        if read::epoch(connection).await? != epoch {
-            return Ok(());
+        // A restore ends this connection; an epoch that an operator begins by hand is seen soon.
+        if epoch_seen.elapsed() > POLL {
+            if read::epoch(connection).await? != epoch {
+                return Ok(());
+            }
+            epoch_seen = Instant::now();
         }
         publisher.publish(&events, epoch).await?;
         position += events.len() as u64;

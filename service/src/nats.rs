@@ -18,7 +18,7 @@ use crate::config::NatsArgs;
 /// How long the stream keeps an event; projectors that were away for longer read the log.
 pub const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// For how long the server drops a second message of the same `Nats-Msg-Id`.
-pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// What keeps a service from using the broker.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub async fn connect(args: &NatsArgs, name: &str) -> Result<Client, NatsError> {
 }
 
 /// The stream of events, made or brought to its settings: file storage, 24 hours, a duplicate
-/// window of two minutes. Uses nothing that nats-server 2.9 does not know.
+/// window of ten seconds. Uses nothing that nats-server 2.9 does not know.
 ///
 /// # Errors
 /// Where JetStream is away, switched off, or refuses the settings.

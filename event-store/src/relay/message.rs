@@ -4,7 +4,7 @@ use async_nats::{
     HeaderMap,
     jetstream::{
         ErrorCode,
-        stream::{LastRawMessageErrorKind, Stream},
+        stream::{LastRawMessageErrorKind, State, Stream},
     },
 };
 use uuid::Uuid;
@@ -46,12 +46,11 @@ pub(super) struct Last {
     pub event_id: Uuid,
 }
 
-pub(super) async fn cursor(stream: &Stream) -> Result<Cursor, RelayError> {
-    let info = stream.get_info().await.map_err(RelayError::broker)?;
-    if info.state.messages == 0 {
+pub(super) async fn cursor(stream: &Stream, state: &State) -> Result<Cursor, RelayError> {
+    if state.messages == 0 {
         return Ok(Cursor::Empty);
     }
-    let message = match stream.get_raw_message(info.state.last_sequence).await {
+    let message = match stream.get_raw_message(state.last_sequence).await {
         Ok(message) => message,
         // It expired between the two requests.
         Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => {

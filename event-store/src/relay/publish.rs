@@ -1,5 +1,8 @@
-//! Publishing with acknowledgements: a chunk of messages goes out at once, and all of its
-//! acknowledgements are awaited before the next.
+//! Publishing with one acknowledgement for a chunk of messages.
+//!
+//! The broker stores the messages of one connection in their order, so the stream's sequence in the
+//! last one's acknowledgement counts them all: had it dropped one, the sequence would be lower. An
+//! acknowledgement for each message would cost the broker as much as the message.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +14,7 @@ use uuid::Uuid;
 use super::{RelayConfig, RelayError, headers};
 use crate::RecordedEvent;
 
-/// How long a chunk's acknowledgements may take together.
+/// How long a chunk's acknowledgement may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Publisher {
@@ -19,22 +22,36 @@ pub(super) struct Publisher {
     subject_prefix: String,
     inbox: String,
     acknowledgements: Subscriber,
-    /// Tells a chunk's acknowledgements from late ones of a chunk before it.
+    /// Tells a chunk's acknowledgement from a late one of a chunk before it.
     chunk: u64,
+    /// The stream's last sequence, as far as is known.
+    stored: u64,
+}
+
+#[derive(serde::Deserialize)]
+struct Acknowledgement {
+    seq: Option<u64>,
+    error: Option<serde_json::Value>,
 }
 
 impl Publisher {
     pub(super) async fn new(config: &RelayConfig) -> Result<Self, RelayError> {
         let inbox = config.client.new_inbox();
         let acknowledgements =
-            config.client.subscribe(format!("{inbox}.*.*")).await.map_err(RelayError::broker)?;
+            config.client.subscribe(format!("{inbox}.*")).await.map_err(RelayError::broker)?;
         Ok(Self {
             client: config.client.clone(),
             subject_prefix: config.subject_prefix.clone(),
             inbox,
             acknowledgements,
             chunk: 0,
+            stored: 0,
         })
+    }
+
+    /// The stream's last sequence is this: it may have been made anew, or others wrote to it.
+    pub(super) fn begin(&mut self, stored: u64) {
+        self.stored = stored;
     }
 
     pub(super) async fn publish(
@@ -43,48 +60,45 @@ impl Publisher {
         epoch: Uuid,
     ) -> Result<(), RelayError> {
         self.chunk += 1;
-        for (index, event) in events.iter().enumerate() {
+        let reply = format!("{}.{}", self.inbox, self.chunk);
+        for (index, event) in (1..).zip(events) {
             let subject =
                 format!("{}.{}.{}", self.subject_prefix, event.aggregate_type, event.event_type);
-            let reply = format!("{}.{}.{index}", self.inbox, self.chunk);
+            let headers = headers(event, epoch);
             let payload = event.payload.clone().into();
-            self.client
-                .publish_with_reply_and_headers(subject, reply, headers(event, epoch), payload)
-                .await
-                .map_err(RelayError::broker)?;
-        }
-        timeout(PATIENCE, self.acknowledged(events.len()))
-            .await
-            .map_err(|_| RelayError::broker("the broker did not acknowledge in time"))?
-    }
-
-    async fn acknowledged(&mut self, count: usize) -> Result<(), RelayError> {
-        let mut missing = vec![true; count];
-        let mut left = count;
-        while left > 0 {
-            let Some(message) = self.acknowledgements.next().await else {
-                return Err(RelayError::broker("the subscription to acknowledgements ended"));
+            let sent = if index == events.len() {
+                let reply = reply.clone();
+                self.client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+            } else {
+                self.client.publish_with_headers(subject, headers, payload).await
             };
-            let Some(index) = self.index_of(&message.subject) else { continue };
-            let accepted = message.status.is_none()
-                && memchr::memmem::find(&message.payload, b"\"seq\"").is_some()
-                && memchr::memmem::find(&message.payload, b"\"error\"").is_none();
-            if !accepted {
-                let said = String::from_utf8_lossy(&message.payload).into_owned();
-                return Err(RelayError::broker(format!("the broker refused a message: {said}")));
-            }
-            if missing.get(index).copied().unwrap_or(false) {
-                missing[index] = false;
-                left -= 1;
-            }
+            sent.map_err(RelayError::broker)?;
         }
+        let stored = timeout(PATIENCE, self.acknowledged(&reply))
+            .await
+            .map_err(|_| RelayError::broker("the broker did not acknowledge in time"))??;
+        if stored < self.stored + events.len() as u64 {
+            // The cursor is read anew, and what is missing goes out again.
+            return Err(RelayError::broker("the broker stored fewer messages than were sent"));
+        }
+        self.stored = stored;
         Ok(())
     }
 
-    /// Which message of the present chunk a reply belongs to.
-    fn index_of(&self, subject: &str) -> Option<usize> {
-        let (chunk, index) =
-            subject.strip_prefix(&self.inbox)?.strip_prefix('.')?.split_once('.')?;
-        (chunk.parse() == Ok(self.chunk)).then(|| index.parse().ok()).flatten()
+    /// Waits for the acknowledgement; gives the stream's sequence of the acknowledged message.
+    async fn acknowledged(&mut self, reply: &str) -> Result<u64, RelayError> {
+        loop {
+            let Some(message) = self.acknowledgements.next().await else {
+                return Err(RelayError::broker("the subscription to acknowledgements ended"));
+            };
+            if message.subject.as_str() != reply {
+                continue;
+            }
+            let said: Option<Acknowledgement> = serde_json::from_slice(&message.payload).ok();
+            return match said {
+                Some(Acknowledgement { seq: Some(sequence), error: None }) => Ok(sequence),
+                _ => Err(RelayError::broker("the broker refused a message")),
+            };
+        }
     }
 }
