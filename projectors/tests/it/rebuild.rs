@@ -200,3 +200,29 @@ async fn a_poison_event_fails_only_the_rebuild_of_its_projection() {
         assert_eq!(rebuilt.result.is_ok(), !poisoned, "{}", rebuilt.name);
     }
 }
+
+#[tokio::test]
+async fn a_table_that_a_crash_of_postgres_would_empty_is_not_swapped_in() {
+    let scene = Scene::with_story(18, 50).await;
+    scene.project().await;
+    let mut connection = scene.connection().await;
+    let call = |function: &str| format!("SELECT read.{function}");
+    for (function, refused) in [
+        ("begin_rebuild('posts')", false),
+        ("swap_rebuild('posts', 1, 1, 50)", true),
+        ("index_rebuild('posts')", false),
+        ("swap_rebuild('posts', 1, 1, 49)", true),
+        ("swap_rebuild('posts', 2, 1, 50)", true),
+        ("swap_rebuild('posts', 1, 1, 50)", false),
+    ] {
+        let called = sqlx::query(&call(function)).execute(&mut connection).await;
+        assert_eq!(called.is_err(), refused, "{function}: {called:?}");
+    }
+    let kinds = scene
+        .rows(
+            "SELECT DISTINCT relpersistence::text AS kind FROM pg_class
+               WHERE relnamespace = 'read'::regnamespace",
+        )
+        .await;
+    assert_eq!(kinds, [json!({ "kind": "p" })]);
+}
