@@ -164,8 +164,32 @@ impl Client {
         body: &Value,
         idempotency_key: Option<&str>,
     ) -> Result<Reply, ClientError> {
-        let request = post(path, &self.address, self.token.as_deref(), idempotency_key, body);
-        self.send(&request).await
+        self.post_traced(path, body, idempotency_key, None).await
+    }
+
+    /// With a `traceparent`, by which the log tells whose events are whose.
+    pub async fn post_traced(
+        &mut self,
+        path: &str,
+        body: &Value,
+        idempotency_key: Option<&str>,
+        traceparent: Option<&str>,
+    ) -> Result<Reply, ClientError> {
+        let mut request = head("POST", path, &self.address, self.token.as_deref());
+        for (name, value) in [("idempotency-key", idempotency_key), ("traceparent", traceparent)] {
+            if let Some(value) = value {
+                request.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        let body = body.to_string();
+        request.push_str("content-type: application/json\r\n");
+        request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+        self.send(request.as_bytes()).await
+    }
+
+    /// Whether the last request got a reply.
+    pub fn reached(&self) -> bool {
+        self.connection.is_some()
     }
 
     async fn send(&mut self, request: &[u8]) -> Result<Reply, ClientError> {
@@ -199,24 +223,6 @@ fn head(method: &str, path: &str, host: &str, token: Option<&str>) -> String {
         head.push_str(&format!("authorization: Bearer {token}\r\n"));
     }
     head
-}
-
-/// The bytes of a POST with a JSON body, for senders that render once and send often.
-pub fn post(
-    path: &str,
-    host: &str,
-    token: Option<&str>,
-    idempotency_key: Option<&str>,
-    body: &Value,
-) -> Vec<u8> {
-    let mut request = head("POST", path, host, token);
-    if let Some(key) = idempotency_key {
-        request.push_str(&format!("idempotency-key: {key}\r\n"));
-    }
-    let body = body.to_string();
-    request.push_str("content-type: application/json\r\n");
-    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-    request.into_bytes()
 }
 
 #[cfg(test)]

@@ -3,9 +3,14 @@
 
 pub mod agora;
 pub mod ballot;
+pub mod checker;
 pub mod client;
 pub mod csvdata;
 pub mod demo;
+pub mod fold;
 pub mod load;
+pub mod observe;
 pub mod progress;
 pub mod scene;
+pub mod stack;
+pub mod workload;

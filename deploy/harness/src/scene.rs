@@ -30,9 +30,14 @@ pub struct Scene {
 
 /// A text that no other run uses: the ids of this run's accounts and names.
 pub fn run_suffix() -> String {
-    let mut bytes = [0; 5];
-    getrandom::fill(&mut bytes).expect("the operating system has randomness");
-    hex::encode(bytes)
+    random_hex(5)
+}
+
+/// Random bytes in hexadecimal.
+pub fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).expect("the operating system has randomness");
+    hex::encode(random)
 }
 
 /// The password of every account that a run makes: its own, so that no two runs share one.

@@ -1,0 +1,163 @@
+//! What the read tables must hold: an independent fold of the log's rows, written from the events'
+//! contract and the tables' comments, not from the projectors.
+//!
+//! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
+
+mod identity;
+mod places;
+mod votes;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+/// A row of `log.events`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub sequence: i64,
+    pub event_type: String,
+    /// What is inside the payload's one member.
+    pub fields: Value,
+    pub metadata: Value,
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl Event {
+    fn at(&self) -> Value {
+        self.recorded_at.timestamp_micros().into()
+    }
+
+    fn text(&self, field: &str) -> String {
+        self.fields[field].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// The rows of every read table by their primary key.
+pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
+
+/// Every read table with the columns of its primary key.
+pub const TABLES: &[(&str, &str)] = &[
+    ("admins", "id"),
+    ("audit_log", "position"),
+    ("categories", "id"),
+    ("communities", "id"),
+    ("members", "id"),
+    ("memberships", "id"),
+    ("post_scores", "post_id"),
+    ("post_votes", "id"),
+    ("posts", "id"),
+    ("recent_communities", "id"),
+    ("recent_communities_deleted", "community_id"),
+    ("sessions", "id"),
+];
+
+/// The whole log.
+pub async fn events(connection: &mut PgConnection) -> Result<Vec<Event>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
+                payload::text AS payload, metadata::text AS metadata, recorded_at
+         FROM log.events ORDER BY position",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let json = |column: &str| -> Result<Value, sqlx::Error> {
+                let text: String = row.try_get(column)?;
+                Ok(serde_json::from_str(&text).unwrap_or_default())
+            };
+            let event_type: String = row.try_get("event_type")?;
+            let fields = json("payload")?[&event_type].take();
+            Ok(Event {
+                position: row.try_get("position")?,
+                event_id: row.try_get("event_id")?,
+                aggregate_type: row.try_get("aggregate_type")?,
+                aggregate_id: row.try_get("aggregate_id")?,
+                sequence: row.try_get("sequence")?,
+                event_type,
+                fields,
+                metadata: json("metadata")?,
+                recorded_at: row.try_get("recorded_at")?,
+            })
+        })
+        .collect()
+}
+
+/// The read tables as they are.
+pub async fn live(connection: &mut PgConnection) -> Result<Tables, sqlx::Error> {
+    let mut tables = Tables::new();
+    for (table, key) in TABLES {
+        let statement =
+            format!("SELECT {key}::text AS key, to_jsonb(t) AS row FROM read.{table} t");
+        let rows = sqlx::query(&statement).fetch_all(&mut *connection).await?;
+        let mut all = BTreeMap::new();
+        for row in rows {
+            let mut value: Value = row.try_get("row")?;
+            normalise(&mut value);
+            all.insert(row.try_get("key")?, value);
+        }
+        tables.insert(table, all);
+    }
+    Ok(tables)
+}
+
+/// Times become numbers; a detail that is JSON becomes JSON.
+fn normalise(row: &mut Value) {
+    for (column, value) in row.as_object_mut().into_iter().flatten() {
+        let Some(text) = value.as_str() else { continue };
+        if column == "event_detail" {
+            // A detail that was cut is not JSON: its row is compared in the other columns.
+            *value = serde_json::from_str(text).unwrap_or(Value::Null);
+        } else if let Some(at) = micros(text) {
+            *value = at;
+        }
+    }
+}
+
+fn micros(text: &str) -> Option<Value> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(time.timestamp_micros().into())
+}
+
+/// What the tables hold after these events.
+pub fn fold(events: &[Event]) -> Tables {
+    let mut tables: Tables = TABLES.iter().map(|(table, _)| (*table, BTreeMap::new())).collect();
+    for event in events {
+        identity::apply(&mut tables, event);
+        places::apply(&mut tables, event);
+        votes::apply(&mut tables, event);
+    }
+    places::rank(&mut tables);
+    tables
+}
+
+/// The row to change, where it is there.
+fn row<'t>(tables: &'t mut Tables, table: &'static str, key: &str) -> Option<&'t mut Value> {
+    tables.get_mut(table)?.get_mut(key)
+}
+
+fn put(tables: &mut Tables, table: &'static str, key: &str, row: Value) {
+    tables.entry(table).or_default().insert(key.to_owned(), row);
+}
+
+/// Sets some columns of a row, and `sequence` to the event's.
+fn set(tables: &mut Tables, table: &'static str, event: &Event, columns: &[(&str, Value)]) {
+    if let Some(row) = row(tables, table, &event.aggregate_id) {
+        for (column, value) in columns {
+            row[*column] = value.clone();
+        }
+        row["sequence"] = json!(event.sequence);
+    }
+}
+
+/// The id of an actor of a kind, or null.
+fn id_of(actor: &Value, kind: &str) -> Value {
+    if actor["kind"] == kind { actor["id"].clone() } else { Value::Null }
+}

@@ -1,0 +1,3 @@
+//! Faults that really happen to real processes, and what must hold after each.
+
+mod faults;
