@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use agora_domain::identity::password::PASSWORD_CHARACTERS_MIN;
-use agora_event_store::{EventLog, security::SecurityLog, vault::Key};
+use agora_event_store::{EventLog, Position, security::SecurityLog, vault::Key};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -111,6 +111,18 @@ impl Parts {
     pub fn email_index(&self, email: &agora_domain::values::Email) -> String {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         URL_SAFE_NO_PAD.encode(mac(&self.email_key, &[email.folded().as_bytes()]))
+    }
+
+    /// How far this instance knows the log.
+    pub fn known(&self) -> Position {
+        *self.log.head().borrow()
+    }
+
+    /// Takes in what other instances wrote; true where there was something after `known`. A refusal
+    /// may rest on what they have changed, so it asks this before it is one.
+    pub async fn was_behind(&self, known: Position) -> bool {
+        self.log.catch_up().await;
+        self.known() > known
     }
 
     /// What a receipt keeps of its request.

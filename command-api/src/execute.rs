@@ -1,6 +1,7 @@
 //! Carrying a command out: decide, append, and again where the state has moved on.
 
 use std::{
+    borrow::Cow,
     hash::{DefaultHasher, Hash, Hasher},
     sync::LazyLock,
     time::Duration,
@@ -17,9 +18,10 @@ use uuid::Uuid;
 
 use crate::{
     App, Command,
-    authenticate::Principal,
+    authenticate::{self, Principal},
     decision::{Decision, Done},
-    refusal::{CommandError, unavailable},
+    permission::Roles,
+    refusal::{CommandError, at_once, unavailable},
     reply::{Draft, Reply},
 };
 
@@ -52,6 +54,10 @@ impl Caller {
             Some(principal) => Some(principal.actor),
             None => self.system.then_some(Actor::SYSTEM),
         }
+    }
+
+    pub(crate) fn role(&self) -> Option<Roles> {
+        self.principal.as_ref().map(|principal| principal.roles)
     }
 
     pub(crate) fn guards(&self) -> Vec<Guard> {
@@ -101,22 +107,32 @@ pub async fn execute<C: Command>(
     };
     let command_id = clock::new_id();
     let metadata = metadata::<C>(caller, command_id);
+    let mut caller = Cow::Borrowed(caller);
     let deadline = Instant::now() + PATIENCE;
-    let mut look = false;
+    let (mut look, mut is_fresh) = (false, false);
     loop {
-        let now = clock::now();
-        let mut decision = Decision::new(app, caller, now, &metadata, conditions.if_match, look);
+        let (now, known) = (clock::now(), app.known());
+        let mut decision = Decision::new(app, &caller, now, &metadata, conditions.if_match, look);
         let outcome = match command.decide(&mut decision).await {
             Ok(done) => {
                 if decision.presumed && decision.unit.events.is_empty() {
                     look = true;
                     continue;
                 }
-                append(app, caller, conditions, command_id, decision, done).await
+                append(app, &caller, conditions, command_id, decision, done).await
             }
             // A refusal that rests on what was only presumed is no refusal yet.
             Err(_) if decision.presumed => {
                 look = true;
+                continue;
+            }
+            Err(CommandError::Refused(problem))
+                if !is_fresh
+                    && problem.kind.status().is_client_error()
+                    && app.was_behind(known).await =>
+            {
+                (look, is_fresh) = (true, true);
+                authenticate_again::<C>(app, &mut caller).await?;
                 continue;
             }
             Err(error) => Err(error),
@@ -128,6 +144,7 @@ pub async fn execute<C: Command>(
                 metrics::counter!("agora_command_conflicts").increment(1);
                 look = true;
                 app.log.catch_up().await;
+                authenticate_again::<C>(app, &mut caller).await?;
             }
             Err(CommandError::Moved) => {
                 return Err(Problem::conflict(
@@ -137,6 +154,21 @@ pub async fn execute<C: Command>(
             }
         }
     }
+}
+
+/// What has moved may be the session, or the sender's role: their guards are of the time of the
+/// request, and would never hold again.
+async fn authenticate_again<C: Command>(
+    app: &App,
+    caller: &mut Cow<'_, Caller>,
+) -> Result<(), Problem> {
+    let Some(session_id) = caller.principal.as_ref().map(|principal| principal.session_id) else {
+        return Ok(());
+    };
+    let principal = authenticate::holder(app, session_id, clock::now()).await.map_err(at_once)?;
+    app.matrix.permit(C::NAME, Some(principal.roles))?;
+    caller.to_mut().principal = Some(principal);
+    Ok(())
 }
 
 async fn append(

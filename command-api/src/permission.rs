@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use agora_domain::identity::{admin::Admin, values::AdminScope};
+use agora_service::problem::Problem;
 
 /// A set of roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,38 @@ impl Matrix {
 
     pub fn roles(&self, command: &str) -> Roles {
         self.0.get(command).copied().unwrap_or(Roles::NOBODY)
+    }
+
+    /// Refuses what a role may not send; a guest has none. What a guest may not is 401: a login may
+    /// help.
+    pub fn permit(&self, command: &str, role: Option<Roles>) -> Result<(), Problem> {
+        let allowed = self.roles(command);
+        match role {
+            None if allowed.include(Roles::GUEST) => Ok(()),
+            None => Err(Problem::unauthenticated(
+                "This command needs a session: send `Authorization: Bearer <token>` with a token \
+                 of log-in.",
+            )
+            .with_rule("SES-13")),
+            Some(role) if allowed.include(role) => Ok(()),
+            Some(Roles::RESTRICTED_MEMBER) => Err(Problem::forbidden(
+                "The account is suspended or waits for deletion: it can read, export and log out.",
+            )
+            .with_rule("MEM-05")),
+            Some(_) => Err(Problem::forbidden("Your role may not send this command.")
+                .with_rule(forbidden_rule(command))),
+        }
+    }
+}
+
+/// The rule that keeps a command from other roles, where one says so by itself.
+fn forbidden_rule(command: &str) -> &'static str {
+    match command {
+        "create-community" => "COM-12",
+        "create-admin" => "ADM-01",
+        "join-community" | "leave-community" => "MSH-01",
+        "restore-community" => "COM-08",
+        _ => "ROL-01",
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     execute::Caller,
-    fields::{Field, WrongFields},
+    fields::{Field, Object, WrongFields},
     refusal::CommandError,
 };
 
@@ -32,9 +32,9 @@ pub struct CastVote {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CastVoteBody {
-    #[schema(required)]
+    #[schema(value_type = Target, required)]
     #[serde(default)]
-    target: Option<Target>,
+    target: Option<Object<Target>>,
     /// `none` takes the vote back.
     #[schema(value_type = String, required, example = "upvote", pattern = "^(upvote|downvote|none)$")]
     #[serde(default)]
@@ -71,7 +71,7 @@ impl Command for CastVote {
     type Body = CastVoteBody;
 
     fn parse(body: CastVoteBody, wrong: &mut WrongFields) -> Option<Self> {
-        let target = body.target.unwrap_or_default();
+        let Object(target) = body.target.unwrap_or_default();
         let kind = wrong.required("/target/kind", target.kind);
         let post_id = wrong.required("/target/id", target.id);
         let vote_state = match body.vote_state {

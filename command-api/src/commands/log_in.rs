@@ -112,8 +112,7 @@ impl Command for LogIn {
             return Err(Problem::internal().into());
         };
         let principal = *principal;
-        // A password that was changed meanwhile fails this guard, and the login with it.
-        decision.unit.guards.push(credential.guard());
+        // A password that was changed meanwhile is no longer the one that was verified.
         let current = decision.load::<Credential>(&*credential.stream.aggregate_id).await?;
         if current.sequence != credential.sequence {
             return Err(wrong_login().into());

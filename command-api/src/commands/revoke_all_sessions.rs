@@ -20,7 +20,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     execute::Caller,
-    fields::{Field, Flag, WrongFields},
+    fields::{Field, Flag, Object, WrongFields},
     refusal::CommandError,
     sessions,
 };
@@ -37,8 +37,9 @@ pub struct RevokeAllSessions {
 #[serde(deny_unknown_fields)]
 pub struct RevokeAllSessionsBody {
     /// Whose sessions; absent: one's own. Only admins may name somebody else.
+    #[schema(value_type = Option<SessionHolder>)]
     #[serde(default)]
-    principal: Option<SessionHolder>,
+    principal: Option<Object<SessionHolder>>,
     /// Leave the session that sends this open.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -91,7 +92,7 @@ impl Command for RevokeAllSessions {
     fn parse(body: RevokeAllSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
         let principal = match body.principal {
             None => Some(None),
-            Some(holder) => {
+            Some(Object(holder)) => {
                 let kind = wrong.required("/principal/kind", holder.kind);
                 let id = wrong.required("/principal/id", holder.id);
                 kind.zip(id).map(|(kind, id)| Some(Actor { kind: kind.0, id: id.0 }))

@@ -52,38 +52,6 @@ pub(super) async fn caller(
     })
 }
 
-/// Refuses what the caller's role may not send. What a guest may not is 401: a login may help.
-pub(super) fn permit(app: &App, command: &str, caller: &Caller) -> Result<(), Problem> {
-    use crate::permission::Roles;
-    let allowed = app.matrix.roles(command);
-    match &caller.principal {
-        None if allowed.include(Roles::GUEST) => Ok(()),
-        None => Err(Problem::unauthenticated(
-            "This command needs a session: send `Authorization: Bearer <token>` with a token of \
-             log-in.",
-        )
-        .with_rule("SES-13")),
-        Some(principal) if allowed.include(principal.roles) => Ok(()),
-        Some(principal) if principal.roles == Roles::RESTRICTED_MEMBER => Err(Problem::forbidden(
-            "The account is suspended or waits for deletion: it can read, export and log out.",
-        )
-        .with_rule("MEM-05")),
-        Some(_) => Err(Problem::forbidden("Your role may not send this command.")
-            .with_rule(forbidden_rule(command))),
-    }
-}
-
-/// The rule that keeps a command from other roles, where one says so by itself.
-fn forbidden_rule(command: &str) -> &'static str {
-    match command {
-        "create-community" => "COM-12",
-        "create-admin" => "ADM-01",
-        "join-community" | "leave-community" => "MSH-01",
-        "restore-community" => "COM-08",
-        _ => "ROL-01",
-    }
-}
-
 pub(super) fn conditions<C: Command>(
     app: &App,
     headers: &HeaderMap,
@@ -145,6 +113,10 @@ pub(super) fn json<T: DeserializeOwned + Default>(
         || (essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json"));
     if !is_json {
         return Err(Problem::of(Kind::UnsupportedMediaType));
+    }
+    // serde reads a list as a struct, too: its items by their places.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::malformed("The body must be a JSON object (RFC 8259)."));
     }
     // serde's own words may repeat the input, so only the place is told.
     serde_json::from_slice(body).map_err(|error| {
