@@ -1,0 +1,28 @@
+//! The command API as its clients see it: over HTTP, on a real Postgres. One binary, so that it is
+//! linked once.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests make their own ids, and what they share may panic as they do"
+)]
+
+mod admins;
+mod bad_bodies;
+mod bad_requests;
+mod categories;
+mod common;
+mod communities;
+mod credentials;
+mod idempotency;
+mod kernel;
+mod members;
+mod memberships;
+mod personal_data;
+mod posts;
+mod registry;
+mod roles;
+mod session_ends;
+mod sessions;
+mod two_instances;
+mod votes;
