@@ -17,7 +17,7 @@ use agora_domain::{PersonalCategory, Subject};
 use serde_json::Value;
 
 pub use open::{Opened, Opener, SealedField};
-pub use text::{Context, SealedText};
+pub use text::{Context, Disclosure, SealedText};
 
 use crate::vault::{KeyName, SubjectKey, Vault, VaultError};
 

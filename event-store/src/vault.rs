@@ -224,6 +224,41 @@ impl Vault {
         Ok(())
     }
 
+    /// Wraps anew, under the current master key, what is wrapped by older ones; says how many. The
+    /// older ones can go from the file after that.
+    pub async fn rewrap(&self) -> Result<u64, VaultError> {
+        let mut wrapped_anew = 0;
+        loop {
+            let rows = sqlx::query(
+                "SELECT subject, category, wrapped_key, master_key_id FROM vault.subject_keys
+                 WHERE wrapped_key IS NOT NULL AND master_key_id <> $1 LIMIT 1000",
+            )
+            .bind(&self.masters.current)
+            .fetch_all(&self.pool)
+            .await?;
+            if rows.is_empty() {
+                return Ok(wrapped_anew);
+            }
+            for row in rows {
+                let before: Vec<u8> = row.try_get("wrapped_key")?;
+                let (name, SubjectKey::Present(key)) = self.read(&row)? else { continue };
+                // Not where it was destroyed meanwhile: a tombstone stays one.
+                let done = sqlx::query(
+                    "UPDATE vault.subject_keys SET wrapped_key = $4, master_key_id = $5
+                     WHERE subject = $1 AND category = $2 AND wrapped_key = $3",
+                )
+                .bind(name.0.as_str())
+                .bind(name.1.as_str())
+                .bind(before)
+                .bind(self.wrap(&name, &key)?)
+                .bind(&self.masters.current)
+                .execute(&self.pool)
+                .await?;
+                wrapped_anew += done.rows_affected();
+            }
+        }
+    }
+
     /// Drops a subject's keys from the cache: they may have been destroyed by another instance.
     pub fn forget(&self, subject: &Subject) {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{Context, MARK, SealedText, join};
+use super::{Context, Disclosure, MARK, SealedText, join};
 use crate::{
     RecordedEvent,
     vault::{KeyName, SubjectKey, Vault, VaultError},
@@ -17,6 +17,19 @@ pub struct SealedField<'a> {
     pub aggregate_id: &'a str,
     pub field: &'a str,
     pub sealed: &'a str,
+}
+
+impl<'a> SealedField<'a> {
+    /// Where the value stands. A read table's row does not know its event: the text itself says the
+    /// sequence, and does not open under a wrong one.
+    pub fn context(&self, text: &SealedText) -> Context<'a> {
+        Context {
+            aggregate_type: self.aggregate_type,
+            aggregate_id: self.aggregate_id,
+            sequence: text.sequence,
+            field: self.field,
+        }
+    }
 }
 
 /// What a sealed value holds.
@@ -67,18 +80,23 @@ impl Opener {
             .iter()
             .zip(parsed)
             .map(|(field, text)| {
-                text.and_then(|text| {
-                    let context = Context {
-                        aggregate_type: field.aggregate_type,
-                        aggregate_id: field.aggregate_id,
-                        sequence: text.sequence,
-                        field: field.field,
-                    };
-                    open(&text, &context, &keys)
-                })
-                .map_or(Opened::Erased, Opened::Value)
+                text.and_then(|text| open(&text, &field.context(&text), &keys))
+                    .map_or(Opened::Erased, Opened::Value)
             })
             .collect())
+    }
+
+    /// What proves one field's value by its commitment (ESX-16); `None` once it is erased.
+    pub async fn disclose(
+        &self,
+        field: &SealedField<'_>,
+    ) -> Result<Option<Disclosure>, VaultError> {
+        let Some(text) = SealedText::parse(field.sealed) else { return Ok(None) };
+        let keys = self.vault.find(&names([&text])).await?;
+        Ok(match keys.get(&(text.subject.clone(), text.category)) {
+            Some(SubjectKey::Present(key)) => text.disclose(&field.context(&text), key),
+            _ => None,
+        })
     }
 
     /// An event's payload as an auditor reads it: values in the clear, `{"$erased": true}` where

@@ -96,6 +96,27 @@ impl SealedText {
 
     /// The value; `None` where the text does not belong here or has been changed.
     pub(super) fn open(&self, context: &Context<'_>, key: &Key) -> Option<Value> {
+        serde_json::from_slice(self.content(context, key)?.get(SALT..)?).ok()
+    }
+
+    /// What proves the value to somebody who has the log but not the key.
+    pub(super) fn disclose(&self, context: &Context<'_>, key: &Key) -> Option<Disclosure> {
+        let content = self.content(context, key)?;
+        let (salt, value) = content.split_at_checked(SALT)?;
+        Some(Disclosure {
+            salt: salt.try_into().ok()?,
+            value: String::from_utf8(value.to_vec()).ok()?,
+        })
+    }
+
+    /// Whether a disclosed value is the one that was sealed here (ESX-16). Needs no key.
+    pub fn proves(&self, context: &Context<'_>, disclosure: &Disclosure) -> bool {
+        let value = disclosure.value.as_bytes();
+        commitment(&disclosure.salt, &context.bytes(), value) == self.commitment
+    }
+
+    /// Salt and value, where the text belongs here and has not been changed.
+    fn content(&self, context: &Context<'_>, key: &Key) -> Option<Vec<u8>> {
         let (nonce, ciphertext) = self.sealed.split_at_checked(NONCE)?;
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
         let bound = context.bytes();
@@ -103,10 +124,22 @@ impl SealedText {
             .decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad: &bound })
             .ok()?;
         let (salt, value) = content.split_at_checked(SALT)?;
-        if commitment(salt, &bound, value) != self.commitment {
-            return None;
-        }
-        serde_json::from_slice(value).ok()
+        (commitment(salt, &bound, value) == self.commitment).then_some(content)
+    }
+}
+
+/// A value with the salt of its commitment: shown together they prove that the value stands in the
+/// log, and tell nothing of any other.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Disclosure {
+    pub salt: [u8; SALT],
+    /// The value's JSON, byte for byte as it was sealed.
+    pub value: String,
+}
+
+impl fmt::Debug for Disclosure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disclosure(redacted)")
     }
 }
 

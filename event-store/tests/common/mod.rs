@@ -6,6 +6,7 @@
     reason = "each test file uses some of it; tests make their own ids"
 )]
 
+pub mod posts;
 pub mod proxy;
 
 use std::{sync::Arc, time::Duration};

@@ -4,9 +4,9 @@ mod verify;
 
 use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
-use agora_event_store::{migrate, read};
+use agora_event_store::{MasterKeys, Vault, migrate, read};
 use clap::{Parser, Subcommand};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 #[derive(Parser)]
@@ -29,6 +29,13 @@ enum Command {
     },
     /// Make a master key file (mode 0600); refuses to touch one that is there.
     InitMasterKey {
+        #[arg(long, env = "AGORA_MASTER_KEY_FILE")]
+        file: PathBuf,
+    },
+    /// Wrap the vault's keys anew under the file's first master key; the others can go after that.
+    RewrapKeys {
+        #[arg(long, env = "AGORA_VAULT_URL", hide_env_values = true)]
+        vault_url: String,
         #[arg(long, env = "AGORA_MASTER_KEY_FILE")]
         file: PathBuf,
     },
@@ -57,6 +64,10 @@ async fn main() -> Result<(), Failure> {
             say("the log, the read tables and the vault are up to date")
         }
         Command::InitMasterKey { file } => init_master_key(&file),
+        Command::RewrapKeys { vault_url, file } => {
+            let vault = Vault::new(PgPool::connect(&vault_url).await?, MasterKeys::load(&file)?);
+            say(&format!("{} keys are wrapped anew", vault.rewrap().await?))
+        }
         Command::NewEpoch { database_url, reason } => {
             let mut connection = PgConnection::connect(&database_url).await?;
             let epoch = read::epoch(&mut connection).await?;
