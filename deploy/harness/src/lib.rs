@@ -3,6 +3,7 @@
 
 pub mod agora;
 pub mod ballot;
+pub mod bench;
 pub mod checker;
 pub mod client;
 pub mod csvdata;

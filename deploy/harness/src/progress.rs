@@ -71,3 +71,8 @@ fn bar(what: &'static str, total: u64) -> ProgressBar {
     .expect("the template is well formed");
     ProgressBar::new(total).with_style(style).with_message(what)
 }
+
+/// Tells the user of a command-line tool.
+pub fn say(text: &str) {
+    println!("{text}");
+}

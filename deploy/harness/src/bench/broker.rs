@@ -1,0 +1,137 @@
+//! JetStream by itself, and the relay in front of it.
+
+use std::time::{Duration, Instant};
+
+use agora_event_store::{
+    read,
+    relay::{self, RelayConfig},
+};
+use async_nats::{
+    Client,
+    jetstream::{self, stream},
+};
+use futures::{StreamExt, stream::FuturesUnordered};
+use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    Arguments, Failure,
+    append::{self, Scratch},
+    event,
+};
+
+const IN_FLIGHT: usize = 1_024;
+
+async fn connect(url: &str) -> Result<Client, Failure> {
+    let parsed = Url::parse(url)?;
+    let options = match parsed.password() {
+        Some(password) => async_nats::ConnectOptions::new()
+            .user_and_password(parsed.username().to_owned(), password.to_owned()),
+        None => async_nats::ConnectOptions::new(),
+    };
+    let host = parsed.host_str().ok_or("NATS_URL names no host")?;
+    Ok(options.connect(format!("{host}:{}", parsed.port().unwrap_or(4222))).await?)
+}
+
+/// A stream with the settings of `EVENTS`.
+async fn make_stream(jetstream: &jetstream::Context, name: &str) -> Result<(), Failure> {
+    // It is not there unless an earlier run was broken off.
+    let _ = jetstream.delete_stream(name).await;
+    let config = stream::Config {
+        name: name.to_owned(),
+        subjects: vec![format!("{name}.>")],
+        max_age: Duration::from_secs(24 * 3_600),
+        duplicate_window: Duration::from_secs(120),
+        allow_direct: true,
+        ..stream::Config::default()
+    };
+    jetstream.create_stream(config).await?;
+    Ok(())
+}
+
+/// The same message with the same headers, as fast as the client can with so many unacknowledged.
+pub(super) async fn publish(url: &str, time: Duration) -> Result<f64, Failure> {
+    const STREAM: &str = "AGORA_BENCH_PUBLISH";
+    let mut jetstream = jetstream::new(connect(url).await?);
+    jetstream.set_timeout(Duration::from_secs(30));
+    make_stream(&jetstream, STREAM).await?;
+    let (mut acknowledged, mut flying) = (0_u64, FuturesUnordered::new());
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        while flying.len() < IN_FLIGHT {
+            let vote = event::vote();
+            let recorded = agora_event_store::RecordedEvent {
+                position: acknowledged + flying.len() as u64 + 1,
+                event_id: vote.event_id,
+                aggregate_type: vote.stream.aggregate_type.to_owned(),
+                aggregate_id: vote.stream.aggregate_id.to_string(),
+                sequence: 1,
+                event_type: vote.event_type.to_owned(),
+                event_version: vote.event_version.to_owned(),
+                payload: vote.payload,
+                metadata: vote.metadata,
+                recorded_at: chrono::DateTime::UNIX_EPOCH,
+            };
+            let headers = relay::headers(&recorded, vote.event_id);
+            let subject = format!("{STREAM}.post_vote.PostVoteCast");
+            let sent =
+                jetstream.publish_with_headers(subject, headers, recorded.payload.into()).await?;
+            flying.push(sent.into_future());
+        }
+        if let Some(done) = flying.next().await {
+            done?;
+            acknowledged += 1;
+        }
+    }
+    let rate = acknowledged as f64 / begun.elapsed().as_secs_f64();
+    while let Some(done) = flying.next().await {
+        done?;
+    }
+    jetstream.delete_stream(STREAM).await?;
+    Ok(rate)
+}
+
+/// The relay with a log that is far ahead of the stream, in process.
+pub(super) async fn relay(arguments: &Arguments, time: Duration) -> Result<f64, Failure> {
+    const STREAM: &str = "AGORA_BENCH_RELAY";
+    let scratch = Scratch::create(&arguments.database_url, "agora_bench_relay").await?;
+    append::fill(&scratch.url, time.as_secs() * 60_000).await?;
+    let mut connection = PgConnection::connect(&scratch.url).await?;
+    let epoch = read::epoch(&mut connection).await?;
+    let head = read::head(&mut connection).await?;
+    let first = read::range(&mut connection, 0, 1).await?;
+    let client = connect(&arguments.nats_url).await?;
+    let jetstream = jetstream::new(client.clone());
+    make_stream(&jetstream, STREAM).await?;
+    // An empty stream would begin at the head.
+    for event in first {
+        let subject = format!("{STREAM}.post_vote.PostVoteCast");
+        let (headers, payload) = (relay::headers(&event, epoch), event.payload.into());
+        jetstream.publish_with_headers(subject, headers, payload).await?.await?;
+    }
+    let config = RelayConfig {
+        connect: scratch.url.parse()?,
+        client,
+        stream: STREAM.to_owned(),
+        subject_prefix: STREAM.to_owned(),
+    };
+    let (log, stop) = (scratch.log().await?, CancellationToken::new());
+    let begun = Instant::now();
+    let ready = || std::future::ready(Ok::<(), String>(()));
+    let relaying = tokio::spawn(relay::run(log, config, ready, stop.clone()));
+    let carried = loop {
+        let carried = jetstream.get_stream(STREAM).await?.cached_info().state.messages;
+        if carried >= head || begun.elapsed() > time * 4 {
+            break carried;
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    let rate = carried as f64 / begun.elapsed().as_secs_f64();
+    stop.cancel();
+    relaying.await?;
+    jetstream.delete_stream(STREAM).await?;
+    scratch.drop().await?;
+    Ok(rate)
+}
