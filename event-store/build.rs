@@ -1,0 +1,8 @@
+//! The migrations are embedded, so a new file must lead to a new build.
+#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
+fn main() {
+    for folder in ["event_store", "read_models", "vault"] {
+        println!("cargo:rerun-if-changed=../migrations/{folder}");
+    }
+}
