@@ -197,3 +197,6 @@ impl Inner {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
