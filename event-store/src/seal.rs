@@ -40,8 +40,10 @@ pub enum SealError {
     LooksSealed,
 }
 
-/// Seals what the domain wrote as JSON text. Events without personal values pass untouched.
-pub(crate) async fn seal_payload(
+/// Seals what the domain wrote as JSON text; says for whom. Events without personal values pass
+/// untouched. [`EventLog::draft`](crate::EventLog::draft) calls it; what calls it directly must guard
+/// the subjects' keys by itself.
+pub async fn seal_payload(
     vault: &Vault,
     aggregate_type: &str,
     aggregate_id: &str,
