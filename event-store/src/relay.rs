@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{EventLog, Position, RecordedEvent, read};
-use message::{Cursor, cursor};
+use message::{Cursor, Seal, cursor};
 use publish::Publisher;
 
 pub use message::headers;
@@ -142,7 +142,8 @@ where
     }
     tracing::info!("relaying");
     let jetstream = jetstream::new(config.client.clone());
-    let mut publisher = Publisher::new(config).await?;
+    let seal = Arc::new(Seal::new(log.vault().masters()));
+    let mut publisher = Publisher::new(config, Arc::clone(&seal)).await?;
     let mut head = log.head();
     loop {
         // Anew after every failure: the broker may have lost its storage, the log may be another.
@@ -150,7 +151,7 @@ where
         let stream = jetstream.get_stream(&config.stream).await.map_err(RelayError::broker)?;
         let info = stream.get_info().await.map_err(RelayError::broker)?;
         publisher.begin(info.state.last_sequence);
-        let (epoch, position) = begin(&mut connection, &stream, &info.state).await?;
+        let (epoch, position) = begin(&mut connection, &stream, &info.state, &seal).await?;
         relay_from(log, &mut connection, &mut publisher, &mut head, epoch, position).await?;
     }
 }
@@ -161,13 +162,12 @@ async fn begin(
     connection: &mut PgConnection,
     stream: &Stream,
     state: &State,
+    seal: &Seal,
 ) -> Result<(Uuid, Position), RelayError> {
     let epoch = read::epoch(connection).await?;
-    match cursor(stream, state).await? {
+    match cursor(stream, state, epoch, seal).await? {
         Cursor::Empty => Ok((epoch, read::head(connection).await?)),
-        Cursor::At(last) if last.epoch != epoch => {
-            Ok((epoch, epoch_head(connection, epoch).await?))
-        }
+        Cursor::OtherEpoch => Ok((epoch, epoch_head(connection, epoch).await?)),
         Cursor::At(last) => {
             let there: Option<Uuid> =
                 sqlx::query_scalar("SELECT event_id FROM log.events WHERE position = $1")

@@ -4,13 +4,16 @@ use async_nats::{
     HeaderMap,
     jetstream::{
         ErrorCode,
+        message::StreamMessage,
         stream::{LastRawMessageErrorKind, State, Stream},
     },
 };
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use super::RelayError;
-use crate::{Position, RecordedEvent, read::rfc3339_micros};
+use crate::{MasterKeys, Position, RecordedEvent, read::rfc3339_micros, vault::Key};
 
 /// The headers of an event's message.
 pub fn headers(event: &RecordedEvent, epoch: Uuid) -> HeaderMap {
@@ -32,46 +35,108 @@ pub fn headers(event: &RecordedEvent, epoch: Uuid) -> HeaderMap {
     headers
 }
 
-/// What the stream's last message says of itself.
+/// The header by which relays of one platform know each other's messages.
+const MAC: &str = "agora-mac";
+/// How many messages that are not a relay's are passed over to find the last one that is.
+const LOOK_BACK: u64 = 256;
+
+/// Says which messages a relay has published: HMAC-SHA-256 under a key that only holders of the
+/// master key can derive. Who can merely publish can then neither move the relay's cursor nor make
+/// it believe that the log was restored.
+pub(super) struct Seal(Key);
+
+impl Seal {
+    pub(super) fn new(masters: &MasterKeys) -> Self {
+        Self(masters.derive("relay"))
+    }
+
+    /// The headers of a message of our own.
+    pub(super) fn headers(&self, event: &RecordedEvent, epoch: Uuid) -> HeaderMap {
+        let mut headers = headers(event, epoch);
+        let mac = self.mac(epoch, event.position, event.event_id).finalize().into_bytes();
+        headers.insert(MAC, hex::encode(mac));
+        headers
+    }
+
+    /// What a message says of itself, if a relay published it.
+    fn read(&self, headers: &HeaderMap) -> Option<Last> {
+        let text = |name: &str| headers.get(name).map(|value| value.as_str());
+        let last = Last {
+            epoch: text("agora-epoch")?.parse().ok()?,
+            position: text("agora-position")?.parse().ok()?,
+            event_id: text("ce-id")?.parse().ok()?,
+        };
+        let mac = hex::decode(text(MAC)?).ok()?;
+        self.mac(last.epoch, last.position, last.event_id).verify_slice(&mac).ok()?;
+        Some(last)
+    }
+
+    fn mac(&self, epoch: Uuid, position: Position, event_id: Uuid) -> Hmac<Sha256> {
+        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(self.0.as_ref())
+            .expect("HMAC takes keys of any length");
+        // Of fixed lengths, so that nothing can be moved from one part into its neighbour.
+        mac.update(epoch.as_bytes());
+        mac.update(&position.to_be_bytes());
+        mac.update(event_id.as_bytes());
+        mac
+    }
+}
+
+/// What the stream's newest messages say of how far it is.
 pub(super) enum Cursor {
     Empty,
+    /// The last message of a relay in the present epoch.
     At(Last),
-    /// Not a message of a relay: somebody published by hand.
+    /// Only messages of relays in other epochs.
+    OtherEpoch,
+    /// Nothing that a relay of ours published.
     Foreign,
 }
 
 pub(super) struct Last {
-    pub epoch: Uuid,
+    epoch: Uuid,
     pub position: Position,
     pub event_id: Uuid,
 }
 
-pub(super) async fn cursor(stream: &Stream, state: &State) -> Result<Cursor, RelayError> {
+/// Looks back from the stream's last message for one of a relay's in this epoch.
+pub(super) async fn cursor(
+    stream: &Stream,
+    state: &State,
+    epoch: Uuid,
+    seal: &Seal,
+) -> Result<Cursor, RelayError> {
     if state.messages == 0 {
         return Ok(Cursor::Empty);
     }
-    let message = match stream.get_raw_message(state.last_sequence).await {
-        Ok(message) => message,
-        // It expired between the two requests.
-        Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => {
-            return Ok(Cursor::Empty);
+    let first = state.first_sequence.max(state.last_sequence.saturating_sub(LOOK_BACK));
+    let mut is_ours = false;
+    for sequence in (first..=state.last_sequence).rev() {
+        let Some(message) = message(stream, sequence).await? else { continue };
+        match seal.read(&message.headers) {
+            Some(last) if last.epoch == epoch => return Ok(Cursor::At(last)),
+            Some(_) => is_ours = true,
+            None => tracing::warn!(
+                sequence,
+                "the broker carries a message that no relay of ours published"
+            ),
         }
-        Err(error) => {
-            let gone = matches!(
-                error.kind(),
-                LastRawMessageErrorKind::JetStream(error)
-                    if error.error_code() == ErrorCode::NO_MESSAGE_FOUND
-            );
-            return if gone { Ok(Cursor::Empty) } else { Err(RelayError::broker(error)) };
-        }
-    };
-    let text = |name: &str| message.headers.get(name).map(|value| value.as_str());
-    let last = || {
-        Some(Last {
-            epoch: text("agora-epoch")?.parse().ok()?,
-            position: text("agora-position")?.parse().ok()?,
-            event_id: text("ce-id")?.parse().ok()?,
-        })
-    };
-    Ok(last().map_or(Cursor::Foreign, Cursor::At))
+    }
+    Ok(if is_ours { Cursor::OtherEpoch } else { Cursor::Foreign })
+}
+
+/// A message by its sequence; `None` where it has expired or was deleted.
+async fn message(stream: &Stream, sequence: u64) -> Result<Option<StreamMessage>, RelayError> {
+    match stream.get_raw_message(sequence).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) => match error.kind() {
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            LastRawMessageErrorKind::JetStream(said)
+                if said.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
+            {
+                Ok(None)
+            }
+            _ => Err(RelayError::broker(error)),
+        },
+    }
 }

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{RelayConfig, RelayError, headers};
+use super::{RelayConfig, RelayError, message::Seal};
 use crate::RecordedEvent;
 
 /// How long a chunk's acknowledgement may take.
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Publisher {
     client: Client,
     subject_prefix: String,
+    seal: Arc<Seal>,
     inbox: String,
     acknowledgements: Subscriber,
     /// Tells a chunk's acknowledgement from a late one of a chunk before it.
@@ -35,13 +36,14 @@ struct Acknowledgement {
 }
 
 impl Publisher {
-    pub(super) async fn new(config: &RelayConfig) -> Result<Self, RelayError> {
+    pub(super) async fn new(config: &RelayConfig, seal: Arc<Seal>) -> Result<Self, RelayError> {
         let inbox = config.client.new_inbox();
         let acknowledgements =
             config.client.subscribe(format!("{inbox}.*")).await.map_err(RelayError::broker)?;
         Ok(Self {
             client: config.client.clone(),
             subject_prefix: config.subject_prefix.clone(),
+            seal,
             inbox,
             acknowledgements,
             chunk: 0,
@@ -64,7 +66,7 @@ impl Publisher {
         for (index, event) in (1..).zip(events) {
             let subject =
                 format!("{}.{}.{}", self.subject_prefix, event.aggregate_type, event.event_type);
-            let headers = headers(event, epoch);
+            let headers = self.seal.headers(event, epoch);
             let payload = event.payload.clone().into();
             let sent = if index == events.len() {
                 let reply = reply.clone();
