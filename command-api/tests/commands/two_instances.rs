@@ -84,8 +84,8 @@ async fn adm_04_adm_06_what_an_admin_may_is_the_same_at_both_at_once() {
     let grant = json!({ "admin_id": second.id(), "scope": "auditor" });
     a.send(&pair.settled.admin, "grant-admin-scope", grant).await.accepted();
     b.send(&second, "describe-category", description("two")).await.refused(403, "ROL-01");
-    let revoke = json!({ "admin_id": second.id(), "scope": "auditor" });
-    a.send(&pair.settled.admin, "revoke-admin-scope", revoke).await.accepted();
+    let grant = json!({ "admin_id": second.id(), "scope": "legal" });
+    a.send(&pair.settled.admin, "grant-admin-scope", grant).await.accepted();
     b.send(&second, "describe-category", description("two")).await.accepted();
     let suspend = json!({ "admin_id": second.id() });
     a.send(&pair.settled.admin, "suspend-admin", suspend).await.accepted();

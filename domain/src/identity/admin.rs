@@ -193,6 +193,11 @@ pub enum AdminError {
     NotActive,
     #[error("the admin is retired for good: create another")]
     Retired,
+    #[error(
+        "an admin without scopes administers everything, so the last scope stays: grant another \
+         first, or retire the admin"
+    )]
+    LastScope,
 }
 
 impl Refusal for AdminError {
@@ -202,12 +207,13 @@ impl Refusal for AdminError {
             Self::CreatorIsNoAdmin | Self::AlreadyBootstrapped => "ADM-01",
             Self::CredentialOfAnother => "ADM-02",
             Self::NotActive | Self::Retired => "ADM-04",
+            Self::LastScope => "ADM-06",
         }
     }
 
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::AlreadyExists | Self::AlreadyBootstrapped | Self::Retired => {
+            Self::AlreadyExists | Self::AlreadyBootstrapped | Self::Retired | Self::LastScope => {
                 RefusalKind::Conflict
             }
             Self::NotFound => RefusalKind::NotFound,
@@ -318,6 +324,9 @@ fn revoke_scope(admin: &Admin, command: ChangeAdminScope) -> Result<Vec<AdminEve
     let current = not_retired(admin)?;
     if !current.scopes.contains(&command.scope) {
         return Ok(Vec::new());
+    }
+    if current.scopes.len() == 1 {
+        return Err(AdminError::LastScope);
     }
     let previous = current.scopes.clone();
     let scopes = previous.iter().copied().filter(|scope| *scope != command.scope).collect();

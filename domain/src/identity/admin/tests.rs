@@ -74,6 +74,19 @@ fn adm_02_a_member_is_never_made_an_admin() {
     }
 }
 
+/// Taking an auditor's only scope away would make it a full admin.
+#[test]
+fn adm_06_the_last_scope_cannot_be_revoked() {
+    let auditor = CreateAdmin { scopes: vec![AdminScope::Auditor], ..new_admin() };
+    let events = Admin::default().decide(AdminCommand::Create(auditor)).unwrap();
+    let mut admin = Admin::default();
+    for event in events {
+        cqrs_es::Aggregate::apply(&mut admin, event);
+    }
+    let revoke = AdminCommand::RevokeScope(scope(AdminScope::Auditor));
+    assert_eq!(admin.decide(revoke), Err(AdminError::LastScope));
+}
+
 /// What admins may do is the table of permissions; that a scope is not needed for it is here.
 #[test]
 fn adm_03_an_active_admin_administers_without_any_scope() {
