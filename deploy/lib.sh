@@ -104,13 +104,12 @@ build() {
 
 secret() { head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 
+port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # free_port: one that nobody listens on now.
 free_port() {
     local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-    done
+    until port=$((20000 + RANDOM % 12000)) && port_is_free "$port"; do :; done
     echo "$port"
 }
 
@@ -120,7 +119,7 @@ is_running() {
 }
 
 # is_alive PID: also before it has become the command that it is to be; not as a zombie.
-is_alive() { [[ -n $(tr -d '\0' <"/proc/$1/cmdline" 2>/dev/null) ]]; }
+is_alive() { [[ -r /proc/$1/stat ]] && ! grep -q ') [ZX] ' "/proc/$1/stat" 2>/dev/null; }
 
 # stop_process PID WORD SECONDS: asks it to end, waits, and ends it by force after that.
 stop_process() {
@@ -241,6 +240,9 @@ postgres_is_running() {
 }
 
 start_postgres() {
+    local port
+    port=$(as_database_user sed -n 's/^port = //p' "$1/data/postgresql.conf")
+    port_is_free "$port" || fail "something listens on port $port already: set AGORA_POSTGRES_PORT to another"
     as_database_user pg_ctl -D "$1/data" -l "$1/log" -w -t 60 start >/dev/null 9>&- ||
         fail "Postgres does not start; $1/log ends with: $(as_database_user tail -n 5 "$1/log")"
 }
@@ -256,6 +258,7 @@ stop_postgres() {
 # start_nats DIR PORT PASSWORD LOG: prints the pid.
 start_nats() {
     local dir=$1 port=$2 password=$3 log=$4 pid tenths=100
+    port_is_free "$port" || fail "something listens on port $port already: set AGORA_NATS_PORT to another"
     mkdir -p "$dir"
     (
         umask 077
@@ -263,9 +266,12 @@ start_nats() {
     )
     setsid nats-server -c "$dir/nats.conf" >>"$log" 2>&1 </dev/null 9>&- &
     pid=$!
-    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+    while port_is_free "$port"; do
         is_alive "$pid" || fail "NATS does not start; $log ends with: $(tail -n 5 "$log")"
-        [[ $((tenths -= 1)) -gt 0 ]] || fail "NATS does not listen on port $port after 10 s"
+        if [[ $((tenths -= 1)) -le 0 ]]; then
+            kill "$pid"
+            fail "NATS does not listen on port $port after 10 s"
+        fi
         sleep 0.1
     done
     echo "$pid"
