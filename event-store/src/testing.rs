@@ -28,7 +28,7 @@ impl TestDatabase {
     /// # Panics
     ///
     /// If the test cluster is not there: `deploy/test` starts one and sets the variable.
-    #[expect(clippy::new_without_default, reason = "it does I/O")]
+    #[expect(clippy::disallowed_methods, clippy::panic, reason = "it serves tests alone")]
     pub async fn new() -> Self {
         let server = std::env::var(DATABASE_URL)
             .unwrap_or_else(|_| panic!("set {DATABASE_URL}, or run deploy/test"));

@@ -80,6 +80,10 @@ impl SealedText {
         key: &Key,
         value: &Value,
     ) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nonces and salts are made here, by a cryptographic generator that the operating system seeds"
+        )]
         let random: [u8; NONCE + SALT] = rand::random();
         let (nonce, salt) = random.split_at(NONCE);
         let nonce: [u8; NONCE] = nonce.try_into().expect("split at the nonce's length");

@@ -1,9 +1,8 @@
 //! From the log to JetStream, through lost brokers, forged messages and restored logs.
 
-mod common;
-
 use std::{sync::Arc, time::Duration};
 
+use crate::common::*;
 use agora_event_store::{
     EventLog, RecordedEvent, read,
     read::rfc3339_micros,
@@ -14,7 +13,6 @@ use async_nats::{
     HeaderMap,
     jetstream::{self, message::StreamMessage, stream},
 };
-use common::*;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

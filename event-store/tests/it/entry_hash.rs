@@ -1,15 +1,13 @@
 //! The entry hash: fixed by golden vectors, computed alike by Rust, Postgres and an outsider.
 
-mod common;
-
 use std::{path::Path, process::Stdio};
 
+use crate::common::*;
 use agora_event_store::{
     EventLog, RecordedEvent, StreamName, Unit, read::rfc3339_micros, testing::TestDatabase,
     unit::NewEvent,
 };
 use chrono::{DateTime, Utc};
-use common::*;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
@@ -49,7 +47,7 @@ impl Vector {
 
 fn vectors() -> Vec<Vector> {
     let vectors: Vec<Vector> =
-        serde_json::from_str(include_str!("golden/entry_hash.json")).unwrap();
+        serde_json::from_str(include_str!("../golden/entry_hash.json")).unwrap();
     assert!(vectors.len() >= 7);
     vectors
 }
@@ -80,7 +78,7 @@ fn golden_vectors_hold_in_rust() {
 
 #[tokio::test]
 async fn golden_vectors_hold_in_python() {
-    let (fits, said) = outsider(include_str!("golden/entry_hash.json")).await;
+    let (fits, said) = outsider(include_str!("../golden/entry_hash.json")).await;
     assert!(fits, "{said}");
     assert_eq!(said.trim(), format!("{} entry hashes fit", vectors().len()));
 }

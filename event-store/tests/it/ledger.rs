@@ -1,9 +1,7 @@
 //! `ledger verify` finds what was changed behind the log's back.
 
-mod common;
-
+use crate::common::*;
 use agora_event_store::testing::TestDatabase;
-use common::*;
 
 /// Ends with success or not, and what it said.
 async fn verify(database: &TestDatabase) -> (bool, String) {

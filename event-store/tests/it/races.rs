@@ -1,8 +1,6 @@
 //! What other stores get wrong under writers at once (design §12): the first decision on a stream,
 //! and following the log while it is written.
 
-mod common;
-
 use std::{
     sync::{
         Arc,
@@ -11,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::common::*;
 use agora_event_store::{AppendError, Appended, EventLog, Unit, read, testing::TestDatabase};
-use common::*;
 
 /// Rounds of the race; `AGORA_RACE_ROUNDS=10000` for the full length.
 const RACE_ROUNDS: usize = 2_000;

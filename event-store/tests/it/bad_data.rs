@@ -1,9 +1,7 @@
 //! One unit's bad data costs that unit alone.
 
-mod common;
-
+use crate::common::*;
 use agora_event_store::{AppendError, Unit};
-use common::*;
 
 /// A NUL is refused when the call is bound, bad JSON when it is cast, a long id by its index: each
 /// fails the whole call, which is then halved until the bad unit is alone.

@@ -1,9 +1,8 @@
 //! A cache that lags costs a retry, never a wrong event.
 
-mod common;
-
 use std::num::NonZeroUsize;
 
+use crate::common::*;
 use agora_domain::{
     Actor, Decide,
     content::post_vote::{CastPostVote, PostVote, PostVoteCommand, VoteState},
@@ -12,7 +11,6 @@ use agora_domain::{
 use agora_event_store::{
     AppendError, Appended, EventLog, Loaded, Unit, log::Draft, testing::TestDatabase,
 };
-use common::*;
 use uuid::Uuid;
 
 const VOTER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));

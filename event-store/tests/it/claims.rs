@@ -1,13 +1,11 @@
 //! Natural keys: one holder at a time, whoever comes first.
 
-mod common;
-
+use crate::common::*;
 use agora_event_store::{
     AppendError, EventLog, Unit,
     testing::TestDatabase,
     unit::{Claim, Release},
 };
-use common::*;
 
 fn take(key: &str, holder: &str) -> Claim {
     Claim { scope: "name", key: key.into(), aggregate_id: holder.into() }

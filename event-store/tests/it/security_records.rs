@@ -1,9 +1,8 @@
 //! Security records are stored before anybody is answered, also while Postgres is away.
 
-mod common;
-
 use std::path::PathBuf;
 
+use crate::common::{proxy::Proxy, *};
 use agora_domain::{Actor, Subject, ids::MemberId};
 use agora_event_store::{
     Opened, Opener, Vault,
@@ -11,7 +10,6 @@ use agora_event_store::{
     security::{IP_ADDRESS, Outcome, RECORD, SecurityLog, SecurityRecord},
     testing::TestDatabase,
 };
-use common::{proxy::Proxy, *};
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use uuid::Uuid;
 

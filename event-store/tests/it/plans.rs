@@ -1,11 +1,9 @@
 //! The append function must not slow down as the log grows, also where nobody has analysed it.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::common::*;
 use agora_event_store::{EventLog, Guard, Unit, testing::TestDatabase};
-use common::*;
 use sqlx::PgPool;
 
 const BULK: i64 = 200_000;

@@ -1,9 +1,7 @@
 //! `log.append` and its batches: positions, expected sequences, guards.
 
-mod common;
-
+use crate::common::*;
 use agora_event_store::{AppendError, Appended, Guard, Unit, testing::TestDatabase};
-use common::*;
 
 #[tokio::test]
 async fn positions_are_dense_from_one_and_times_never_go_back() {

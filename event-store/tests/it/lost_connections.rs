@@ -1,14 +1,12 @@
 //! A connection that dies leaves every unit written once or not at all, and says so.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use agora_event_store::{AppendError, Appended, EventLog, Guard, testing::TestDatabase};
-use common::{
+use crate::common::{
     proxy::{Cut, Proxy},
     *,
 };
+use agora_event_store::{AppendError, Appended, EventLog, Guard, testing::TestDatabase};
 
 async fn behind_a_proxy(patience: Duration) -> (TestDatabase, Proxy, EventLog) {
     let database = TestDatabase::new().await;

@@ -1,7 +1,6 @@
 //! Personal values in the log: sealed under keys that can be destroyed.
 
-mod common;
-
+use crate::common::{posts::*, *};
 use agora_domain::{PersonalCategory, content::post::Post};
 use agora_event_store::{
     AppendError, Opened, Opener, RecordedEvent, StreamName,
@@ -11,7 +10,6 @@ use agora_event_store::{
     testing::TestDatabase,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use common::{posts::*, *};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

@@ -1,9 +1,8 @@
 //! cqrs-es's own framework on the log, and older versions of events lifted on the way in.
 
-mod common;
-
 use std::{collections::HashMap, sync::Arc};
 
+use crate::common::{posts::*, *};
 use agora_domain::{
     Actor, Decide, Personal, PersonalCategory,
     content::{
@@ -13,7 +12,6 @@ use agora_domain::{
     ids::{CommunityId, MemberId, PostId, PostVoteId},
 };
 use agora_event_store::{Guard, StreamName, Unit, log::Draft, unit::NewEvent};
-use common::{posts::*, *};
 use cqrs_es::{
     AggregateError, CqrsFramework, EventStore,
     persist::{EventUpcaster, SerializedEvent},
@@ -202,7 +200,7 @@ async fn an_older_version_is_unsealed_and_then_lifted() {
         .decide(PostCommand::Edit(agora_domain::content::post::EditPost {
             editor: AUTHOR,
             title: None,
-            body: Some(common::posts::body(&AUTHOR.subject(), "A newer body")),
+            body: Some(crate::common::posts::body(&AUTHOR.subject(), "A newer body")),
             reason: None,
         }))
         .unwrap();

@@ -1,10 +1,4 @@
 //! What the store's tests share: plain units, batches that are certain, and a way to count.
-#![expect(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    reason = "each test file uses some of it; tests make their own ids"
-)]
 
 pub mod posts;
 pub mod proxy;
@@ -82,10 +76,6 @@ pub async fn open(
 ) -> EventLog {
     let config = LogConfig::new(database.connect_as("agora_writer"), database.vault());
     EventLog::open(configure(config)).await.unwrap()
-}
-
-pub async fn append(log: &EventLog, unit: Unit) -> Result<Appended, AppendError> {
-    log.append(unit).await
 }
 
 /// Everything in the log.

@@ -1,9 +1,7 @@
 //! The log cannot be changed, and each role may do what it must and nothing else.
 
-mod common;
-
+use crate::common::*;
 use agora_event_store::testing::TestDatabase;
-use common::*;
 use sqlx::{Connection, PgConnection};
 
 /// Each statement in a transaction of its own that is rolled back.

@@ -1,9 +1,7 @@
 //! A command that is repeated with its idempotency key is answered as the first time.
 
-mod common;
-
+use crate::common::*;
 use agora_event_store::{Appended, StoredReceipt, Unit};
-use common::*;
 
 fn keyed(key: &str, request: u8, reply: &str) -> Unit {
     Unit { receipt: Some(receipt(key, request, reply)), ..lone_unit() }

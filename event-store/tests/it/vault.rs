@@ -1,16 +1,14 @@
 //! The vault: keys that are wrapped, found, destroyed, and never made twice.
 
-mod common;
-
 use std::{io::Write, os::unix::fs::OpenOptionsExt};
 
+use crate::common::*;
 use agora_domain::{PersonalCategory, Subject};
 use agora_event_store::{
     MasterKeys, Vault,
     testing::TestDatabase,
     vault::{KeyName, MasterKeyError, SubjectKey, VaultError},
 };
-use common::*;
 
 const OLD: &str = "2025:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const NEW: &str = "2026:ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
