@@ -5,7 +5,10 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
+
+use super::process::Process;
 
 /// How the server is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,7 @@ pub struct Postgres {
     folder: PathBuf,
     pub port: u16,
     pub password: String,
+    server: Option<Process>,
 }
 
 impl Postgres {
@@ -32,7 +36,7 @@ impl Postgres {
         }
         let password_file = parent.join("postgres-password");
         fs::write(&password_file, password)?;
-        let this = Self { folder, port, password: password.to_owned() };
+        let mut this = Self { folder, port, password: password.to_owned(), server: None };
         run(this
             .tool("initdb")
             .arg("-D")
@@ -69,14 +73,21 @@ impl Postgres {
         self.url("agora", &self.password, database)
     }
 
-    pub fn start(&self) -> io::Result<()> {
-        run(self
-            .tool("pg_ctl")
-            .arg("-D")
-            .arg(self.data())
-            .arg("-l")
-            .arg(self.log())
-            .args(["-w", "-t", "60", "start"]))
+    /// Starts the server and waits until it has recovered. It stays in this process's group, so that
+    /// what ends a test ends it too.
+    pub fn start(&mut self) -> io::Result<()> {
+        let mut command = self.tool("postgres");
+        command.arg("-D").arg(self.data());
+        self.server = Some(Process::spawn(&mut command, &self.log())?);
+        for _ in 0..600 {
+            let mut answers = self.tool("pg_isready");
+            let port = self.port.to_string();
+            if run(answers.args(["-q", "-h", "127.0.0.1", "-p", &port])).is_ok() {
+                return Ok(());
+            }
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        Err(io::Error::other(format!("Postgres does not start: see {}", self.log().display())))
     }
 
     pub fn stop(&self, how: Stop) -> io::Result<()> {
@@ -137,7 +148,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Runs to the end. pg_ctl's server would keep pipes open, so nothing is read through pipes.
+/// Runs to the end; what it says is of no interest.
 fn run(command: &mut Command) -> io::Result<()> {
     let status = command
         .stdin(std::process::Stdio::null())
