@@ -1,10 +1,14 @@
 //! After a fault: waits until a stack has healed by itself, and collects what the checker looks at.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use agora_event_store::read;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use crate::{
     checker::{self, Checkpoint, Observed, Violation},
@@ -31,24 +35,39 @@ pub async fn observe(
     cast: &Cast,
     history: History,
 ) -> Result<Observed, StackError> {
-    let mut not_healed = stack.ready().await.err().map(|error| error.to_string());
-    let url = stack.postgres.owner_url("agora");
-    let mut connection = PgConnection::connect(&url).await?;
-    not_healed = not_healed.or(settle(&mut connection).await?);
-    let events = fold::events(&mut connection).await?;
-    let wrong_hashes = wrong_hashes(&mut connection).await?;
+    let not_ready = stack.ready().await.err().map(|error| error.to_string());
+    let mut connection = PgConnection::connect(&stack.postgres.owner_url("agora")).await?;
+    let found = database(&mut connection).await?;
     Ok(Observed {
-        events,
-        wrong_hashes,
-        tables: fold::live(&mut connection).await?,
-        checkpoints: checkpoints(&mut connection).await?,
         sent: history.sent,
         seen: history.seen,
         bad_errors: history.bad_errors,
         logs: stack.logs(),
         secrets: cast.secrets.clone(),
-        not_healed,
+        not_healed: not_ready.or(found.not_healed),
+        ..found
     })
+}
+
+/// What can be seen in the database alone, once everything that follows the log is at its head.
+pub async fn database(connection: &mut PgConnection) -> Result<Observed, sqlx::Error> {
+    let not_healed = settle(connection).await?;
+    Ok(Observed {
+        events: fold::events(connection).await?,
+        wrong_hashes: wrong_hashes(connection).await?,
+        tables: fold::live(connection).await?,
+        checkpoints: checkpoints(connection).await?,
+        wake_ups: wake_ups(connection).await?,
+        not_healed,
+        ..Observed::default()
+    })
+}
+
+/// The sessions whose end the process `session-expiry` waits for.
+async fn wake_ups(connection: &mut PgConnection) -> Result<BTreeSet<Uuid>, sqlx::Error> {
+    let keys: Vec<Uuid> =
+        sqlx::query_scalar("SELECT key FROM process.wake_ups").fetch_all(connection).await?;
+    Ok(keys.into_iter().collect())
 }
 
 /// Waits until everything that follows the log is at its head; says what is not in time.

@@ -1,32 +1,32 @@
-//! `bench`: what `deploy/bench` measures.
+//! `bench`: what `deploy/bench` measures. `bench votes` is the load alone, for profiling.
 
 use agora_harness::bench::{self, Arguments, Failure, VotesArguments};
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Measures a running Agora beside others and writes the table; `bench votes` only sends votes
 #[derive(Parser)]
-#[command(name = "bench", about = "Measures a running Agora beside others", version)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-struct Cli {
+#[command(name = "bench", version)]
+struct All {
     #[command(flatten)]
-    all: Option<Arguments>,
-    #[command(subcommand)]
-    only: Option<Only>,
+    arguments: Arguments,
 }
 
-#[derive(Subcommand)]
-enum Only {
-    /// cast-vote over HTTP alone, for profiling
-    Votes(VotesArguments),
+/// Sends votes over HTTP, for profiling
+#[derive(Parser)]
+#[command(name = "bench votes", version)]
+struct Votes {
+    #[command(flatten)]
+    arguments: VotesArguments,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    match Cli::parse() {
-        Cli { only: Some(Only::Votes(arguments)), .. } => bench::votes(arguments).await,
-        Cli { all: Some(arguments), .. } => bench::run(arguments).await,
-        Cli { .. } => Err("give the stack's variables, or a subcommand: see --help".into()),
+    // Not a clap subcommand: then the arguments of `bench` alone could not come from the environment.
+    if std::env::args().nth(1).as_deref() == Some("votes") {
+        return bench::votes(Votes::parse_from(std::env::args().skip(1)).arguments).await;
     }
+    bench::run(All::parse().arguments).await
 }

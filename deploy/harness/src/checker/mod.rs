@@ -6,7 +6,7 @@ mod log;
 mod reads;
 mod tables;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -67,6 +67,8 @@ pub struct Observed {
     pub wrong_hashes: Vec<i64>,
     pub tables: Tables,
     pub checkpoints: Vec<Checkpoint>,
+    /// Sessions whose end a process waits for.
+    pub wake_ups: BTreeSet<Uuid>,
     pub sent: Vec<Sent>,
     pub seen: Vec<Seen>,
     /// Replies of 5xx that were no problem documents.

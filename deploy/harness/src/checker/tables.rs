@@ -1,6 +1,10 @@
 //! I3 and I4: every live read table equals the fold of the log; no checkpoint is beyond the head, and
 //! after healing none is behind it.
 
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
 use super::{Findings, Observed, brief};
 use crate::fold::{self, TABLES};
 
@@ -8,6 +12,7 @@ use crate::fold::{self, TABLES};
 const ROWS_MAX: usize = 5;
 
 pub(super) fn check(observed: &Observed, findings: &mut Findings) {
+    processes(observed, findings);
     let head = observed.events.last().map_or(0, |event| event.position);
     for checkpoint in &observed.checkpoints {
         let (name, position) = (&checkpoint.name, checkpoint.position);
@@ -42,5 +47,21 @@ pub(super) fn check(observed: &Observed, findings: &mut Findings) {
         if told > ROWS_MAX {
             findings.add("I3", format!("{table}: {told} rows differ"));
         }
+    }
+}
+
+/// Every session that is open has one wake-up for its end, and no other has.
+fn processes(observed: &Observed, findings: &mut Findings) {
+    let mut open = BTreeSet::new();
+    for event in &observed.events {
+        let Ok(session) = event.aggregate_id.parse::<Uuid>() else { continue };
+        match event.event_type.as_str() {
+            "SessionIssued" => drop(open.insert(session)),
+            "SessionRevoked" => drop(open.remove(&session)),
+            _ => {}
+        }
+    }
+    for session in open.symmetric_difference(&observed.wake_ups) {
+        findings.add("I4", format!("the wake-up of session {session} is missing, or one too many"));
     }
 }

@@ -209,6 +209,17 @@ fn i3_i4_a_checkpoint_beyond_the_head_behind_it_or_stopped_is_caught() {
 }
 
 #[test]
+fn i4_an_event_that_never_reached_a_process_is_caught() {
+    caught("I4", |it| {
+        it.wake_ups.insert(Uuid::from_u128(77));
+    });
+    caught("I4", |it| {
+        let session = Uuid::from_u128(78).to_string();
+        it.events.push(event(6, ("session", &session), 1, "SessionIssued", json!({})));
+    });
+}
+
+#[test]
 fn i5_older_data_than_asked_for_is_caught() {
     caught("I5", |it| it.seen[1].position = 2);
     // The position is right, the rows are not.

@@ -113,8 +113,9 @@ async fn i3_i4_older_database_restored_while_the_broker_remembers_more() {
 
 async fn connect(stack: &Stack) -> async_nats::Client {
     let url = stack.broker.url();
-    let (login, address) = url.trim_start_matches("nats://").split_once('@').unwrap();
-    let (user, password) = login.split_once(':').unwrap();
+    let (login, address) =
+        url.trim_start_matches("nats://").split_once('@').expect("it names a user");
+    let (user, password) = login.split_once(':').expect("it has a password");
     let options = async_nats::ConnectOptions::new().user_and_password(user.into(), password.into());
     options.connect(address).await.expect("the broker is there")
 }
@@ -154,5 +155,5 @@ async fn publish(
     let published = jetstream
         .publish_with_headers("events.post_vote.PostVoteCast", headers, payload.to_string().into())
         .await;
-    published.unwrap().await.expect("the broker takes anything");
+    published.expect("it is sent").await.expect("the broker takes anything");
 }
