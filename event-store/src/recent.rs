@@ -58,3 +58,6 @@ impl Run {
         self.bytes = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

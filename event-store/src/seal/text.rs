@@ -169,3 +169,6 @@ impl fmt::Display for SealedText {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
