@@ -77,6 +77,25 @@ impl TestDatabase {
     }
 }
 
+/// A connection to the test broker.
+///
+/// # Panics
+///
+/// If the test broker is not there: `deploy/test` starts one and sets the variable.
+pub async fn broker() -> async_nats::Client {
+    let url = std::env::var(NATS_URL).expect("deploy/test starts a broker and names it");
+    let address: async_nats::ServerAddr = url.parse().expect("the variable holds a URL");
+    let options = async_nats::ConnectOptions::new();
+    // The client itself does not look at what stands before the host's name.
+    let options = match (address.username(), address.password()) {
+        (Some(user), Some(password)) => {
+            options.user_and_password(user.to_owned(), password.to_owned())
+        }
+        _ => options,
+    };
+    options.connect(address).await.expect("the test broker answers")
+}
+
 fn in_database(server: &str, name: &str) -> String {
     let (start, _) = server.rsplit_once('/').expect("the URL names a database");
     format!("{start}/{name}")

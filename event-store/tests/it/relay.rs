@@ -7,7 +7,7 @@ use agora_event_store::{
     EventLog, RecordedEvent, read,
     read::rfc3339_micros,
     relay::{self, RelayConfig},
-    testing::{NATS_URL, TestDatabase, eventually},
+    testing::{TestDatabase, broker, eventually},
 };
 use async_nats::{
     HeaderMap,
@@ -42,8 +42,7 @@ impl Relay {
 impl Stage {
     async fn set() -> Self {
         let (database, log) = database_and_log().await;
-        let url = std::env::var(NATS_URL).expect("deploy/test starts a broker and names it");
-        let client = async_nats::connect(url).await.unwrap();
+        let client = broker().await;
         let jetstream = jetstream::new(client.clone());
         let name = id().simple().to_string();
         let stage = Self {
