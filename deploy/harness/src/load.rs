@@ -177,7 +177,8 @@ async fn send(
     open.exchange(request, |head, _| status(head)).await
 }
 
-fn histogram() -> Histogram<u64> {
+/// Of microseconds, up to a minute.
+pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are in order")
 }
 

@@ -149,7 +149,7 @@ pub(super) async fn fill(url: &str, events: u64) -> Result<(), Failure> {
                 clock_timestamp(), decode(repeat('07', 32), 'hex')
          FROM generate_series(1, $1) n
          CROSS JOIN LATERAL (SELECT md5((n % 1000)::text)::uuid AS id) p
-         CROSS JOIN LATERAL (SELECT gen_random_uuid() AS id, n) v",
+         CROSS JOIN LATERAL (SELECT gen_random_uuid() AS id, n AS row_number) v",
     )
     .bind(i64::try_from(events)?)
     .bind(event::sealed(event::id()))

@@ -98,7 +98,7 @@ pub(super) async fn readable(
         let mut commands = Commands::new(&arguments.stack.command_addr);
         let mut reads = Reads::new(&arguments.stack.read_addr);
         tasks.spawn(async move {
-            let mut waits = Histogram::<u64>::new(3).expect("three digits are allowed");
+            let mut waits = load::histogram();
             commands.act_as(&prober);
             for post in posts {
                 if stop.load(Ordering::Relaxed) {
@@ -118,7 +118,7 @@ pub(super) async fn readable(
     let load = Load { connections: 32, time, rate: Some(900) };
     load::run(Arc::clone(&voters.votes), load).await?;
     stop.store(true, Ordering::Relaxed);
-    let mut waits = Histogram::new(3)?;
+    let mut waits = load::histogram();
     while let Some(done) = tasks.join_next().await {
         waits += done??;
     }

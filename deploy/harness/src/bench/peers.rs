@@ -56,16 +56,16 @@ async fn drop_table(pool: &PgPool, name: &str) -> Result<(), sqlx::Error> {
 pub(super) async fn pgbench(url: &str, pool: &PgPool, time: Duration) -> Result<f64, Failure> {
     make_table(pool, "single").await?;
     let (post, voter) = (event::id(), event::id());
-    let script = format!(
-        "INSERT INTO bench.single VALUES ('post_vote', '{post}:member:' || gen_random_uuid(), 1,
-         'PostVoteCast', '1', '{}', '{}');",
-        event::payload(post, voter),
-        event::metadata(voter)
-    );
+    // Texts come as parameters: pgbench would take their colons for variables.
+    let script = "INSERT INTO bench.single VALUES ('post_vote', :stream::text || gen_random_uuid(), 1, \
+                  'PostVoteCast', '1', :payload::json, :metadata::json);";
     let url = Url::parse(url)?;
     let mut child = Command::new(tools().join("pgbench"))
         .args(["-n", "-M", "prepared", "-f", "-", "-j", "2"])
         .args(["-c", &CLIENTS.to_string(), "-T", &time.as_secs().max(1).to_string()])
+        .args(["-D", &format!("stream={post}:member:")])
+        .args(["-D", &format!("payload={}", event::payload(post, voter))])
+        .args(["-D", &format!("metadata={}", event::metadata(voter))])
         .args(["-h", url.host_str().unwrap_or("127.0.0.1")])
         .args(["-p", &url.port().unwrap_or(5432).to_string(), "-U", url.username()])
         .arg(url.path().trim_start_matches('/'))
@@ -73,11 +73,7 @@ pub(super) async fn pgbench(url: &str, pool: &PgPool, time: Duration) -> Result<
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    child
-        .stdin
-        .take()
-        .ok_or("pgbench has no input")?
-        .write_all(script.replace('\n', " ").as_bytes())?;
+    child.stdin.take().ok_or("pgbench has no input")?.write_all(script.as_bytes())?;
     let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     drop_table(pool, "single").await?;
