@@ -140,7 +140,7 @@ pub(super) async fn fill(url: &str, events: u64) -> Result<(), Failure> {
     let mut connection = PgConnection::connect(url).await?;
     sqlx::query(
         "INSERT INTO log.events
-         SELECT n, gen_random_uuid(), 'post_vote', p.id || ':member:' || v.id, 1, 'PostVoteCast', '1',
+         SELECT h.position + n, gen_random_uuid(), 'post_vote', p.id || ':member:' || v.id, 1, 'PostVoteCast', '1',
                 json_build_object('PostVoteCast', json_build_object('id', v.id, 'post_id', p.id,
                     'voter', json_build_object('kind', 'member', 'id', v.id),
                     'vote_state', 'upvote', 'previous', 'none')),
@@ -148,6 +148,7 @@ pub(super) async fn fill(url: &str, events: u64) -> Result<(), Failure> {
                     'command_name', 'cast-vote', 'session', v.id, 'ip', $2::text),
                 clock_timestamp(), decode(repeat('07', 32), 'hex')
          FROM generate_series(1, $1) n
+         CROSS JOIN (SELECT coalesce(max(position), 0) AS position FROM log.events) h
          CROSS JOIN LATERAL (SELECT md5((n % 1000)::text)::uuid AS id) p
          CROSS JOIN LATERAL (SELECT gen_random_uuid() AS id, n AS row_number) v",
     )

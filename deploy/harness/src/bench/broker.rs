@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use agora_event_store::{
-    read,
+    EventLog, Unit, read,
     relay::{self, RelayConfig},
 };
 use async_nats::{
@@ -97,41 +97,56 @@ pub(super) async fn publish(url: &str, time: Duration) -> Result<f64, Failure> {
 pub(super) async fn relay(arguments: &Arguments, time: Duration) -> Result<f64, Failure> {
     const STREAM: &str = "AGORA_BENCH_RELAY";
     let scratch = Scratch::create(&arguments.database_url, "agora_bench_relay").await?;
-    append::fill(&scratch.url, time.as_secs() * 60_000).await?;
-    let mut connection = PgConnection::connect(&scratch.url).await?;
-    let epoch = read::epoch(&mut connection).await?;
-    let head = read::head(&mut connection).await?;
-    let first = read::range(&mut connection, 0, 1).await?;
     let client = connect(&arguments.nats_url).await?;
     let jetstream = jetstream::new(client.clone());
     make_stream(&jetstream, STREAM).await?;
-    // An empty stream would begin at the head.
-    for event in first {
-        let subject = format!("{STREAM}.post_vote.PostVoteCast");
-        let (headers, payload) = (relay::headers(&event, epoch), event.payload.into());
-        jetstream.publish_with_headers(subject, headers, payload).await?.await?;
-    }
     let config = RelayConfig {
         connect: scratch.url.parse()?,
         client,
         stream: STREAM.to_owned(),
         subject_prefix: STREAM.to_owned(),
     };
-    let (log, stop) = (scratch.log().await?, CancellationToken::new());
+    // An empty stream would begin at the head, and a relay believes only a relay's messages.
+    let log = scratch.log().await?;
+    carry(log.clone(), &config, &jetstream, time, async |log, carried| {
+        if carried == 0 {
+            let unit = Unit { events: vec![event::vote()], ..Unit::default() };
+            log.append(unit).await?;
+        }
+        Ok(carried > 0)
+    })
+    .await?;
+    append::fill(&scratch.url, time.as_secs() * 60_000).await?;
+    let head = read::head(&mut PgConnection::connect(&scratch.url).await?).await?;
     let begun = Instant::now();
+    let enough = async |_: &EventLog, carried| Ok(carried >= head);
+    let carried = carry(scratch.log().await?, &config, &jetstream, time * 4, enough).await?;
+    let rate = carried as f64 / begun.elapsed().as_secs_f64();
+    jetstream.delete_stream(STREAM).await?;
+    scratch.drop().await?;
+    Ok(rate)
+}
+
+/// Runs a relay until so much is carried, or the time is over; says how much the stream holds.
+async fn carry(
+    log: EventLog,
+    config: &RelayConfig,
+    jetstream: &jetstream::Context,
+    time: Duration,
+    enough: impl AsyncFn(&EventLog, u64) -> Result<bool, Failure>,
+) -> Result<u64, Failure> {
+    let stop = CancellationToken::new();
     let ready = || std::future::ready(Ok::<(), String>(()));
-    let relaying = tokio::spawn(relay::run(log, config, ready, stop.clone()));
+    let relaying = tokio::spawn(relay::run(log.clone(), config.clone(), ready, stop.clone()));
+    let begun = Instant::now();
     let carried = loop {
-        let carried = jetstream.get_stream(STREAM).await?.cached_info().state.messages;
-        if carried >= head || begun.elapsed() > time * 4 {
+        let carried = jetstream.get_stream(&config.stream).await?.cached_info().state.messages;
+        if enough(&log, carried).await? || begun.elapsed() > time {
             break carried;
         }
         sleep(Duration::from_millis(20)).await;
     };
-    let rate = carried as f64 / begun.elapsed().as_secs_f64();
     stop.cancel();
     relaying.await?;
-    jetstream.delete_stream(STREAM).await?;
-    scratch.drop().await?;
-    Ok(rate)
+    Ok(carried)
 }
