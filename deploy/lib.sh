@@ -187,13 +187,13 @@ postgres_folder() {
     fi
 }
 
-# make_postgres DIR PORT PASSWORD durable|fast: a cluster with the superuser `agora`.
+# make_postgres DIR PORT SUPERUSER PASSWORD durable|fast
 make_postgres() {
-    local dir=$1 port=$2 password=$3 mode=$4 memory_mb
+    local dir=$1 port=$2 user=$3 password=$4 mode=$5 memory_mb
     mkdir -m 700 "$dir" || fail "$dir cannot be made"
     [[ $EUID -ne 0 ]] || chown postgres: "$dir"
     as_database_user sh -c 'umask 077; cat > "$1/password"' sh "$dir" <<<"$password"
-    as_database_user initdb -D "$dir/data" -U agora --pwfile="$dir/password" -k -E UTF8 \
+    as_database_user initdb -D "$dir/data" -U "$user" --pwfile="$dir/password" -k -E UTF8 \
         --locale=C.UTF-8 --auth=scram-sha-256 >/dev/null || fail "initdb failed in $dir"
     as_database_user rm "$dir/password"
     memory_mb=$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) / 1024))
