@@ -123,7 +123,7 @@ pub async fn holder(
     if !session.state.is_valid_at(now) {
         return Err(problem("SES-05", "The session has expired: log in again."));
     }
-    if !app.activity.touch(session_id, now).await {
+    if !app.activity.touch(session_id, now).await? {
         return Err(problem("SES-10", "The session was not used for too long: log in again."));
     }
     let (roles, standing) = roles(app, actor).await?;

@@ -47,6 +47,8 @@ pub struct Decision<'a> {
     pub now: DateTime<Utc>,
     pub(crate) unit: Unit,
     metadata: &'a str,
+    /// Whose address it is, where the sender was nobody until now.
+    address_of: Option<Subject>,
     if_match: Option<u64>,
     /// Some stream was taken to be new without looking.
     pub(crate) presumed: bool,
@@ -65,7 +67,18 @@ impl<'a> Decision<'a> {
         look: bool,
     ) -> Self {
         let unit = Unit { guards: caller.guards(), ..Unit::default() };
-        Self { app, caller, now, unit, metadata, if_match, presumed: false, look, derived: 0 }
+        Self {
+            app,
+            caller,
+            now,
+            unit,
+            metadata,
+            address_of: None,
+            if_match,
+            presumed: false,
+            look,
+            derived: 0,
+        }
     }
 
     /// Loads an aggregate and notes that the decision relies on it.
@@ -131,7 +144,10 @@ impl<'a> Decision<'a> {
             events,
             event_ids: &mut event_ids,
             metadata: self.metadata,
-            client_address: self.caller.sealed_address(),
+            client_address: self
+                .caller
+                .sealed_address()
+                .map(|(subject, address)| (self.address_of.as_ref().unwrap_or(subject), address)),
         };
         self.app.log.draft(&mut self.unit, draft).await?;
         Ok(())
@@ -165,6 +181,12 @@ impl<'a> Decision<'a> {
         self.caller.actor().ok_or_else(|| {
             CommandError::Refused(Problem::unauthenticated("Send a token of log-in."))
         })
+    }
+
+    /// The sender turns out to be (or becomes) this: its address is sealed under its own key from
+    /// here on, and goes with it.
+    pub fn is_sent_by(&mut self, actor: Actor) {
+        self.address_of = Some(actor.subject());
     }
 
     /// A personal value about the actor.

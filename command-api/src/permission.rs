@@ -92,6 +92,20 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("cast-vote", MEMBERS_AND_ADMINS),
 ];
 
+/// Nobody changes its own status or scopes (ADM-05, ADM-06): whoever takes an admin's rights away
+/// keeps its own, so that somebody who administers is always left.
+pub fn not_oneself(
+    decision: &crate::decision::Decision<'_>,
+    admin_id: agora_domain::ids::AdminId,
+    rule: &'static str,
+) -> Result<(), crate::refusal::CommandError> {
+    if decision.actor()? == agora_domain::Actor::admin(admin_id) {
+        let detail = "No admin changes its own status or scopes: another one has to.";
+        return Err(Problem::forbidden(detail).with_rule(rule).into());
+    }
+    Ok(())
+}
+
 /// The table, ready for look-ups.
 pub struct Matrix(HashMap<&'static str, Roles>);
 

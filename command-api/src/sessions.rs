@@ -25,7 +25,10 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    authenticate::SESSION_TOKEN, decision::Decision, permission::Roles, refusal::CommandError,
+    authenticate::SESSION_TOKEN,
+    decision::Decision,
+    permission::Roles,
+    refusal::{CommandError, unavailable},
 };
 
 /// Where commands that change a principal's list of sessions wait for each other.
@@ -49,11 +52,7 @@ pub fn require_recent_login(
     if target == Some(sender.session_id) {
         return Ok(());
     }
-    // The id is a UUIDv7, made when the session was.
-    let issued_at = sender.session_id.0.get_timestamp().and_then(|issued| {
-        let (seconds, nanoseconds) = issued.to_unix();
-        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
-    });
+    let issued_at = issued_at(sender.session_id);
     let window = i64::from(decision.app.settings.recent_login_seconds);
     if issued_at.is_some_and(|issued_at| decision.now - issued_at < TimeDelta::seconds(window)) {
         return Ok(());
@@ -111,6 +110,12 @@ pub async fn end_all(
     decision.decide(&list, PrincipalSessionsCommand::CloseAll(CloseAllSessions { except })).await
 }
 
+/// When a session was made: its id is a UUIDv7.
+fn issued_at(session_id: SessionId) -> Option<DateTime<Utc>> {
+    let (seconds, nanoseconds) = session_id.0.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
+}
+
 /// When sessions were last used (SES-10). Not an event: it is written in groups, at most once a
 /// minute for each session, and what a crash loses is less than that.
 pub struct Activity {
@@ -138,32 +143,34 @@ impl Activity {
         Self { pool, idle: TimeDelta::seconds(i64::from(idle_seconds)), seen }
     }
 
-    /// Notes a use. False where the session was idle for too long before it.
-    pub async fn touch(&self, session_id: SessionId, now: DateTime<Utc>) -> bool {
+    /// Notes a use. False where the session was idle for too long before it; a session that was
+    /// never used is as old as its login.
+    pub async fn touch(&self, session_id: SessionId, now: DateTime<Utc>) -> Result<bool, Problem> {
         let last = self.lock().last.get(&session_id).copied();
         let last = match last {
-            Some(last) if now - last < RESOLUTION => return true,
+            Some(last) if now - last < RESOLUTION => return Ok(true),
             Some(last) if now - last < self.idle => Some(last),
             // Another instance, or the read API, may have seen it since.
-            _ => self.stored(session_id).await,
+            _ => self.stored(session_id).await?.or_else(|| issued_at(session_id)),
         };
         if last.is_some_and(|last| now - last >= self.idle) {
-            return false;
+            return Ok(false);
         }
         let mut seen = self.lock();
         seen.last.put(session_id, now);
         seen.unwritten.insert(session_id, now);
-        true
+        Ok(true)
     }
 
-    async fn stored(&self, session_id: SessionId) -> Option<DateTime<Utc>> {
+    async fn stored(&self, session_id: SessionId) -> Result<Option<DateTime<Utc>>, Problem> {
         sqlx::query_scalar("SELECT last_used_at FROM log.session_activity WHERE session_id = $1")
             .bind(session_id.0)
             .fetch_optional(&self.pool)
             .await
-            .inspect_err(|error| tracing::warn!(%error, "cannot read a session's last use"))
-            .ok()
-            .flatten()
+            .map_err(|error| {
+                tracing::error!(%error, "cannot read a session's last use");
+                unavailable()
+            })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {

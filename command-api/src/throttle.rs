@@ -32,6 +32,24 @@ impl Throttle {
         (*failures >= self.failures_max).then_some(left)
     }
 
+    /// Counts an attempt before it is made, so that many at once do not all pass; says how long to
+    /// wait where there were too many. A success forgives, [`Self::undo`] takes it back.
+    pub fn begin(&self, key: &str) -> Result<(), Duration> {
+        if let Some(wait) = self.wait(key) {
+            return Err(wait);
+        }
+        self.failed(key);
+        Ok(())
+    }
+
+    /// The attempt came to nothing, neither right nor wrong.
+    pub fn undo(&self, key: &str) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, failures)) = counts.get_mut(key) {
+            *failures = failures.saturating_sub(1);
+        }
+    }
+
     pub fn failed(&self, key: &str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -52,6 +70,15 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn crd_12_attempts_count_before_they_are_made() {
+        let throttle = Throttle::new(2, Duration::from_secs(60));
+        assert!(throttle.begin("a").is_ok() && throttle.begin("a").is_ok());
+        assert!(throttle.begin("a").is_err());
+        throttle.undo("a");
+        assert!(throttle.begin("a").is_ok());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn crd_12_a_key_waits_after_its_failures_and_is_forgiven_in_time() {

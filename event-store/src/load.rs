@@ -26,12 +26,16 @@ pub enum LoadError {
     Repository(#[from] PersistenceError),
     #[error(transparent)]
     Vault(#[from] VaultError),
-    #[error("{aggregate_type} event {event_type} version {event_version} cannot be read: {source}")]
+    /// serde's own words would quote what has been unsealed, so only their kind is kept.
+    #[error(
+        "{aggregate_type} event {event_type} version {event_version} is not of the form that this \
+         build knows ({category:?})"
+    )]
     Event {
         aggregate_type: &'static str,
         event_type: String,
         event_version: String,
-        source: serde_json::Error,
+        category: serde_json::error::Category,
     },
 }
 
@@ -173,11 +177,11 @@ impl Loader {
         event: &RecordedEvent,
     ) -> Result<A::Event, LoadError> {
         let json = |text: &str| {
-            serde_json::from_str(text).map_err(|source| LoadError::Event {
+            serde_json::from_str(text).map_err(|error| LoadError::Event {
                 aggregate_type: A::TYPE,
                 event_type: event.event_type.clone(),
                 event_version: event.event_version.clone(),
-                source,
+                category: error.classify(),
             })
         };
         let serialized = SerializedEvent::new(
@@ -213,11 +217,11 @@ impl Loader {
                 }
             }
             let payload =
-                serde_json::from_value(event.payload).map_err(|source| LoadError::Event {
+                serde_json::from_value(event.payload).map_err(|error| LoadError::Event {
                     aggregate_type: A::TYPE,
                     event_type: event.event_type.clone(),
                     event_version: event.event_version.clone(),
-                    source,
+                    category: error.classify(),
                 })?;
             read.push((sequence, payload));
         }

@@ -107,9 +107,9 @@ impl EventLog {
         let opener = Opener::new(config.vault.clone());
         let loader = Loader::new(pool.clone(), opener, config.upcasters, Arc::clone(&cache));
         let vault = config.vault;
-        Ok(Self {
-            inner: Arc::new(Inner { pool, vault, loader, cache, recent, appender, head, epoch }),
-        })
+        let inner = Arc::new(Inner { pool, vault, loader, cache, recent, appender, head, epoch });
+        tokio::spawn(keep_up(Arc::downgrade(&inner)));
+        Ok(Self { inner })
     }
 
     /// An aggregate from the cache, else from the log. One that does not exist has sequence 0.
@@ -245,6 +245,27 @@ fn guard_subject(unit: &mut Unit, subject: &Subject, known: Position) {
     let key = crate::stream::key(SUBJECT_KEY, subject.as_str());
     if !unit.guards.iter().any(|guard| guard.key == key) {
         unit.guards.push(Guard { key, known });
+    }
+}
+
+/// How often a process looks for what others have written, if nothing else tells it.
+const KEEP_UP: Duration = Duration::from_millis(500);
+/// After how many looks receipts past their time are forgotten: about once an hour.
+const FORGET_EVERY: u64 = 7_200;
+
+/// Keeps an idle process at the log's head, so that its next append has little to catch up with,
+/// until the log is dropped.
+async fn keep_up(inner: std::sync::Weak<Inner>) {
+    for look in 1_u64.. {
+        tokio::time::sleep(KEEP_UP).await;
+        let Some(inner) = inner.upgrade() else { return };
+        inner.appender.catch_up().await;
+        if look % FORGET_EVERY == 0 {
+            let forgotten = sqlx::query("SELECT log.forget_receipts()").execute(&inner.pool).await;
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, "old receipts could not be forgotten");
+            }
+        }
     }
 }
 

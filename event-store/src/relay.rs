@@ -151,6 +151,8 @@ where
         let stream = jetstream.get_stream(&config.stream).await.map_err(RelayError::broker)?;
         let info = stream.get_info().await.map_err(RelayError::broker)?;
         publisher.begin(info.state.last_sequence);
+        // What this process remembers may be of a history that is lost by now.
+        log.recent().clear();
         let (epoch, position) = begin(&mut connection, &stream, &info.state, &seal).await?;
         relay_from(log, &mut connection, &mut publisher, &mut head, epoch, position).await?;
     }

@@ -116,28 +116,18 @@ struct Writer {
 
 impl Writer {
     async fn run(self, mut queue: mpsc::Receiver<Waiting>) {
-        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
-        loop {
-            tokio::select! {
-                record = queue.recv() => {
-                    let Some(first) = record else { return };
-                    let mut group = vec![first];
-                    while group.len() < GROUP_MAX && let Ok(next) = queue.try_recv() {
-                        group.push(next);
-                    }
-                    self.write(group).await;
-                }
-                _ = housekeeping.tick() => self.prepare().await,
+        // Apart from the writing: whatever keeps the partitions waiting must keep nobody else.
+        let housekeeping = tokio::spawn(prepare_for_ever(self.pool.clone()));
+        while let Some(first) = queue.recv().await {
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX
+                && let Ok(next) = queue.try_recv()
+            {
+                group.push(next);
             }
+            self.write(group).await;
         }
-    }
-
-    async fn prepare(&self) {
-        let prepared =
-            sqlx::query("SELECT log.prepare_security_records()").execute(&self.pool).await;
-        if let Err(error) = prepared {
-            tracing::warn!(%error, "could not prepare partitions; the default one takes the records");
-        }
+        housekeeping.abort();
     }
 
     async fn write(&self, group: Vec<Waiting>) {
@@ -211,6 +201,18 @@ impl Writer {
             spill.clear().await;
         }
         insert(&self.pool, rows).await
+    }
+}
+
+/// Makes the coming days' partitions, now and every hour.
+async fn prepare_for_ever(pool: PgPool) {
+    let mut hours = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        hours.tick().await;
+        let prepared = sqlx::query("SELECT log.prepare_security_records()").execute(&pool).await;
+        if let Err(error) = prepared {
+            tracing::warn!(%error, "could not prepare partitions; the default one takes the records");
+        }
     }
 }
 

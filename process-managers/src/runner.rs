@@ -5,6 +5,7 @@ use std::time::Duration;
 use agora_command_api::App;
 use agora_domain::process_managers::{Reaction, WakeUp};
 use agora_event_store::{LoadError, Position, RecordedEvent, read};
+use agora_service::problem::Kind;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -160,16 +161,69 @@ async fn act<P: Process>(app: &App, connection: &mut PgConnection) -> Result<boo
     .await?;
     let full = due.len() as i64 == BATCH;
     for (key, at, cause) in due {
-        for reaction in P::on_wake_up(WakeUp { key, at, cause }) {
-            match reaction {
-                Reaction::Send { command, cause } => send::<P>(app, command, cause).await?,
-                other => keep::<P>(connection, other).await?,
+        let due = WakeUp { key, at, cause };
+        match react::<P>(app, connection, due).await {
+            // After the command: a crash in between sends it again, with the same event ids.
+            Ok(()) => done(connection, P::NAME, due).await?,
+            Err(RunError::Unavailable(reason)) => {
+                tracing::warn!(process = P::NAME, reason, "a command has to wait");
+                postpone(connection, P::NAME, due).await?;
             }
+            Err(error) => return Err(error),
         }
-        // After the command: a crash in between sends it again, and its event ids are the same.
-        cancel(connection, P::NAME, key).await?;
     }
     Ok(full)
+}
+
+async fn react<P: Process>(
+    app: &App,
+    connection: &mut PgConnection,
+    due: WakeUp,
+) -> Result<(), RunError> {
+    for reaction in P::on_wake_up(due) {
+        match reaction {
+            Reaction::Send { command, cause } => send::<P>(app, command, cause).await?,
+            other => keep::<P>(connection, other).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes a wake-up away, unless it has been set anew meanwhile.
+async fn done(
+    connection: &mut PgConnection,
+    process: &str,
+    WakeUp { key, at, cause }: WakeUp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM process.wake_ups WHERE process = $1 AND key = $2 AND at = $3 AND cause = $4",
+    )
+    .bind(process)
+    .bind(key)
+    .bind(at)
+    .bind(cause)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets a wake-up wait, so that one that fails keeps no others from their turn.
+async fn postpone(
+    connection: &mut PgConnection,
+    process: &str,
+    WakeUp { key, at, cause }: WakeUp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE process.wake_ups SET at = clock_timestamp() + interval '10 seconds'
+         WHERE process = $1 AND key = $2 AND at = $3 AND cause = $4",
+    )
+    .bind(process)
+    .bind(key)
+    .bind(at)
+    .bind(cause)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn send<P: Process>(app: &App, command: P::Command, cause: Uuid) -> Result<(), RunError> {
@@ -178,7 +232,11 @@ async fn send<P: Process>(app: &App, command: P::Command, cause: Uuid) -> Result
             metrics::counter!("agora_process_commands", "process" => P::NAME).increment(1);
             Ok(())
         }
-        Err(problem) if problem.kind.status().is_server_error() => {
+        // A conflict is others' haste, not an answer.
+        Err(problem)
+            if problem.kind.status().is_server_error()
+                || matches!(problem.kind, Kind::Conflict | Kind::TooManyRequests) =>
+        {
             Err(RunError::Unavailable(problem.detail.into_owned()))
         }
         Err(problem) => {

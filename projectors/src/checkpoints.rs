@@ -180,6 +180,19 @@ pub async fn load(
         return Err(sqlx::Error::RowNotFound);
     };
     let progress = Progress { position: from_db(*position), edition: *edition, epoch: *epoch };
+    // What runs must be what this code knows: moving the progress past a projection that it cannot
+    // feed (a newer build's, swapped in meanwhile) would skip events for ever.
+    let foreign = rows.iter().find(|(_, _, _, name, version, _, _, state, _, _)| {
+        state.as_deref() == Some(State::Running.as_str())
+            && name.as_deref().and_then(projections::find).map(|known| known.version) != *version
+    });
+    if let Some((_, _, _, name, ..)) = foreign {
+        let name = name.as_deref().unwrap_or_default();
+        return Err(sqlx::Error::Decode(
+            format!("the projection `{name}` runs in a version that this build does not have")
+                .into(),
+        ));
+    }
     let checkpoints = rows
         .into_iter()
         .filter_map(|(_, _, _, name, version, generation, position, state, error, poison)| {

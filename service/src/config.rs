@@ -65,20 +65,28 @@ pub struct HttpArgs {
     /// Networks of the proxies whose Forwarded and X-Forwarded-For headers are believed,
     /// separated by commas: 10.0.0.0/8,::1/128
     #[arg(long, env = "AGORA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl HttpArgs {
     pub fn trusted_proxies(&self) -> TrustedProxies {
-        TrustedProxies::new(self.trusted_proxies.clone())
+        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| network.0).collect())
     }
 }
 
+/// A network; none where the text is empty, as a variable without a value is.
+#[derive(Clone, Copy, Debug)]
+pub struct Network(Option<IpNet>);
+
 /// A network, or a single address as the network that holds only it.
-fn network(text: &str) -> Result<IpNet, String> {
+fn network(text: &str) -> Result<Network, String> {
     let text = text.trim();
+    if text.is_empty() {
+        return Ok(Network(None));
+    }
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map(|network| Network(Some(network)))
         .map_err(|_| "write an address or a network, such as 10.0.0.0/8 or ::1".to_owned())
 }
 
@@ -108,6 +116,16 @@ mod tests {
         .expect("valid arguments");
         assert_eq!(cli.http.trusted_proxies.len(), 2);
         assert_eq!(cli.database.database_connections, 16);
+    }
+
+    #[test]
+    fn an_empty_variable_trusts_nobody() {
+        let cli =
+            Cli::try_parse_from(["x", "--database-url", "postgres://h/d", "--trusted-proxies", ""]);
+        let proxies = cli.expect("valid arguments").http.trusted_proxies();
+        let headers = axum::http::HeaderMap::new();
+        let peer = "192.0.2.1:80".parse().unwrap();
+        assert_eq!(proxies.client(peer, &headers).to_string(), "192.0.2.1");
     }
 
     #[test]

@@ -70,18 +70,19 @@ impl Command for ChangePassword {
         let actor = caller.actor().ok_or_else(Problem::internal)?;
         // A stolen session must not become a way to guess the password (CRD-12).
         let account = actor.to_string();
-        if let Some(wait) = app.account_failures.wait(&account) {
-            return Err(too_many_failures(wait));
-        }
         self.new.check(app, "/new_password")?;
-        let credential = credential(app, actor).await.map_err(at_once)?;
-        let hash = credential.state.password_hash().cloned();
-        let fits = app.hasher.verify(self.current.clone(), hash).await?;
+        app.account_failures.begin(&account).map_err(too_many_failures)?;
+        let verified = async {
+            let credential = credential(app, actor).await.map_err(at_once)?;
+            let hash = credential.state.password_hash().cloned();
+            let fits = app.hasher.verify(self.current.clone(), hash).await?;
+            Ok::<_, Problem>((credential, fits))
+        };
+        let (credential, fits) =
+            verified.await.inspect_err(|_| app.account_failures.undo(&account))?;
         if fits {
             app.account_failures.succeeded(&account);
             self.new.hash(app, "/new_password").await?;
-        } else {
-            app.account_failures.failed(&account);
         }
         self.verified = Some(Verified { credential, fits });
         Ok(())

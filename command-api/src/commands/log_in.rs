@@ -1,6 +1,6 @@
 //! `log-in`: a new session for whoever knows the password.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use agora_domain::{
     Actor, ActorKind, PersonalCategory,
@@ -81,13 +81,18 @@ impl Command for LogIn {
     async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
         let account = app.email_index(&self.email);
         let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
-        let wait = app.account_failures.wait(&account).or(app.address_failures.wait(address));
-        if let Some(wait) = wait {
+        if let Some(wait) = app.address_failures.wait(address) {
             return Err(too_many_failures(wait));
         }
-        let credential = credential(app, &account).await?;
-        let hash = credential.as_ref().and_then(|it| it.state.password_hash().cloned());
-        let right = app.hasher.verify(self.password.clone(), hash).await?;
+        app.account_failures.begin(&account).map_err(too_many_failures)?;
+        let verified = async {
+            let credential = credential(app, &account).await?;
+            let hash = credential.as_ref().and_then(|it| it.state.password_hash().cloned());
+            let right = app.hasher.verify(self.password.clone(), hash).await?;
+            Ok::<_, Problem>((credential, right))
+        };
+        let (credential, right) =
+            verified.await.inspect_err(|_| app.account_failures.undo(&account))?;
         match credential.and_then(|it| it.state.holder().map(|holder| (it, holder))) {
             Some((credential, principal)) if right => {
                 app.account_failures.succeeded(&account);
@@ -96,7 +101,6 @@ impl Command for LogIn {
                 Ok(())
             }
             _ => {
-                app.account_failures.failed(&account);
                 app.address_failures.failed(address);
                 Err(wrong_login())
             }
@@ -112,6 +116,7 @@ impl Command for LogIn {
             return Err(Problem::internal().into());
         };
         let principal = *principal;
+        decision.is_sent_by(principal);
         // A password that was changed meanwhile is no longer the one that was verified.
         let current = decision.load::<Credential>(&*credential.stream.aggregate_id).await?;
         if current.sequence != credential.sequence {
@@ -199,17 +204,19 @@ async fn make_room(
 ) -> Result<(), CommandError> {
     let sessions_max = decision.app.settings.sessions_max;
     let now = decision.now;
-    let list = decision.load::<PrincipalSessions>(PrincipalSessions::stream_id(principal)).await?;
-    let mut superseded = list.state.superseded(now, sessions_max);
+    let mut list =
+        decision.load::<PrincipalSessions>(PrincipalSessions::stream_id(principal)).await?;
     let replaced = decision
         .caller
         .principal
         .as_ref()
         .filter(|sender| sender.actor == principal)
-        .map(|sender| sender.session_id)
-        .filter(|replaced| !superseded.contains(replaced));
-    superseded.extend(replaced);
-    for session_id in superseded {
+        .map(|sender| sender.session_id);
+    if let Some(replaced) = replaced {
+        list.state = Arc::new(list.state.without(replaced));
+    }
+    let superseded = list.state.superseded(now, sessions_max);
+    for session_id in superseded.into_iter().chain(replaced) {
         sessions::revoke(decision, session_id, principal, RevocationCause::Superseded).await?;
     }
     let open = OpenSession { principal, session_id, expires_at, now, sessions_max };

@@ -122,6 +122,7 @@ impl Command for RegisterMember {
         let member_id: MemberId = decision.new_id();
         let credential_id: CredentialId = decision.new_id();
         let holder = Actor::member(member_id);
+        decision.is_sent_by(holder);
         let identity = PersonalCategory::Identity;
         let register = RegisterCredential {
             credential_id,

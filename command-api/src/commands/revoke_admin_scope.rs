@@ -15,6 +15,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    permission::not_oneself,
     refusal::CommandError,
 };
 
@@ -51,6 +52,7 @@ impl Command for RevokeAdminScope {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let change = ChangeAdminScope { scope: self.scope, actor: decision.actor()? };
+        not_oneself(decision, self.admin_id, "ADM-06")?;
         let admin = decision.load::<Admin>(self.admin_id.to_string()).await?;
         decision.decide_on_target(&admin, AdminCommand::RevokeScope(change)).await?;
         Ok(Done::of::<Admin>(self.admin_id))

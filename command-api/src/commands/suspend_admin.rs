@@ -18,6 +18,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
+    permission::not_oneself,
     refusal::CommandError,
     sessions,
 };
@@ -61,6 +62,7 @@ impl Command for SuspendAdmin {
         let roster = decision.load::<AdminRoster>(AdminRoster::STREAM_ID).await?;
         let leave = AdminRosterCommand::Leave(ChangeAdminRoster { admin_id });
         decision.decide(&roster, leave).await?;
+        not_oneself(decision, admin_id, "ADM-05")?;
         let (principal, cause) = (Actor::admin(admin_id), RevocationCause::PrincipalSuspended);
         sessions::end_all(decision, principal, None, actor, cause).await?;
         Ok(Done::of::<Admin>(admin_id))

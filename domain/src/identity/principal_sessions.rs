@@ -47,6 +47,14 @@ impl PrincipalSessions {
         valid.into_iter().take(excess).collect()
     }
 
+    /// The list without a session that the same unit ends otherwise (SES-09).
+    #[must_use]
+    pub fn without(&self, session_id: SessionId) -> Self {
+        let mut others = self.clone();
+        others.active.retain(|session| session.session_id != session_id);
+        others
+    }
+
     /// The sessions that closing all but one would end (SES-11). Their `SessionRevoked` belong into
     /// the same unit.
     pub fn all_except(&self, kept: Option<SessionId>) -> Vec<SessionId> {

@@ -163,7 +163,9 @@ impl Writer {
     async fn settle(&mut self, batch: Batch, outcome: BatchOutcome) {
         let mut refused: HashMap<usize, (String, Option<String>)> =
             outcome.refused.into_iter().map(|it| (it.unit, (it.why, it.detail))).collect();
-        let foreign = match self.changes_up_to(outcome.head).await {
+        let patience = self.config.patience;
+        let changes = timeout(patience, self.changes_up_to(outcome.head)).await;
+        let foreign = match changes.unwrap_or_else(|_| Err(timed_out())) {
             Ok(foreign) => foreign,
             Err(error) => {
                 // Without knowing what others wrote, nothing that is cached can be trusted.
@@ -172,6 +174,11 @@ impl Writer {
                 Vec::new()
             }
         };
+        if outcome.head < self.cache.known() {
+            // The log has been put back under an open connection: nothing that is known holds.
+            self.cache.forget(outcome.head);
+            self.recent.clear();
+        }
         let mut position = outcome.head;
         let mut changes = foreign;
         let mut states = Vec::new();
@@ -182,7 +189,7 @@ impl Writer {
                 answers.push((reply, refusal(&why, detail)));
                 continue;
             }
-            let first_position = if unit.events.is_empty() { outcome.head } else { position + 1 };
+            let first_position = if unit.events.is_empty() { position } else { position + 1 };
             for event in unit.events {
                 position += 1;
                 changes.push((position, event.stream.key()));
@@ -240,15 +247,20 @@ impl Writer {
     }
 
     async fn catch_up(&mut self) {
+        let patience = self.config.patience;
         let caught_up = async {
             let head = read::head(&mut self.connection).await?;
             let changes = self.changes_up_to(head).await?;
             Ok::<_, sqlx::Error>((head, changes))
         };
-        match caught_up.await {
+        match timeout(patience, caught_up).await.unwrap_or_else(|_| Err(timed_out())) {
             Ok((head, changes)) if head > self.cache.known() => {
                 self.cache.advance(changes, [], head);
                 self.head.send_replace(head);
+            }
+            Ok((head, _)) if head < self.cache.known() => {
+                tracing::error!("the log has been put back: forgetting what is known of it");
+                self.reconnect(Instant::now() + patience).await;
             }
             Ok(_) => {}
             Err(error) => {
@@ -277,40 +289,62 @@ impl Writer {
     }
 
     async fn try_reconnect(&mut self) -> Result<bool, sqlx::Error> {
-        self.connection =
-            timeout(CONNECT_PATIENCE, PgConnection::connect_with(&self.config.connect))
-                .await
-                .map_err(|_| timed_out())??;
+        let connect = PgConnection::connect_with(&self.config.connect);
+        let mut connection =
+            timeout(CONNECT_PATIENCE, connect).await.map_err(|_| timed_out())??;
         let last = self.last;
-        let same = match last {
-            None => true,
-            Some((position, event_id)) => {
-                let there: Option<Uuid> =
+        let look = async {
+            let there: Option<Uuid> = match last {
+                None => None,
+                Some((position, _)) => {
                     sqlx::query_scalar("SELECT event_id FROM log.events WHERE position = $1")
                         .bind(read::to_db(position))
-                        .fetch_optional(&mut self.connection)
-                        .await?;
-                there == Some(event_id)
-            }
+                        .fetch_optional(&mut connection)
+                        .await?
+                }
+            };
+            Ok::<_, sqlx::Error>((there, Newest::read(&mut connection).await?))
         };
-        self.begin_anew().await?;
-        Ok(same)
+        let (there, newest) = timeout(CONNECT_PATIENCE, look).await.map_err(|_| timed_out())??;
+        // Only now that everything has been read: half of it must not count as known.
+        self.connection = connection;
+        self.take_up(newest);
+        Ok(last.is_none_or(|(_, event_id)| there == Some(event_id)))
+    }
+
+    /// Reads where the log stands.
+    async fn begin_anew(&mut self) -> Result<(), sqlx::Error> {
+        let newest = Newest::read(&mut self.connection).await?;
+        self.take_up(newest);
+        Ok(())
     }
 
     /// Forgets what is cached and stands at the log's head.
-    async fn begin_anew(&mut self) -> Result<(), sqlx::Error> {
-        let last: Option<(i64, Uuid)> = sqlx::query_as(
-            "SELECT position, event_id FROM log.events ORDER BY position DESC LIMIT 1",
-        )
-        .fetch_optional(&mut self.connection)
-        .await?;
-        self.last = last.map(|(position, event_id)| (read::from_db(position), event_id));
-        let head = self.last.map_or(0, |(position, _)| position);
-        self.epoch.send_replace(read::epoch(&mut self.connection).await?);
+    fn take_up(&mut self, newest: Newest) {
+        self.last = newest.event;
+        let head = newest.event.map_or(0, |(position, _)| position);
+        self.epoch.send_replace(newest.epoch);
         self.cache.forget(head);
         self.recent.clear();
         self.head.send_replace(head);
-        Ok(())
+    }
+}
+
+/// Where the log stands.
+struct Newest {
+    event: Option<(Position, Uuid)>,
+    epoch: Uuid,
+}
+
+impl Newest {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let event: Option<(i64, Uuid)> = sqlx::query_as(
+            "SELECT position, event_id FROM log.events ORDER BY position DESC LIMIT 1",
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let event = event.map(|(position, event_id)| (read::from_db(position), event_id));
+        Ok(Self { event, epoch: read::epoch(connection).await? })
     }
 }
 

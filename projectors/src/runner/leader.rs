@@ -10,8 +10,9 @@ use tracing::{info, warn};
 use super::{Phase, within};
 use crate::checkpoints;
 
-/// 'agora' in ASCII, plus one: the log's head lock is the number before.
-const LOCK: i64 = 418_347_184_738;
+/// 'agora' in ASCII, plus two: the numbers before are the log's head lock and that of the security
+/// records' partitions.
+const LOCK: i64 = 418_347_184_739;
 /// How often a standby looks whether the leader is still there.
 const WATCH: Duration = Duration::from_millis(300);
 

@@ -21,6 +21,7 @@ const TOKEN_BYTES_MAX: usize = 512;
 #[derive(Deserialize)]
 struct Issued {
     principal: Actor,
+    issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
 
@@ -105,7 +106,9 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
     let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
     let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
     let session_id = session_id.parse::<SessionId>().ok();
-    let (Some(Issued { principal, expires_at }), Some(session_id)) = (issued, session_id) else {
+    let (Some(Issued { principal, issued_at, expires_at }), Some(session_id)) =
+        (issued, session_id)
+    else {
         tracing::error!("a session's first event cannot be read");
         return Err(Problem::internal().into());
     };
@@ -115,6 +118,8 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
         let problem = Problem::unauthenticated("The session has expired: log in again.");
         return Err(refused(problem.with_rule("SES-05")));
     }
+    // A session that was never used is as old as its login.
+    let last_used_at = last_used_at.or(Some(issued_at));
     if !app.activity.touch(session_id, last_used_at, now) {
         let problem =
             Problem::unauthenticated("The session was not used for too long: log in again.");

@@ -140,8 +140,12 @@ pub async fn stream(State(app): State<Shared>, read: Read<Filter>) -> Result<Res
     }
     let walk = Walk {
         pool: app.reads.clone(),
-        // One aggregate's events are found by an index of their own, however far apart they are.
-        window: if aggregate_id.is_some() { Position::MAX } else { WINDOW },
+        // One aggregate's events are found by an index of their own, however far apart they are;
+        // its first column is the type.
+        window: match (&aggregate_type, &aggregate_id) {
+            (Some(_), Some(_)) => Position::MAX,
+            _ => WINDOW,
+        },
         filter: EventFilter {
             event_type,
             aggregate_type,
