@@ -82,8 +82,15 @@ async fn adm_04_a_suspended_or_retired_admin_is_refused_on_the_next_request() {
     assert_eq!(reinstated.events(), ["AdminReinstated", "AdminRosterChanged"]);
     assert!(world.send(&first, "reinstate-admin", body.clone()).await.events().is_empty());
     let second = world.log_in(&second).await;
-    let retired = world.send(&second, "retire-admin", body.clone()).await;
-    assert!(retired.events().contains(&"AdminRetired"), "even by itself");
+    for command in ["suspend-admin", "retire-admin"] {
+        world.send(&second, command, body.clone()).await.refused(403, "ADM-05");
+    }
+    for command in ["grant-admin-scope", "revoke-admin-scope"] {
+        let own = json!({ "admin_id": second.id(), "scope": "auditor" });
+        world.send(&second, command, own).await.refused(403, "ADM-06");
+    }
+    let retired = world.send(&first, "retire-admin", body.clone()).await;
+    assert!(retired.events().contains(&"AdminRetired"));
     world.send(&second, "log-out", json!({})).await.refused(401, "SES-04");
     world.guest("log-in", login).await.refused(401, "SES-03");
     assert!(world.send(&first, "retire-admin", body.clone()).await.events().is_empty());
