@@ -85,8 +85,9 @@ impl Loader {
         upcasters: Vec<Box<dyn EventUpcaster>>,
         cache: Arc<Cache>,
     ) -> Self {
-        let repository =
-            PostgresEventRepository::new(pool.clone()).with_tables("log.events", "log.snapshots");
+        // Its queries bind type and id as $1 and $2: by the function they find the stream's index.
+        let repository = PostgresEventRepository::new(pool.clone())
+            .with_tables("log.stream($1, $2)", "log.snapshots");
         Self { pool, repository, upcasters, opener, cache }
     }
 
@@ -148,8 +149,8 @@ impl Loader {
             return Ok(self.repository.get_events::<A>(aggregate_id).await?);
         }
         let row = sqlx::query(
-            "SELECT sequence, event_type, event_version, payload, metadata FROM log.events
-             WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY sequence DESC LIMIT 1",
+            "SELECT sequence, event_type, event_version, payload, metadata FROM log.stream($1, $2)
+             ORDER BY sequence DESC LIMIT 1",
         )
         .bind(A::TYPE)
         .bind(aggregate_id)

@@ -31,13 +31,15 @@ impl RecordedEvent {
     /// The commitment that the log keeps beside the event (docs/entry-hash.md).
     pub fn entry_hash(&self) -> [u8; 32] {
         use sha2::{Digest, Sha256};
+        use std::fmt::Write;
         let sequence = self.sequence.to_string();
-        let event_id = self.event_id.to_string();
+        let mut event_id = Uuid::encode_buffer();
+        let event_id = self.event_id.hyphenated().encode_lower(&mut event_id);
         let recorded_at = rfc3339_micros(self.recorded_at);
-        let mut hash = Sha256::new();
+        let mut entry = String::with_capacity(self.bytes());
         for part in [
             "agora/event/v1",
-            &event_id,
+            event_id,
             &self.aggregate_type,
             &self.aggregate_id,
             &sequence,
@@ -47,18 +49,16 @@ impl RecordedEvent {
             &self.metadata,
             &recorded_at,
         ] {
-            hash.update(part.len().to_string());
-            hash.update(b":");
-            hash.update(part);
-            hash.update(b",");
+            // Writing to a string cannot fail.
+            let _ = write!(entry, "{}:{part},", part.len());
         }
-        hash.finalize().into()
+        Sha256::digest(entry).into()
     }
 }
 
 /// A time as the log writes it: RFC 3339, UTC, six decimals (ESX-15).
 pub fn rfc3339_micros(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 /// What an auditor asks for. Empty means everything.
@@ -162,7 +162,7 @@ pub async fn stream(
     let rows = sqlx::query(
         "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
                 event_version, payload::text AS payload, metadata::text AS metadata, recorded_at
-         FROM log.events WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY sequence",
+         FROM log.stream($1, $2) ORDER BY sequence",
     )
     .bind(aggregate_type)
     .bind(aggregate_id)

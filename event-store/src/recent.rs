@@ -7,7 +7,9 @@ use std::{
 
 use crate::{Position, RecordedEvent};
 
-const EVENTS_MAX: usize = 8_192;
+/// As small as will do: what the relay is behind by is read back from the log, and memory that is
+/// soon used again is still in the processor's caches.
+const EVENTS_MAX: usize = 2_048;
 const BYTES_MAX: usize = 16 << 20;
 
 /// A run of events without a gap, ending at the newest.

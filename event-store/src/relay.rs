@@ -25,7 +25,7 @@ use crate::{EventLog, Position, RecordedEvent, read};
 use message::{Cursor, Seal, cursor};
 use publish::Publisher;
 
-pub use message::headers;
+pub use message::{header, headers};
 
 /// Told to other processes when the log has grown: the head's position as decimal text.
 pub const APPENDED: &str = "agora.appended";

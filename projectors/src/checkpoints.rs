@@ -76,7 +76,7 @@ pub fn live(options: PgConnectOptions) -> PgConnectOptions {
 
 /// Connects so that unqualified names mean the tables that a rebuild makes.
 pub fn build(options: PgConnectOptions) -> PgConnectOptions {
-    settings(options, "read_build").options([("synchronous_commit", "off")])
+    settings(options, "read_build")
 }
 
 fn settings(options: PgConnectOptions, search_path: &str) -> PgConnectOptions {
@@ -87,6 +87,9 @@ fn settings(options: PgConnectOptions, search_path: &str) -> PgConnectOptions {
     options.options([
         ("search_path", search_path),
         ("timezone", "UTC"),
+        // Tables and checkpoints move together and can be made again from the log: a power cut takes
+        // the last of them back together, and they follow again. So no commit waits for the disk.
+        ("synchronous_commit", "off"),
         // Unnested arrays are over-estimated, and LLVM would take milliseconds for microseconds.
         ("jit", "off"),
         // A process that is paused in a transaction must not hold its locks for ever, nor a dead
@@ -146,7 +149,20 @@ pub async fn register(connection: &mut PgConnection) -> Result<(), sqlx::Error> 
     .bind(&versions)
     .execute(&mut *tx)
     .await?;
-    if added.rows_affected() + stopped.rows_affected() > 0 {
+    // Only ever stopped for its version, and this build has that one (again): nothing is lost.
+    let resumed = sqlx::query(
+        "UPDATE read.checkpoints c SET state = 'catching_up', error = NULL,
+             updated_at = clock_timestamp()
+         FROM unnest($1::text[], $2::integer[]) AS u(name, version)
+         WHERE u.name = c.projection AND u.version = c.version AND c.state = 'stopped'
+           AND c.poison_position IS NULL
+           AND (c.error LIKE 'made by version %' OR c.error = 'not in this build')",
+    )
+    .bind(&names)
+    .bind(&versions)
+    .execute(&mut *tx)
+    .await?;
+    if added.rows_affected() + stopped.rows_affected() + resumed.rows_affected() > 0 {
         raise_edition(&mut tx).await?;
     }
     tx.commit().await

@@ -1,7 +1,7 @@
 //! A message of the stream, read back as the event that it carries.
 
-use agora_event_store::{Position, RecordedEvent};
-use async_nats::{HeaderMap, Message};
+use agora_event_store::{Position, RecordedEvent, relay::header};
+use async_nats::{HeaderMap, HeaderName, Message};
 use chrono::DateTime;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub struct Claimed {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     #[error("the header {0} is missing or is not what it should be")]
-    Header(&'static str),
+    Header(&'static HeaderName),
     #[error("the body is no UTF-8 text")]
     Body,
 }
@@ -28,37 +28,41 @@ pub enum Malformed {
 impl Claimed {
     /// Reads the headers (CloudEvents 1.0, binary mode, and Agora's own) and the body.
     pub fn parse(message: &Message) -> Result<Self, Malformed> {
-        let headers = message.headers.as_ref().ok_or(Malformed::Header("ce-id"))?;
-        let (aggregate_type, aggregate_id) =
-            text(headers, "ce-subject")?.split_once('/').ok_or(Malformed::Header("ce-subject"))?;
-        let recorded_at = DateTime::parse_from_rfc3339(text(headers, "ce-time")?)
-            .map_err(|_| Malformed::Header("ce-time"))?
+        let headers = message.headers.as_ref().ok_or(Malformed::Header(&header::ID))?;
+        let (aggregate_type, aggregate_id) = text(headers, &header::SUBJECT)?
+            .split_once('/')
+            .ok_or(Malformed::Header(&header::SUBJECT))?;
+        let recorded_at = DateTime::parse_from_rfc3339(text(headers, &header::TIME)?)
+            .map_err(|_| Malformed::Header(&header::TIME))?
             .to_utc();
         let payload =
             std::str::from_utf8(&message.payload).map_err(|_| Malformed::Body)?.to_owned();
         let event = RecordedEvent {
-            position: parsed::<Position>(headers, "agora-position")?,
-            event_id: parsed(headers, "ce-id")?,
+            position: parsed::<Position>(headers, &header::POSITION)?,
+            event_id: parsed(headers, &header::ID)?,
             aggregate_type: aggregate_type.to_owned(),
             aggregate_id: aggregate_id.to_owned(),
-            sequence: parsed(headers, "agora-sequence")?,
-            event_type: text(headers, "ce-type")?.to_owned(),
-            event_version: text(headers, "agora-version")?.to_owned(),
+            sequence: parsed(headers, &header::SEQUENCE)?,
+            event_type: text(headers, &header::TYPE)?.to_owned(),
+            event_version: text(headers, &header::VERSION)?.to_owned(),
             payload,
-            metadata: text(headers, "agora-metadata")?.to_owned(),
+            metadata: text(headers, &header::METADATA)?.to_owned(),
             recorded_at,
         };
-        let epoch = parsed(headers, "agora-epoch")?;
+        let epoch = parsed(headers, &header::EPOCH)?;
         let entry_hash = event.entry_hash();
         Ok(Self { event, epoch, entry_hash })
     }
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<&'h str, Malformed> {
-    headers.get(name).map(|value| value.as_str()).ok_or(Malformed::Header(name))
+fn text<'h>(headers: &'h HeaderMap, name: &'static HeaderName) -> Result<&'h str, Malformed> {
+    header::text(headers, name).ok_or(Malformed::Header(name))
 }
 
-fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, Malformed> {
+fn parsed<T: std::str::FromStr>(
+    headers: &HeaderMap,
+    name: &'static HeaderName,
+) -> Result<T, Malformed> {
     text(headers, name)?.parse().map_err(|_| Malformed::Header(name))
 }
 
@@ -115,8 +119,9 @@ mod tests {
 
     #[test]
     fn a_missing_header_is_named() {
-        for header in ["ce-id", "ce-time", "agora-position", "agora-epoch", "agora-metadata"] {
-            assert_eq!(Claimed::parse(&message(header)).unwrap_err(), Malformed::Header(header));
+        for name in [&header::ID, &header::TIME, &header::POSITION, &header::METADATA] {
+            let without = message(name.as_ref());
+            assert_eq!(Claimed::parse(&without).unwrap_err(), Malformed::Header(name));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An event as a message: CloudEvents 1.0, NATS binding in binary mode, with the log's own headers.
 
 use async_nats::{
-    HeaderMap,
+    HeaderMap, HeaderName,
     jetstream::{
         ErrorCode,
         message::StreamMessage,
@@ -15,28 +15,50 @@ use uuid::Uuid;
 use super::RelayError;
 use crate::{MasterKeys, Position, RecordedEvent, read::rfc3339_micros, vault::Key};
 
+/// The names of an event's headers, made once.
+pub mod header {
+    use async_nats::HeaderName;
+
+    pub static MESSAGE_ID: HeaderName = HeaderName::from_static("Nats-Msg-Id");
+    pub static SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
+    pub static ID: HeaderName = HeaderName::from_static("ce-id");
+    pub static TYPE: HeaderName = HeaderName::from_static("ce-type");
+    pub static SOURCE: HeaderName = HeaderName::from_static("ce-source");
+    pub static SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
+    pub static TIME: HeaderName = HeaderName::from_static("ce-time");
+    pub static POSITION: HeaderName = HeaderName::from_static("agora-position");
+    pub static EPOCH: HeaderName = HeaderName::from_static("agora-epoch");
+    pub static SEQUENCE: HeaderName = HeaderName::from_static("agora-sequence");
+    pub static VERSION: HeaderName = HeaderName::from_static("agora-version");
+    pub static METADATA: HeaderName = HeaderName::from_static("agora-metadata");
+    /// By which relays of one platform know each other's messages.
+    pub static MAC: HeaderName = HeaderName::from_static("agora-mac");
+
+    /// A header's text.
+    pub fn text<'h>(headers: &'h async_nats::HeaderMap, name: &HeaderName) -> Option<&'h str> {
+        headers.get(name.clone()).map(async_nats::HeaderValue::as_str)
+    }
+}
+
 /// The headers of an event's message.
 pub fn headers(event: &RecordedEvent, epoch: Uuid) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let id = event.event_id.to_string();
-    headers.insert("Nats-Msg-Id", id.as_str());
-    headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", id);
-    headers.insert("ce-type", event.event_type.as_str());
-    headers.insert("ce-source", format!("agora/log/{epoch}"));
-    headers.insert("ce-subject", format!("{}/{}", event.aggregate_type, event.aggregate_id));
-    headers.insert("ce-time", rfc3339_micros(event.recorded_at));
-    headers.insert("agora-position", event.position.to_string());
-    headers.insert("agora-epoch", epoch.to_string());
-    headers.insert("agora-sequence", event.sequence.to_string());
-    headers.insert("agora-version", event.event_version.as_str());
-    headers.insert("agora-metadata", event.metadata.as_str());
-    headers.insert("agora-entry-hash", hex::encode(event.entry_hash()));
+    let mut put = |name: &HeaderName, value: String| headers.insert(name.clone(), value);
+    put(&header::MESSAGE_ID, event.event_id.to_string());
+    put(&header::SPEC_VERSION, "1.0".to_owned());
+    put(&header::ID, event.event_id.to_string());
+    put(&header::TYPE, event.event_type.clone());
+    put(&header::SOURCE, format!("agora/log/{epoch}"));
+    put(&header::SUBJECT, [&event.aggregate_type, "/", &event.aggregate_id].concat());
+    put(&header::TIME, rfc3339_micros(event.recorded_at));
+    put(&header::POSITION, event.position.to_string());
+    put(&header::EPOCH, epoch.to_string());
+    put(&header::SEQUENCE, event.sequence.to_string());
+    put(&header::VERSION, event.event_version.clone());
+    put(&header::METADATA, event.metadata.clone());
     headers
 }
 
-/// The header by which relays of one platform know each other's messages.
-const MAC: &str = "agora-mac";
 /// How many messages that are not a relay's are passed over to find the last one that is.
 const LOOK_BACK: u64 = 256;
 
@@ -54,19 +76,19 @@ impl Seal {
     pub(super) fn headers(&self, event: &RecordedEvent, epoch: Uuid) -> HeaderMap {
         let mut headers = headers(event, epoch);
         let mac = self.mac(epoch, event.position, event.event_id).finalize().into_bytes();
-        headers.insert(MAC, hex::encode(mac));
+        headers.insert(header::MAC.clone(), hex::encode(mac));
         headers
     }
 
     /// What a message says of itself, if a relay published it.
     fn read(&self, headers: &HeaderMap) -> Option<Last> {
-        let text = |name: &str| headers.get(name).map(|value| value.as_str());
+        let text = |name| header::text(headers, name);
         let last = Last {
-            epoch: text("agora-epoch")?.parse().ok()?,
-            position: text("agora-position")?.parse().ok()?,
-            event_id: text("ce-id")?.parse().ok()?,
+            epoch: text(&header::EPOCH)?.parse().ok()?,
+            position: text(&header::POSITION)?.parse().ok()?,
+            event_id: text(&header::ID)?.parse().ok()?,
         };
-        let mac = hex::decode(text(MAC)?).ok()?;
+        let mac = hex::decode(text(&header::MAC)?).ok()?;
         self.mac(last.epoch, last.position, last.event_id).verify_slice(&mac).ok()?;
         Some(last)
     }

@@ -179,7 +179,6 @@ fn assert_message(message: &StreamMessage, event: &RecordedEvent, epoch: Uuid, p
         ("agora-sequence", event.sequence.to_string()),
         ("agora-version", event.event_version.clone()),
         ("agora-metadata", event.metadata.clone()),
-        ("agora-entry-hash", hex::encode(event.entry_hash())),
     ] {
         assert_eq!(text(headers, name), expected, "{name}");
     }

@@ -8,7 +8,7 @@ use async_nats::Client;
 use sqlx::postgres::PgConnectOptions;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -23,8 +23,12 @@ mod laggards;
 mod leader;
 mod source;
 
-/// The most events in a transaction. A batch is what is there; nobody waits for it to fill.
+/// The most events in a transaction.
 pub const BATCH_EVENTS_MAX: usize = 2_000;
+/// A batch is what is there. Only where the last one had so many events the next is given some time
+/// to fill: under load a transaction costs more than what is in it.
+const BUSY_EVENTS: usize = 32;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// How often checkpoints are written and compared with the log's head.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the log is looked at while the broker is away.
@@ -139,6 +143,9 @@ impl Follower<'_> {
                         return Err(sqlx::Error::WorkerCrashed);
                     }
                     self.take(&mut messages, shutdown).await?;
+                    if count >= BUSY_EVENTS {
+                        sleep(BUSY_PAUSE).await;
+                    }
                 }
                 Ok(()) = self.source.attached.changed() => {
                     // What was published before the consumer was there does not come by it.

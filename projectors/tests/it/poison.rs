@@ -125,3 +125,24 @@ async fn rows_of_another_version_are_left_alone_until_they_are_rebuilt() {
     assert_eq!(rebuilt[0].result.as_ref().unwrap().position, 101);
     assert_eq!(scene.served("members").await, 101);
 }
+
+#[tokio::test]
+async fn rows_of_another_version_are_taken_up_when_the_build_that_made_them_is_back() {
+    let mut scene = Scene::with_story(32, 100).await;
+    scene.project().await;
+    let set_version =
+        "UPDATE read.checkpoints SET version = version + $1 WHERE projection = 'members'";
+    sqlx::query(set_version).bind(-1).execute(&scene.db.pool).await.unwrap();
+    scene.append([member_registered(77)]).await;
+    scene.project().await;
+    assert_eq!(checkpoint(&scene, "members").await["state"], "stopped");
+    sqlx::query(set_version).bind(1).execute(&scene.db.pool).await.unwrap();
+    scene.append([member_registered(78)]).await;
+    scene.project().await;
+    let resumed = checkpoint(&scene, "members").await;
+    assert_eq!(
+        (&resumed["state"], &resumed["error"]),
+        (&"running".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(scene.served("members").await, 102);
+}

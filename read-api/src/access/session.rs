@@ -82,13 +82,11 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
     let found: Option<Found> = sqlx::query_as(
         "SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
                 CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
-                    SELECT json_agg(a.payload ORDER BY a.sequence)::text FROM log.events a
-                    WHERE a.aggregate_type = 'admin'
-                      AND a.aggregate_id = s.payload -> 'SessionIssued' -> 'principal' ->> 'id'
+                    SELECT json_agg(a.payload ORDER BY a.sequence)::text
+                    FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
                 ) END AS admin
          FROM log.claims c
-         JOIN log.events s ON s.aggregate_type = 'session' AND s.aggregate_id = c.aggregate_id
-                          AND s.sequence = 1
+         JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
          LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
          WHERE c.scope = 'session_token' AND c.key = $1",
     )
