@@ -129,14 +129,17 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     report.ratio("relay", relay, publish, "JetStream publish", 0.5);
 
     report.memory(&idle, &loaded);
+    // What has been measured must not be lost to a disk that is too small for the rest.
+    report.write(&arguments.out, arguments.quick)?;
     if arguments.preload > 0 && !arguments.quick {
         step("the append path with a long log");
         let (preload, time) = (arguments.preload, arguments.short());
         let long = append::rate(&arguments.database_url, preload, time).await?;
         let what = format!("append path with {preload} events in the log");
         report.ratio(&what, long, empty, "an empty log", 0.9);
+        report.write(&arguments.out, arguments.quick)?;
     }
-    report.write(&arguments.out, arguments.quick)
+    Ok(())
 }
 
 /// The newest position.
