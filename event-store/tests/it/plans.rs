@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::common::*;
-use agora_event_store::{EventLog, Guard, Unit, testing::TestDatabase};
+use agora_event_store::{
+    EventLog, Guard, Unit,
+    read::{self, EventFilter},
+    testing::TestDatabase,
+};
 use sqlx::PgPool;
 
 const BULK: i64 = 200_000;
@@ -20,6 +24,22 @@ async fn sequential_scans(pool: &PgPool) -> i64 {
     .fetch_one(pool)
     .await
     .unwrap()
+}
+
+/// Many events that nobody analyses.
+async fn bulk(database: &TestDatabase) {
+    for statement in [
+        "ALTER TABLE log.events SET (autovacuum_enabled = false)".to_owned(),
+        format!(
+            "INSERT INTO log.events
+             SELECT h.head + n, gen_random_uuid(), 'tally', gen_random_uuid()::text, 1, 'Tallied',
+                    '1', '{{\"Tallied\":{{\"to\":1}}}}', '{{}}', clock_timestamp(), sha256('x')
+             FROM generate_series(1, {BULK}) AS n,
+                  (SELECT max(position) AS head FROM log.events) AS h"
+        ),
+    ] {
+        sqlx::query(&statement).execute(&database.pool).await.unwrap();
+    }
 }
 
 /// Everything that a unit can ask of the function.
@@ -69,22 +89,13 @@ async fn appends_use_indexes_and_stay_fast_after_a_bulk_that_nobody_analysed() {
     let other = database.log().await;
     // The plans are made, and cached, while the log is empty: the worst that can happen to them.
     let empty = batch_time(&database, &log, &other).await;
+    bulk(&database).await;
     for statement in [
-        "ALTER TABLE log.events SET (autovacuum_enabled = false)".to_owned(),
-        format!(
-            "INSERT INTO log.events
-             SELECT h.head + n, gen_random_uuid(), 'tally', gen_random_uuid()::text, 1, 'Tallied',
-                    '1', '{{\"Tallied\":{{\"to\":1}}}}', '{{}}', clock_timestamp(), sha256('x')
-             FROM generate_series(1, {BULK}) AS n,
-                  (SELECT max(position) AS head FROM log.events) AS h"
-        ),
-        "INSERT INTO log.claims SELECT 'name', n::text, n::text FROM generate_series(1, 50000) n"
-            .to_owned(),
+        "INSERT INTO log.claims SELECT 'name', n::text, n::text FROM generate_series(1, 50000) n",
         "INSERT INTO log.receipts SELECT 'p', n::text, '', '', 1, clock_timestamp()
-         FROM generate_series(1, 50000) n"
-            .to_owned(),
+         FROM generate_series(1, 50000) n",
     ] {
-        sqlx::query(&statement).execute(&database.pool).await.unwrap();
+        sqlx::query(statement).execute(&database.pool).await.unwrap();
     }
     log.catch_up().await;
     other.catch_up().await;
@@ -98,4 +109,30 @@ async fn appends_use_indexes_and_stay_fast_after_a_bulk_that_nobody_analysed() {
         let limit = empty * 5 + Duration::from_millis(10);
         assert!(time < limit, "{what}: {time:?} for {BATCH} units, {empty:?} on an empty log");
     }
+}
+
+#[tokio::test]
+async fn one_stream_is_read_without_looking_through_the_log() {
+    let (database, log) = database_and_log().await;
+    for sequence in 1..=3 {
+        position(&log.append(unit("wanted", sequence)).await);
+    }
+    bulk(&database).await;
+    let filter = EventFilter {
+        aggregate_type: Some("tally".to_owned()),
+        aggregate_id: Some("wanted".to_owned()),
+        ..EventFilter::default()
+    };
+    let mut tx = database.pool.begin().await.unwrap();
+    assert_eq!(read::stream(&mut tx, "tally", "wanted").await.unwrap().len(), 3);
+    let up_to = read::head(&mut tx).await.unwrap();
+    assert_eq!(read::filtered(&mut tx, 0, up_to, 1_000, &filter).await.unwrap().len(), 3);
+    let (scans, rows): (i64, i64) = sqlx::query_as(
+        "SELECT seq_scan, coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+         WHERE schemaname = 'log' AND relname = 'events'",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    assert!(scans == 0 && rows < 20, "{scans} scans from end to end, {rows} rows by index");
 }
