@@ -142,6 +142,29 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What `bench append` takes.
+#[derive(clap::Args)]
+pub struct AppendArguments {
+    /// An owner's rights
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    #[arg(long, default_value_t = 15)]
+    seconds: u64,
+    /// Events in the log beforehand
+    #[arg(long, default_value_t = 0)]
+    preload: u64,
+}
+
+/// Measures the append path alone, beside plain batches.
+pub async fn append_alone(arguments: AppendArguments) -> Result<(), Failure> {
+    let time = Duration::from_secs(arguments.seconds);
+    let plain = append::plain(&arguments.database_url, time).await?;
+    say(&format!("plain batches: {}", peers::per_second(plain)));
+    let rate = append::rate(&arguments.database_url, arguments.preload, time).await?;
+    say(&format!("append path: {}, {:.2} × plain batches", peers::per_second(rate), rate / plain));
+    Ok(())
+}
+
 /// The newest position.
 async fn head(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM log.events").fetch_one(pool).await

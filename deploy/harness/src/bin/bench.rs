@@ -1,6 +1,7 @@
-//! `bench`: what `deploy/bench` measures. `bench votes` is the load alone, for profiling.
+//! `bench`: what `deploy/bench` measures. `bench votes` and `bench append` are parts of it alone,
+//! for profiling.
 
-use agora_harness::bench::{self, Arguments, Failure, VotesArguments};
+use agora_harness::bench::{self, AppendArguments, Arguments, Failure, VotesArguments};
 use clap::Parser;
 
 #[global_allocator]
@@ -22,11 +23,21 @@ struct Votes {
     arguments: VotesArguments,
 }
 
+/// Appends in process to a log of its own, for profiling
+#[derive(Parser)]
+#[command(name = "bench append", version)]
+struct Append {
+    #[command(flatten)]
+    arguments: AppendArguments,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     // Not a clap subcommand: then the arguments of `bench` alone could not come from the environment.
-    if std::env::args().nth(1).as_deref() == Some("votes") {
-        return bench::votes(Votes::parse_from(std::env::args().skip(1)).arguments).await;
+    let rest = std::env::args().skip(1);
+    match std::env::args().nth(1).as_deref() {
+        Some("votes") => bench::votes(Votes::parse_from(rest).arguments).await,
+        Some("append") => bench::append_alone(Append::parse_from(rest).arguments).await,
+        _ => bench::run(All::parse().arguments).await,
     }
-    bench::run(All::parse().arguments).await
 }
