@@ -66,7 +66,8 @@ impl<'a> Decision<'a> {
         if_match: Option<u64>,
         look: bool,
     ) -> Self {
-        let unit = Unit { guards: caller.guards(), ..Unit::default() };
+        let history = caller.principal.as_ref().and(caller.history).unwrap_or(app.log.history());
+        let unit = Unit { guards: caller.guards(), history: Some(history), ..Unit::default() };
         Self {
             app,
             caller,

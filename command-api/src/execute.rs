@@ -38,6 +38,8 @@ pub struct Caller {
     pub address: Option<(Subject, String)>,
     pub user_agent: Option<String>,
     pub traceparent: Option<String>,
+    /// The log's history before the principal was looked up.
+    pub history: Option<u64>,
     /// What caused the command, where a process sends it: its events' ids derive from this, so that
     /// the same cause does nothing twice.
     pub cause: Option<Uuid>,
@@ -165,9 +167,11 @@ async fn authenticate_again<C: Command>(
     let Some(session_id) = caller.principal.as_ref().map(|principal| principal.session_id) else {
         return Ok(());
     };
+    let history = app.log.history();
     let principal = authenticate::holder(app, session_id, clock::now()).await.map_err(at_once)?;
     app.matrix.permit(C::NAME, Some(principal.roles))?;
-    caller.to_mut().principal = Some(principal);
+    let caller = caller.to_mut();
+    (caller.principal, caller.history) = (Some(principal), Some(history));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Who may send what: one table, deny by default (requirements §2). A command that is not in the
+//! Who may send what: one table, deny by default. A command that is not in the
 //! table is refused to everybody, and a test walks every command as every role.
 
 use std::collections::HashMap;

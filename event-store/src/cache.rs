@@ -31,6 +31,8 @@ struct Inner {
     known: Position,
     /// Raised when everything is forgotten: what was loaded before is not put in after.
     generation: u64,
+    /// Raised when the log turns out to be another than the one that was known (a restore).
+    history: u64,
     entries: LruCache<i64, Entry>,
     /// The last position at which a stream changed, for changes after `changes_since`.
     changed: HashMap<i64, Position>,
@@ -71,6 +73,7 @@ impl Cache {
             inner: Mutex::new(Inner {
                 known,
                 generation: 0,
+                history: 0,
                 entries: LruCache::new(entries_max),
                 changed: HashMap::new(),
                 order: VecDeque::new(),
@@ -86,6 +89,11 @@ impl Cache {
 
     pub fn known(&self) -> Position {
         self.lock().known
+    }
+
+    /// Which of the histories that this process has seen the positions belong to.
+    pub fn history(&self) -> u64 {
+        self.lock().history
     }
 
     pub fn ticket(&self) -> Ticket {
@@ -155,7 +163,13 @@ impl Cache {
         inner.known = known;
     }
 
-    /// Forgets all: the log may be another one (a restore, a lost connection).
+    /// Forgets all, since the log is another one: positions that were known tell nothing of it.
+    pub(crate) fn begin_history(&self, known: Position) {
+        self.lock().history += 1;
+        self.forget(known);
+    }
+
+    /// Forgets all: others may have written what is not known.
     pub(crate) fn forget(&self, known: Position) {
         let mut inner = self.lock();
         inner.generation += 1;

@@ -6,6 +6,7 @@
 
 pub mod appender;
 pub mod cache;
+pub mod lease;
 pub mod load;
 pub mod log;
 pub mod migrate;

@@ -200,6 +200,12 @@ impl EventLog {
         self.inner.head.clone()
     }
 
+    /// Changes where the log turns out to be another one than was known (a restore, a failover to an
+    /// older state): what was read of it before tells nothing of it now.
+    pub fn history(&self) -> u64 {
+        self.inner.cache.history()
+    }
+
     /// The log's epoch, as of the last connection.
     pub fn epoch(&self) -> watch::Receiver<Uuid> {
         self.inner.epoch.clone()

@@ -13,7 +13,7 @@ use async_nats::jetstream::{
     self,
     stream::{State, Stream},
 };
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{EventLog, Position, RecordedEvent, read};
+use crate::{EventLog, Position, RecordedEvent, lease, read};
 use message::{Cursor, Seal, cursor};
 use publish::Publisher;
 
@@ -32,6 +32,9 @@ pub const APPENDED: &str = "agora.appended";
 
 /// The advisory lock of the relay's lease ("relay" in ASCII).
 const LEASE: i64 = 491_327_352_185;
+/// A relay that has asked Postgres nothing for so long is paused or cut off. It waits for the broker
+/// for less.
+const STALLED: Duration = Duration::from_secs(30);
 /// Events that are read or published at a time.
 const CHUNK: usize = 1_024;
 /// The poll beneath all wake-ups.
@@ -132,12 +135,8 @@ where
     F: Fn() -> E,
     E: Future<Output = Result<(), String>>,
 {
-    let mut connection = PgConnection::connect_with(&config.connect).await?;
-    let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(LEASE)
-        .fetch_one(&mut connection)
-        .await?;
-    if !held {
+    let mut connection = lease::connect(config.connect.clone()).await?;
+    if !lease::take(&mut connection, LEASE, STALLED).await? {
         return Ok(());
     }
     tracing::info!("relaying");

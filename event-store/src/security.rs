@@ -143,9 +143,15 @@ impl Writer {
         }
         if let Err(error) = self.store(&rows).await {
             tracing::error!(%error, records = rows.len(), "security records could not be stored");
-            metrics::counter!("agora_security_records_spilled").increment(rows.len() as u64);
-            if let Some(spill) = &self.spill {
-                spill.keep(&rows).await;
+            match &self.spill {
+                Some(spill) => {
+                    metrics::counter!("agora_security_records_spilled")
+                        .increment(rows.len() as u64);
+                    spill.keep(&rows).await;
+                }
+                None => {
+                    metrics::counter!("agora_security_records_lost").increment(rows.len() as u64);
+                }
             }
         }
         for done in waiting {

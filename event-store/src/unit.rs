@@ -82,6 +82,9 @@ pub struct Unit {
     pub releases: Vec<Release>,
     pub receipt: Option<Receipt>,
     pub after: Vec<StateAfter>,
+    /// The history that its guards were taken from, [`crate::EventLog::history`] as of before the
+    /// first of them; `None` where they are of the present one.
+    pub history: Option<u64>,
     /// The event ids come from a cause (a process's commands): they may be in the log already.
     pub may_be_written: bool,
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use agora_command_api::App;
 use agora_domain::process_managers::{Reaction, WakeUp};
-use agora_event_store::{LoadError, Position, RecordedEvent, read};
+use agora_event_store::{LoadError, Position, RecordedEvent, lease, read};
 use agora_service::problem::Kind;
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use crate::processes::Process;
 
 /// How often a process looks for new events and for what is due.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A process that has asked Postgres nothing for so long is paused or cut off.
+const STALLED: Duration = Duration::from_secs(60);
 /// Events or wake-ups that are taken at a time.
 const BATCH: i64 = 500;
 
@@ -46,12 +48,13 @@ pub async fn run<P: Process>(app: App, stop: CancellationToken) {
 }
 
 async fn hold_lease<P: Process>(app: &App) -> Result<(), RunError> {
-    let mut connection = PgConnection::connect_with(&app.log.pool().connect_options()).await?;
-    let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+    let options = app.log.pool().connect_options();
+    let mut connection = lease::connect(PgConnectOptions::clone(&options)).await?;
+    let number = sqlx::query_scalar("SELECT hashtextextended($1, 0)")
         .bind(format!("agora/process/{}", P::NAME))
         .fetch_one(&mut connection)
         .await?;
-    if !held {
+    if !lease::take(&mut connection, number, STALLED).await? {
         return Ok(());
     }
     loop {

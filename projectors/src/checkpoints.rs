@@ -76,7 +76,7 @@ pub fn live(options: PgConnectOptions) -> PgConnectOptions {
 
 /// Connects so that unqualified names mean the tables that a rebuild makes.
 pub fn build(options: PgConnectOptions) -> PgConnectOptions {
-    settings(options, "read_build")
+    settings(options, "read_build").options([("synchronous_commit", "off")])
 }
 
 fn settings(options: PgConnectOptions, search_path: &str) -> PgConnectOptions {
@@ -87,9 +87,6 @@ fn settings(options: PgConnectOptions, search_path: &str) -> PgConnectOptions {
     options.options([
         ("search_path", search_path),
         ("timezone", "UTC"),
-        // Tables and checkpoints move together and can be made again from the log: a power cut takes
-        // the last of them back together, and they follow again. So no commit waits for the disk.
-        ("synchronous_commit", "off"),
         // Unnested arrays are over-estimated, and LLVM would take milliseconds for microseconds.
         ("jit", "off"),
         // A process that is paused in a transaction must not hold its locks for ever, nor a dead
@@ -117,12 +114,16 @@ pub async fn raise_edition(connection: &mut PgConnection) -> Result<i64, sqlx::E
         .await
 }
 
-/// Gives each registered projection its checkpoint, and stops those that this code cannot feed.
+/// Names and versions of what this build can feed.
+fn known() -> (Vec<&'static str>, Vec<i32>) {
+    projections::ALL.iter().map(|projection| (projection.name, projection.version)).unzip()
+}
+
+/// Gives each registered projection its checkpoint.
 pub async fn register(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut tx = connection.begin().await?;
     let progress = lock_progress(&mut tx).await?;
-    let names: Vec<_> = projections::ALL.iter().map(|projection| projection.name).collect();
-    let versions: Vec<_> = projections::ALL.iter().map(|projection| projection.version).collect();
+    let (names, versions) = known();
     // In an empty log everybody has seen everything.
     let state = if progress.position == 0 { State::Running } else { State::CatchingUp };
     let added = sqlx::query(
@@ -130,11 +131,24 @@ pub async fn register(connection: &mut PgConnection) -> Result<(), sqlx::Error> 
          SELECT name, version, $3 FROM unnest($1::text[], $2::integer[]) AS u(name, version)
          ON CONFLICT (projection) DO NOTHING",
     )
-    .bind(&names)
-    .bind(&versions)
+    .bind(names)
+    .bind(versions)
     .bind(state.as_str())
     .execute(&mut *tx)
     .await?;
+    if added.rows_affected() > 0 {
+        raise_edition(&mut tx).await?;
+    }
+    tx.commit().await
+}
+
+/// Stops the projections that this build cannot feed, and takes up again those that were stopped
+/// only for their version and that it can. For who is about to feed them, and nobody else: the
+/// leader's build decides.
+pub async fn settle_versions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut tx = connection.begin().await?;
+    lock_progress(&mut tx).await?;
+    let (names, versions) = known();
     let stopped = sqlx::query(
         "UPDATE read.checkpoints c SET state = 'stopped', poison_position = NULL,
              updated_at = clock_timestamp(),
@@ -149,7 +163,6 @@ pub async fn register(connection: &mut PgConnection) -> Result<(), sqlx::Error> 
     .bind(&versions)
     .execute(&mut *tx)
     .await?;
-    // Only ever stopped for its version, and this build has that one (again): nothing is lost.
     let resumed = sqlx::query(
         "UPDATE read.checkpoints c SET state = 'catching_up', error = NULL,
              updated_at = clock_timestamp()
@@ -158,14 +171,41 @@ pub async fn register(connection: &mut PgConnection) -> Result<(), sqlx::Error> 
            AND c.poison_position IS NULL
            AND (c.error LIKE 'made by version %' OR c.error = 'not in this build')",
     )
-    .bind(&names)
-    .bind(&versions)
+    .bind(names)
+    .bind(versions)
     .execute(&mut *tx)
     .await?;
-    if added.rows_affected() + stopped.rows_affected() + resumed.rows_affected() > 0 {
+    if stopped.rows_affected() + resumed.rows_affected() > 0 {
         raise_edition(&mut tx).await?;
     }
     tx.commit().await
+}
+
+/// Refuses to feed while anything that is fed is not what this build knows (a newer build's, swapped
+/// in meanwhile): moving on would apply the wrong code, or skip events for ever. Asked after what is
+/// fed was loaded: a swap that comes later raises the edition.
+///
+/// # Errors
+/// Where there is one.
+pub async fn refuse_foreign(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let (names, versions) = known();
+    let foreign: Option<String> = sqlx::query_scalar(
+        "SELECT c.projection FROM read.checkpoints c
+         LEFT JOIN unnest($1::text[], $2::integer[]) AS u(name, version) ON u.name = c.projection
+         WHERE c.version IS DISTINCT FROM u.version
+           AND (c.state = 'running' OR c.state = 'catching_up' AND u.name IS NOT NULL) LIMIT 1",
+    )
+    .bind(names)
+    .bind(versions)
+    .fetch_optional(connection)
+    .await?;
+    match foreign {
+        None => Ok(()),
+        Some(name) => Err(sqlx::Error::Decode(
+            format!("the projection `{name}` runs in a version that this build does not have")
+                .into(),
+        )),
+    }
 }
 
 /// All registered projections' checkpoints and the progress, from one snapshot.
@@ -196,19 +236,6 @@ pub async fn load(
         return Err(sqlx::Error::RowNotFound);
     };
     let progress = Progress { position: from_db(*position), edition: *edition, epoch: *epoch };
-    // What runs must be what this code knows: moving the progress past a projection that it cannot
-    // feed (a newer build's, swapped in meanwhile) would skip events for ever.
-    let foreign = rows.iter().find(|(_, _, _, name, version, _, _, state, _, _)| {
-        state.as_deref() == Some(State::Running.as_str())
-            && name.as_deref().and_then(projections::find).map(|known| known.version) != *version
-    });
-    if let Some((_, _, _, name, ..)) = foreign {
-        let name = name.as_deref().unwrap_or_default();
-        return Err(sqlx::Error::Decode(
-            format!("the projection `{name}` runs in a version that this build does not have")
-                .into(),
-        ));
-    }
     let checkpoints = rows
         .into_iter()
         .filter_map(|(_, _, _, name, version, generation, position, state, error, poison)| {

@@ -24,7 +24,7 @@ pub(super) async fn caller(
     client: ClientAddress,
     headers: &HeaderMap,
 ) -> Result<Caller, Problem> {
-    let now = clock::now();
+    let (now, history) = (clock::now(), app.log.history());
     let principal = match authenticate::bearer(headers)? {
         None => None,
         Some(token) => {
@@ -48,6 +48,7 @@ pub(super) async fn caller(
             .and_then(|value| value.to_str().ok())
             .filter(|text| is_traceparent(text))
             .map(str::to_owned),
+        history: Some(history),
         cause: None,
     })
 }

@@ -1,5 +1,5 @@
 //! Who may send what: every command as every role. What is refused appends nothing and leaves one
-//! security record (requirements §2).
+//! security record.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{refusal::RuleBreak, values::is_unprintable};
 
-/// What an admin may do besides administering (requirements §2).
+/// What an admin may do besides administering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdminScope {

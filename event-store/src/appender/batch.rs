@@ -84,8 +84,11 @@ fn is_checked(unit: &Unit, cache: &Cache) -> bool {
 }
 
 /// Notes for each guard up to where it holds. The lowest of these, at most `known`; `None` where one
-/// has moved.
+/// has moved, or where they were taken from a history that is lost: its positions mean other events.
 fn check_guards(unit: &mut Unit, cache: &Cache, known: Position) -> Option<Position> {
+    if unit.history.is_some_and(|history| history != cache.history()) {
+        return None;
+    }
     let mut lowest = known;
     for guard in &mut unit.guards {
         match cache.check(guard.key, guard.known) {

@@ -176,7 +176,7 @@ impl Writer {
         };
         if outcome.head < self.cache.known() {
             // The log has been put back under an open connection: nothing that is known holds.
-            self.cache.forget(outcome.head);
+            self.cache.begin_history(outcome.head);
             self.recent.clear();
         }
         let mut position = outcome.head;
@@ -308,8 +308,12 @@ impl Writer {
         let (there, newest) = timeout(CONNECT_PATIENCE, look).await.map_err(|_| timed_out())??;
         // Only now that everything has been read: half of it must not count as known.
         self.connection = connection;
+        let is_same = last.is_none_or(|(_, event_id)| there == Some(event_id));
+        if !is_same {
+            self.cache.begin_history(0);
+        }
         self.take_up(newest);
-        Ok(last.is_none_or(|(_, event_id)| there == Some(event_id)))
+        Ok(is_same)
     }
 
     /// Reads where the log stands.

@@ -6,7 +6,7 @@ use crate::common::{
     proxy::{Cut, Proxy},
     *,
 };
-use agora_event_store::{AppendError, Appended, EventLog, Guard, testing::TestDatabase};
+use agora_event_store::{AppendError, Appended, EventLog, Guard, Unit, testing::TestDatabase};
 
 async fn behind_a_proxy(patience: Duration) -> (TestDatabase, Proxy, EventLog) {
     let database = TestDatabase::new().await;
@@ -148,4 +148,38 @@ async fn a_restored_log_is_noticed_and_what_was_known_is_decided_anew() {
     guarded.guards = vec![Guard { key: stream("b").key(), known }];
     assert_eq!(log.append(guarded).await, Err(AppendError::Moved), "known from a lost history");
     assert_eq!(position(&log.append(unit("a", 2)).await), 2);
+}
+
+/// The other history may have grown past what was known of this one: positions alone do not tell.
+#[tokio::test]
+async fn what_was_known_of_a_lost_history_is_refused_though_the_log_has_grown_past_it() {
+    let (database, proxy, log) = behind_a_proxy(PATIENT).await;
+    for n in 1..=3 {
+        position(&log.append(unit("a", n)).await);
+    }
+    let (known, history) = (*log.head().borrow(), log.history());
+    proxy.go_away();
+    let mut connection = database.pool.acquire().await.unwrap();
+    for statement in [
+        "ALTER TABLE log.events DISABLE TRIGGER events_immutable",
+        "DELETE FROM log.events WHERE position > 1",
+        "ALTER TABLE log.events ENABLE ALWAYS TRIGGER events_immutable",
+    ] {
+        sqlx::query(statement).execute(&mut *connection).await.unwrap();
+    }
+    // Another instance goes on where the restored log ends; its second event is on the guarded stream.
+    let other = database.log().await;
+    for name in ["b", "guarded", "c", "d"] {
+        position(&other.append(unit(name, 1)).await);
+    }
+    proxy.come_back();
+    log.catch_up().await;
+    assert_eq!(*log.head().borrow(), 5);
+    let guarded = |history| Unit {
+        guards: vec![Guard { key: stream("guarded").key(), known }],
+        history: Some(history),
+        ..lone_unit()
+    };
+    assert_eq!(log.append(guarded(history)).await, Err(AppendError::Moved));
+    position(&log.append(guarded(log.history())).await);
 }

@@ -1,4 +1,4 @@
-//! What other stores get wrong under writers at once (design §12): the first decision on a stream,
+//! What other stores get wrong under writers at once: the first decision on a stream,
 //! and following the log while it is written.
 
 use std::{

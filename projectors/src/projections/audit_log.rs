@@ -113,7 +113,7 @@ fn actor(event_type: &str, fields: &Value, metadata: Option<&str>) -> Option<Act
     Some(Actor { kind, id: id.parse().ok()? })
 }
 
-/// The names that the seeds give (`session_login`, `community_delete`); the others in their manner.
+/// The names of the standard entries (`session_login`, `community_delete`); the others in their manner.
 fn entry_type(event_type: &str, fields: &Value) -> String {
     let name = match event_type {
         "SessionIssued" => "session_login",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn aud_06_entries_have_the_names_that_the_seeds_give() {
+    fn aud_06_entries_have_the_names_of_the_standard_entries() {
         let cause = |cause: &str| serde_json::json!({ "cause": cause });
         assert_eq!(entry_type("SessionIssued", &Value::Null), "session_login");
         assert_eq!(entry_type("SessionRevoked", &cause("logged_out")), "session_logout");

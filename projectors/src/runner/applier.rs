@@ -94,6 +94,7 @@ impl Applier {
     /// Takes the projections up where their checkpoints are.
     pub async fn open(mut connection: PgConnection) -> Result<Self, sqlx::Error> {
         checkpoints::register(&mut connection).await?;
+        checkpoints::settle_versions(&mut connection).await?;
         super::laggards::retry_stopped(&mut connection).await?;
         let (position, edition, epoch) = (0, 0, Uuid::nil());
         let mut applier = Self { connection, position, edition, epoch, feeds: Vec::new() };
@@ -104,6 +105,7 @@ impl Applier {
     /// Reads again where everybody is.
     pub async fn reload(&mut self) -> Result<(), sqlx::Error> {
         let (progress, checkpoints) = checkpoints::load(&mut self.connection).await?;
+        checkpoints::refuse_foreign(&mut self.connection).await?;
         self.position = progress.position;
         self.edition = progress.edition;
         self.epoch = progress.epoch;

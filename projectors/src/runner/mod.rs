@@ -81,6 +81,9 @@ impl Runner {
                     Err(error) => warn!(%error, "the database does not answer: trying again"),
                 },
             }
+            // What the next leader says counts: a gauge that stands still would hide it.
+            metrics::gauge!("agora_projector_lag_events").set(f64::NAN);
+            metrics::gauge!("agora_projector_stopped").set(f64::NAN);
             self.phase.send_replace(Phase::Connecting);
             tokio::select! {
                 () = shutdown.cancelled() => return,

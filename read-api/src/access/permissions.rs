@@ -1,4 +1,4 @@
-//! Which role may read what: the permission matrix of the requirements (§2), for the read API.
+//! Which role may read what: the permission matrix of the read API.
 //! What is not listed here is refused.
 
 use agora_domain::identity::values::AdminScope;

@@ -1,4 +1,4 @@
-//! The log itself, as it is stored, line by line, for those who audit it (design §9).
+//! The log itself, as it is stored, line by line, for those who audit it.
 //!
 //! Memory stays bounded however long the log is: it is read a page at a time, when the client has
 //! taken the page before, and no connection is held between pages.
@@ -57,6 +57,12 @@ pub struct Event<'a> {
     metadata: &'a RawValue,
     #[schema(example = "2026-11-20T12:00:00.123456Z")]
     recorded_at: String,
+    /// `payload` and `metadata` as texts, byte for byte as they were hashed.
+    payload_text: &'a str,
+    metadata_text: &'a str,
+    /// What the log stores as SHA-256 over all of this but the position (docs/entry-hash.md).
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    entry_hash: &'a str,
 }
 
 /// Which events are asked for.
@@ -140,8 +146,7 @@ pub async fn stream(State(app): State<Shared>, read: Read<Filter>) -> Result<Res
     }
     let walk = Walk {
         pool: app.reads.clone(),
-        // One aggregate's events are found by an index of their own, however far apart they are;
-        // its first column is the type.
+        // One aggregate's events are found by an index of their own, however far apart they are.
         window: match (&aggregate_type, &aggregate_id) {
             (Some(_), Some(_)) => Position::MAX,
             _ => WINDOW,
@@ -181,8 +186,8 @@ impl Walk {
         while self.after < self.head && self.left > 0 {
             let up_to = self.head.min(self.after.saturating_add(self.window));
             let limit = PAGE.min(usize::try_from(self.left).unwrap_or(PAGE));
-            let events = match self.read(up_to, limit).await {
-                Ok(events) => events,
+            let (events, hashes) = match self.read(up_to, limit).await {
+                Ok(read) => read,
                 // Ends the connection: the client sees that the reply is not whole.
                 Err(error) => return Some(Err(std::io::Error::other(database(&error).detail))),
             };
@@ -192,21 +197,35 @@ impl Walk {
                 _ => up_to,
             };
             if !events.is_empty() {
-                return Some(lines(&events).map(|lines| (lines, self)));
+                return Some(lines(&events, &hashes).map(|lines| (lines, self)));
             }
         }
         None
     }
 
-    async fn read(&self, up_to: Position, limit: usize) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    /// The next events, and for each what the log stores as its hash.
+    async fn read(
+        &self,
+        up_to: Position,
+        limit: usize,
+    ) -> Result<(Vec<RecordedEvent>, Vec<String>), sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
-        read::filtered(&mut connection, self.after, up_to, limit, &self.filter).await
+        let events =
+            read::filtered(&mut connection, self.after, up_to, limit, &self.filter).await?;
+        let hashes = sqlx::query_scalar(
+            "SELECT encode(entry_hash, 'hex') FROM log.events
+             WHERE position = ANY ($1) ORDER BY position",
+        )
+        .bind(events.iter().map(|event| to_db(event.position)).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok((events, hashes))
     }
 }
 
-fn lines(events: &[RecordedEvent]) -> Result<Bytes, std::io::Error> {
-    let mut lines = Vec::with_capacity(events.len() * 768);
-    for event in events {
+fn lines(events: &[RecordedEvent], hashes: &[String]) -> Result<Bytes, std::io::Error> {
+    let mut lines = Vec::with_capacity(events.len() * 1_536);
+    for (event, entry_hash) in events.iter().zip(hashes) {
         serde_json::to_writer(
             &mut lines,
             &Event {
@@ -220,6 +239,9 @@ fn lines(events: &[RecordedEvent]) -> Result<Bytes, std::io::Error> {
                 payload: serde_json::from_str(&event.payload)?,
                 metadata: serde_json::from_str(&event.metadata)?,
                 recorded_at: rfc3339_micros(event.recorded_at),
+                payload_text: &event.payload,
+                metadata_text: &event.metadata,
+                entry_hash,
             },
         )?;
         lines.push(b'\n');

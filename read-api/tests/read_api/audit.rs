@@ -328,3 +328,32 @@ async fn esx_09_every_stream_in_the_log_can_be_folded() {
     }
     world.get_as(&auditor, "/v1/audit/streams/nothing/x").await.problem(404);
 }
+
+/// What an auditor does with a reply: the recipe of docs/entry-hash.md, as it stands there.
+#[tokio::test]
+async fn the_documented_recipe_gives_the_stored_hashes_of_what_auditors_get() {
+    let world = World::new().await;
+    let auditor = auditor(&world).await;
+    let author = world.member(Some("Ærlig Østen")).await;
+    let community = world.community_of(&author, "rustaceans").await;
+    world.post(&author, community, "A post of the past").await;
+    let reply = world.get_as(&auditor, "/v1/audit/events").await;
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/entry-hash.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let (_, after) = document.split_once("```python").unwrap();
+    let (recipe, _) = after.split_once("```").unwrap();
+    let check = "\nimport json, sys\n\
+                 rows = [json.loads(line) for line in sys.stdin]\n\
+                 assert all(entry_hash(row) == row['entry_hash'] for row in rows)\n\
+                 print(len(rows))\n";
+    let mut python = std::process::Command::new("python3")
+        .args(["-c", &format!("{recipe}{check}")])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python3 is installed: deploy/test sees to it");
+    std::io::Write::write_all(&mut python.stdin.take().unwrap(), reply.body.as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), world.head().await.to_string());
+}
