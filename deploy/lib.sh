@@ -56,29 +56,36 @@ ensure_tools() {
     fi
 }
 
-install_packages() {
+# In a subshell, whose trap puts back what the machine had, on an interrupt too.
+install_packages() (
     command -v apt-get >/dev/null || fail "please install: $* (this script knows only Debian's and Ubuntu's packages)"
     [[ $EUID -eq 0 ]] || command -v sudo >/dev/null || fail "please install, or run this as root: $*"
     step "installing $*"
-    local policy=/usr/sbin/policy-rc.d made_policy=''
+    policy=/usr/sbin/policy-rc.d made_policy='' clusters=/etc/postgresql-common/createcluster.conf
+    # shellcheck disable=SC2317 # the trap calls it
+    put_back() {
+        [[ -z $made_policy ]] || as_root rm -f "$policy"
+        [[ ! -e $clusters.agora ]] || as_root mv -f "$clusters.agora" "$clusters"
+    }
+    trap put_back EXIT
+    trap 'exit 130' INT TERM HUP
     # Packages must not start servers of their own: ours run beside them on other ports.
     if [[ ! -e $policy ]]; then
+        made_policy=1
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
-        made_policy=1
     fi
-    local failed=''
+    failed=''
     apt_get update -qq || failed=1
     if [[ -z $failed && " $* " == *" postgresql "* ]]; then
         apt_get install postgresql-common || failed=1
         # Nor a cluster that would start with the machine.
-        as_root sed -i 's/^#\? *create_main_cluster.*/create_main_cluster = false/' \
-            /etc/postgresql-common/createcluster.conf || failed=1
+        [[ -e $clusters.agora ]] || as_root cp -p "$clusters" "$clusters.agora" || failed=1
+        as_root sed -i 's/^#\? *create_main_cluster.*/create_main_cluster = false/' "$clusters" || failed=1
     fi
     [[ -n $failed ]] || apt_get install "$@" || failed=1
-    [[ -z $made_policy ]] || as_root rm -f "$policy"
     [[ -z $failed ]] || fail "apt-get could not install: $*"
-}
+)
 
 # apt_get install|update …: a mirror that fails once is asked again.
 apt_get() {
@@ -160,6 +167,19 @@ database_of() {
     echo "${BASH_REMATCH[1]}"
 }
 
+# address_of URL: host:port/database, without a login: what tells two databases apart.
+address_of() {
+    [[ $1 =~ ^[a-z]+://([^@/?]*@)?([^/?]*) ]] || fail "not a Postgres URL"
+    local host=${BASH_REMATCH[2]} port='' database
+    database=$(database_of "$1") || exit
+    [[ ! $host =~ ^(.*):([0-9]+)$ ]] || host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}
+    # Both may stand behind the question mark instead.
+    [[ ! $1 =~ [?\&]host=([^\&]+) ]] || host=${BASH_REMATCH[1]}
+    [[ ! $1 =~ [?\&]port=([0-9]+) ]] || port=${BASH_REMATCH[1]}
+    [[ -n $host && $host != localhost ]] || host=127.0.0.1
+    echo "$host:${port:-5432}/$database"
+}
+
 # sql URL: runs what comes on standard input. The password goes by the environment, so that no list
 # of processes shows it.
 sql() {
@@ -182,14 +202,17 @@ postgres_folder() {
     elif as_database_user test -x "$1"; then
         echo "$1/postgres"
     else
-        # A checkout in a home directory that is closed to the user postgres.
-        echo "/var/tmp/agora-$(printf '%s' "$1" | sha256sum | cut -c1-12)"
+        # A checkout in a home directory that is closed to the user postgres (docs/adr/0009).
+        echo "/var/lib/agora-$(printf '%s' "$1" | sha256sum | cut -c1-12)"
     fi
 }
 
-# make_postgres DIR PORT SUPERUSER PASSWORD durable|fast
+# make_postgres DIR PORT SUPERUSER PASSWORD durable|fast: builds in DIR.new, so that what stands in
+# DIR is a whole cluster with our settings, whatever interrupts this.
 make_postgres() {
-    local dir=$1 port=$2 user=$3 password=$4 mode=$5 memory_mb
+    local made=$1 dir=$1.new port=$2 user=$3 password=$4 mode=$5 memory_mb
+    [[ ! -e $made ]] || fail "$made is in the way: it is there, but no cluster can be read in it"
+    rm -rf -- "$dir"
     mkdir -m 700 "$dir" || fail "$dir cannot be made"
     [[ $EUID -ne 0 ]] || chown postgres: "$dir"
     as_database_user sh -c 'umask 077; cat > "$1/password"' sh "$dir" <<<"$password"
@@ -229,6 +252,7 @@ full_page_writes = off
 max_connections = 500
 CONF
     fi
+    mv -T "$dir" "$made"
 }
 
 postgres_pid() {
