@@ -9,11 +9,14 @@ pub mod change_display_name;
 pub mod change_password;
 pub mod create_admin;
 pub mod create_category;
+pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
+pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_post;
 pub mod describe_category;
+pub mod edit_comment;
 pub mod edit_post;
 pub mod grant_admin_scope;
 pub mod join_community;
@@ -24,6 +27,7 @@ pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod reorder_categories;
+pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
 pub mod retire_admin;
@@ -31,6 +35,7 @@ pub mod retire_category;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
 pub mod revoke_session;
+pub mod set_community_rules;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
@@ -55,11 +60,14 @@ pub fn all() -> Vec<Registered> {
         command::<change_password::ChangePassword>(),
         command::<create_admin::CreateAdmin>(),
         command::<create_category::CreateCategory>(),
+        command::<create_comment::CreateComment>(),
         command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
+        command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
+        command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
         command::<grant_admin_scope::GrantAdminScope>(),
         command::<join_community::JoinCommunity>(),
@@ -70,6 +78,7 @@ pub fn all() -> Vec<Registered> {
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
         command::<reorder_categories::ReorderCategories>(),
+        command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
         command::<restore_post::RestorePost>(),
         command::<retire_admin::RetireAdmin>(),
@@ -77,6 +86,7 @@ pub fn all() -> Vec<Registered> {
         command::<revoke_admin_scope::RevokeAdminScope>(),
         command::<revoke_all_sessions::RevokeAllSessions>(),
         command::<revoke_session::RevokeSession>(),
+        command::<set_community_rules::SetCommunityRules>(),
         command::<suspend_admin::SuspendAdmin>(),
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),

@@ -80,6 +80,7 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("retire-category", ADMINS),
     ("create-community", MEMBERS),
     ("update-community", MEMBERS),
+    ("set-community-rules", MEMBERS),
     ("delete-community", MEMBERS_AND_ADMINS),
     ("restore-community", ADMINS),
     ("join-community", MEMBERS),
@@ -89,6 +90,10 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("edit-post", MEMBERS_AND_ADMINS),
     ("delete-post", MEMBERS_AND_ADMINS),
     ("restore-post", MEMBERS_AND_ADMINS),
+    ("create-comment", MEMBERS_AND_ADMINS),
+    ("edit-comment", MEMBERS_AND_ADMINS),
+    ("delete-comment", MEMBERS_AND_ADMINS),
+    ("restore-comment", MEMBERS_AND_ADMINS),
     ("cast-vote", MEMBERS_AND_ADMINS),
 ];
 

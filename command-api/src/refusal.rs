@@ -104,6 +104,11 @@ fn taken(scope: &str) -> Problem {
     }
 }
 
+/// A thing that is not there (REL-10).
+pub fn no_such(thing: &'static str) -> CommandError {
+    Problem::not_found(format!("There is no such {thing}.")).with_rule("REL-10").into()
+}
+
 /// What only members have, asked for by somebody else.
 pub fn members_only(rule: &'static str) -> Problem {
     Problem::forbidden("Only members may do this.").with_rule(rule)

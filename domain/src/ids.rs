@@ -60,8 +60,14 @@ ids! {
     MembershipId;
     /// One entry of a member's recent communities (E13).
     RecentCommunityId;
+    /// A rule of a community (E12).
+    CommunityRuleId;
     /// A post (E14).
     PostId;
     /// One voter's vote on one post (E15).
     PostVoteId;
+    /// A comment on a post or on another comment (E17).
+    CommentId;
+    /// One voter's vote on one comment (E18).
+    CommentVoteId;
 }

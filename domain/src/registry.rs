@@ -8,10 +8,13 @@ use crate::{
         category::{Category, CategoryEvent},
         category_order::{CategoryOrder, CategoryOrderEvent},
         community::{Community, CommunityEvent},
+        community_rules::{CommunityRules, CommunityRulesEvent},
         membership::{Membership, MembershipEvent},
         recent_communities::{RecentCommunities, RecentCommunitiesEvent},
     },
     content::{
+        comment::{Comment, CommentEvent},
+        comment_vote::{CommentVote, CommentVoteEvent},
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
     },
@@ -44,6 +47,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Category::TYPE, events: CategoryEvent::TYPES },
     AggregateTypes { aggregate_type: CategoryOrder::TYPE, events: CategoryOrderEvent::TYPES },
     AggregateTypes { aggregate_type: Community::TYPE, events: CommunityEvent::TYPES },
+    AggregateTypes { aggregate_type: CommunityRules::TYPE, events: CommunityRulesEvent::TYPES },
     AggregateTypes { aggregate_type: Membership::TYPE, events: MembershipEvent::TYPES },
     AggregateTypes {
         aggregate_type: RecentCommunities::TYPE,
@@ -51,4 +55,6 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     },
     AggregateTypes { aggregate_type: Post::TYPE, events: PostEvent::TYPES },
     AggregateTypes { aggregate_type: PostVote::TYPE, events: PostVoteEvent::TYPES },
+    AggregateTypes { aggregate_type: Comment::TYPE, events: CommentEvent::TYPES },
+    AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
 ];

@@ -111,7 +111,15 @@ texts! {
     CategoryDescription = Lines::Many, 0..=200, "CAT-05" "must be at most 200 characters", "CAT-05";
     /// What a community is about: at most 200 characters (COM-04).
     CommunityDescription = Lines::Many, 0..=200, "COM-04" "must be at most 200 characters", "COM-04";
-    /// Why a moderator or an admin did something: 1 to 10,000 characters (K33).
+    /// A rule of a community: 1 to 100 characters on one line (RUL-03, RUL-07).
+    RuleText = Lines::One, 1..=100, "RUL-03" "must be 1 to 100 characters, not only white space", "RUL-03";
+    /// A comment: 2 to 2,000 characters of plain text with line breaks (CMT-01).
+    CommentBody = Lines::Many, 2..=2_000, "CMT-01" "must be 2 to 2,000 characters, not only white space", "PST-03";
+    /// The name shown with a comment: 0 to 32 characters; empty is shown as `Anonymous` (CMT-02).
+    CommentDisplayName = Lines::One, 0..=32, "CMT-02" "must be at most 32 characters", "CMT-02";
+    /// Why a moderator changed what somebody wrote: 1 to 255 characters (MOD-02).
+    ModerationReason = Lines::Many, 1..=255, "MOD-02" "must be 1 to 255 characters", "MOD-02";
+    /// Why an admin did something: 1 to 10,000 characters (K33).
     Reason = Lines::Many, 1..=10_000, "MOD-03" "must be 1 to 10,000 characters", "MOD-03";
 }
 

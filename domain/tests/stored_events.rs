@@ -11,9 +11,10 @@ use agora_domain::{
     aggregate::StoredName,
     community::{
         category::Category, category_order::CategoryOrder, community::Community,
-        membership::Membership, recent_communities::RecentCommunities,
+        community_rules::CommunityRules, membership::Membership,
+        recent_communities::RecentCommunities,
     },
-    content::{post::Post, post_vote::PostVote},
+    content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         principal_sessions::PrincipalSessions, session::Session,
@@ -35,10 +36,13 @@ macro_rules! each_aggregate {
             $check::<Category>(),
             $check::<CategoryOrder>(),
             $check::<Community>(),
+            $check::<CommunityRules>(),
             $check::<Membership>(),
             $check::<RecentCommunities>(),
             $check::<Post>(),
             $check::<PostVote>(),
+            $check::<Comment>(),
+            $check::<CommentVote>(),
         ]
     };
 }

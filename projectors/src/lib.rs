@@ -13,3 +13,4 @@ pub mod projections;
 pub mod rebuild;
 pub mod runner;
 pub mod status;
+pub mod votes;

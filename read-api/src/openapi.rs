@@ -32,6 +32,7 @@ use crate::access::{PERMISSIONS, Role};
     tags(
         (name = "Communities", description = "Categories and communities: public"),
         (name = "Posts", description = "Posts and their scores: public"),
+        (name = "Comments", description = "Comments, replies and their scores: public"),
         (name = "Own account", description = "What belongs to whoever asks"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),
     )

@@ -4,9 +4,10 @@ use agora_domain::{
     PersonalCategory,
     community::{
         category::Category, category_order::CategoryOrder, community::Community,
-        membership::Membership, recent_communities::RecentCommunities,
+        community_rules::CommunityRules, membership::Membership,
+        recent_communities::RecentCommunities,
     },
-    content::{post::Post, post_vote::PostVote},
+    content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         principal_sessions::PrincipalSessions, session::Session,
@@ -32,10 +33,13 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Category::TYPE, begin::<Category>),
     (CategoryOrder::TYPE, begin::<CategoryOrder>),
     (Community::TYPE, begin::<Community>),
+    (CommunityRules::TYPE, begin::<CommunityRules>),
     (Membership::TYPE, begin::<Membership>),
     (RecentCommunities::TYPE, begin::<RecentCommunities>),
     (Post::TYPE, begin::<Post>),
     (PostVote::TYPE, begin::<PostVote>),
+    (Comment::TYPE, begin::<Comment>),
+    (CommentVote::TYPE, begin::<CommentVote>),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,18 @@
-//! `cast-vote`: says yes or no to a post, or takes that back.
+//! `cast-vote`: says yes or no to a post or a comment, or takes that back.
 
 use agora_domain::{
+    Actor,
     community::community::Community,
     content::{
+        comment::Comment,
+        comment_vote::{CastCommentVote, CommentVote, CommentVoteCommand},
         post::Post,
-        post_vote::{CastPostVote, PostVote, PostVoteCommand, VoteState},
+        post_vote::{CastPostVote, PostVote, PostVoteCommand},
+        vote::{Target, VoteState},
     },
-    ids::PostId,
+    ids::{CommentId, PostId},
     refusal::RuleBreak,
 };
-use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -19,22 +22,28 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, Object, WrongFields},
-    refusal::CommandError,
+    refusal::{CommandError, no_such},
 };
 
-/// Votes on a post.
+/// Votes on a post or a comment.
 pub struct CastVote {
-    post_id: PostId,
+    target: VoteTarget,
     vote_state: VoteState,
+}
+
+#[derive(Clone, Copy)]
+enum VoteTarget {
+    Post(PostId),
+    Comment(CommentId),
 }
 
 /// The body of `cast-vote`.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CastVoteBody {
-    #[schema(value_type = Target, required)]
+    #[schema(value_type = TargetBody, required)]
     #[serde(default)]
-    target: Option<Object<Target>>,
+    target: Option<Object<TargetBody>>,
     /// `none` takes the vote back.
     #[schema(value_type = String, required, example = "upvote", pattern = "^(upvote|downvote|none)$")]
     #[serde(default)]
@@ -44,8 +53,9 @@ pub struct CastVoteBody {
 /// What is voted on.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
-    #[schema(value_type = String, required, example = "post", pattern = "^post$")]
+#[schema(as = Target)]
+pub struct TargetBody {
+    #[schema(value_type = String, required, example = "post", pattern = "^(post|comment)$")]
     #[serde(default)]
     kind: Field<TargetKind>,
     #[schema(value_type = Uuid, required)]
@@ -53,27 +63,37 @@ pub struct Target {
     id: Field<PostId>,
 }
 
-struct TargetKind;
+#[derive(Clone, Copy)]
+enum TargetKind {
+    Post,
+    Comment,
+}
 
 impl std::str::FromStr for TargetKind {
     type Err = RuleBreak;
 
     fn from_str(text: &str) -> Result<Self, RuleBreak> {
-        (text == "post").then_some(Self).ok_or(RuleBreak::malformed("must be `post`"))
+        match text {
+            "post" => Ok(Self::Post),
+            "comment" => Ok(Self::Comment),
+            _ => Err(RuleBreak::malformed("must be `post` or `comment`")),
+        }
     }
 }
 
 impl Command for CastVote {
     const NAME: &'static str = "cast-vote";
-    const SUMMARY: &'static str = "Vote a post up or down, or take the vote back";
-    const RULES: &'static [&'static str] =
-        &["PVT-01", "PVT-03", "PVT-06", "PVT-07", "PVT-08", "REL-10", "ESX-03", "ESX-04"];
+    const SUMMARY: &'static str = "Vote a post or a comment up or down, or take the vote back";
+    const RULES: &'static [&'static str] = &[
+        "PVT-01", "PVT-03", "PVT-06", "PVT-07", "PVT-08", "CVT-01", "CVT-03", "CVT-07", "REL-10",
+        "ESX-03", "ESX-04",
+    ];
     type Body = CastVoteBody;
 
     fn parse(body: CastVoteBody, wrong: &mut WrongFields) -> Option<Self> {
         let Object(target) = body.target.unwrap_or_default();
         let kind = wrong.required("/target/kind", target.kind);
-        let post_id = wrong.required("/target/id", target.id);
+        let id = wrong.required("/target/id", target.id);
         let vote_state = match body.vote_state {
             Field::Null => {
                 let null = RuleBreak::new("PVT-06", "must not be null: `none` takes a vote back");
@@ -81,35 +101,27 @@ impl Command for CastVote {
             }
             other => wrong.required("/vote_state", other),
         };
-        kind?;
-        Some(Self { post_id: post_id?, vote_state: vote_state? })
+        let id: PostId = id?;
+        let target = match kind? {
+            TargetKind::Post => VoteTarget::Post(id),
+            TargetKind::Comment => VoteTarget::Comment(CommentId(id.0)),
+        };
+        Some(Self { target, vote_state: vote_state? })
     }
 
     fn queue(&self, caller: &Caller) -> Option<String> {
-        Some(PostVote::stream_id(self.post_id, caller.actor()?))
+        let voter = caller.actor()?;
+        Some(match self.target {
+            VoteTarget::Post(id) => PostVote::stream_id(id, voter),
+            VoteTarget::Comment(id) => CommentVote::stream_id(id, voter),
+        })
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let voter = decision.actor()?;
-        let post = decision.load::<Post>(self.post_id.to_string()).await?;
-        let (Some(post_author), Some(community_id)) =
-            (post.state.author(), post.state.community_id())
-        else {
-            return Err(Problem::not_found("There is no such post.").with_rule("REL-10").into());
-        };
-        let community = decision.load::<Community>(community_id.to_string()).await?;
-        let stream_id = PostVote::stream_id(self.post_id, voter);
-        let vote = decision.presume::<PostVote>(&stream_id).await?;
-        let cast = CastPostVote {
-            new_id: decision.new_id(),
-            post_id: self.post_id,
-            voter,
-            vote_state: self.vote_state,
-            post_author,
-            post_deleted: post.state.is_deleted() || !community.state.is_open(),
-        };
-        decision.decide_on_target(&vote, PostVoteCommand::Cast(cast)).await?;
-        Ok(Done::of::<PostVote>(stream_id))
+        match self.target {
+            VoteTarget::Post(post_id) => self.on_post(post_id, decision).await,
+            VoteTarget::Comment(comment_id) => self.on_comment(comment_id, decision).await,
+        }
     }
 
     fn example() -> Value {
@@ -118,4 +130,66 @@ impl Command for CastVote {
             "vote_state": "upvote",
         })
     }
+}
+
+impl CastVote {
+    async fn on_post(
+        &self,
+        post_id: PostId,
+        decision: &mut Decision<'_>,
+    ) -> Result<Done, CommandError> {
+        let voter = decision.actor()?;
+        let (author, is_open) = look_at_post(post_id, decision).await?;
+        let stream_id = PostVote::stream_id(post_id, voter);
+        let vote = decision.presume::<PostVote>(&stream_id).await?;
+        let cast = CastPostVote {
+            new_id: decision.new_id(),
+            post_id,
+            voter,
+            vote_state: self.vote_state,
+            post: Target { author, is_deleted: !is_open },
+        };
+        decision.decide_on_target(&vote, PostVoteCommand::Cast(cast)).await?;
+        Ok(Done::of::<PostVote>(stream_id))
+    }
+
+    async fn on_comment(
+        &self,
+        comment_id: CommentId,
+        decision: &mut Decision<'_>,
+    ) -> Result<Done, CommandError> {
+        let voter = decision.actor()?;
+        let comment = decision.load::<Comment>(comment_id.to_string()).await?;
+        let (Some(author), Some(post_id)) = (comment.state.author(), comment.state.post_id())
+        else {
+            return Err(no_such("comment"));
+        };
+        let (_, post_is_open) = look_at_post(post_id, decision).await?;
+        let stream_id = CommentVote::stream_id(comment_id, voter);
+        let vote = decision.presume::<CommentVote>(&stream_id).await?;
+        let is_deleted = comment.state.is_deleted() || !post_is_open;
+        let cast = CastCommentVote {
+            new_id: decision.new_id(),
+            comment_id,
+            voter,
+            vote_state: self.vote_state,
+            comment: Target { author, is_deleted },
+        };
+        decision.decide_on_target(&vote, CommentVoteCommand::Cast(cast)).await?;
+        Ok(Done::of::<CommentVote>(stream_id))
+    }
+}
+
+/// A post's author, and whether the post and its community are there for everybody.
+async fn look_at_post(
+    post_id: PostId,
+    decision: &mut Decision<'_>,
+) -> Result<(Actor, bool), CommandError> {
+    let post = decision.load::<Post>(post_id.to_string()).await?;
+    let (Some(author), Some(community_id)) = (post.state.author(), post.state.community_id())
+    else {
+        return Err(no_such("post"));
+    };
+    let community = decision.load::<Community>(community_id.to_string()).await?;
+    Ok((author, !post.state.is_deleted() && community.state.is_open()))
 }

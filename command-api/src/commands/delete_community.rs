@@ -1,7 +1,11 @@
-//! `delete-community`: a community disappears; nobody joins it or posts in it. Its name stays taken.
+//! `delete-community`: a community disappears; nobody joins it or posts in it, and its rules
+//! are cleared. Its name stays taken.
 
 use agora_domain::{
-    community::community::{ChangeCommunityVisibility, Community, CommunityCommand},
+    community::{
+        community::{ChangeCommunityVisibility, Community, CommunityCommand},
+        community_rules::{ClearCommunityRules, CommunityRules, CommunityRulesCommand},
+    },
     ids::CommunityId,
 };
 use serde::Deserialize;
@@ -32,7 +36,8 @@ pub struct DeleteCommunityBody {
 impl Command for DeleteCommunity {
     const NAME: &'static str = "delete-community";
     const SUMMARY: &'static str = "Delete a community; an admin can restore it";
-    const RULES: &'static [&'static str] = &["COM-08", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] =
+        &["COM-08", "COM-10", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
     type Body = DeleteCommunityBody;
 
     fn parse(body: DeleteCommunityBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -41,9 +46,13 @@ impl Command for DeleteCommunity {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let change = ChangeCommunityVisibility { actor: decision.actor()? };
+        let actor = decision.actor()?;
+        let change = ChangeCommunityVisibility { actor };
         let community = decision.load::<Community>(self.community_id.to_string()).await?;
         decision.decide_on_target(&community, CommunityCommand::Delete(change)).await?;
+        let rules = decision.load::<CommunityRules>(self.community_id.to_string()).await?;
+        let clear = ClearCommunityRules { community_id: self.community_id, actor };
+        decision.decide(&rules, CommunityRulesCommand::Clear(clear)).await?;
         Ok(Done::of::<Community>(self.community_id))
     }
 

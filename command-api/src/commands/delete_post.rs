@@ -4,9 +4,8 @@ use agora_domain::{
     PersonalCategory,
     content::post::{ChangePostVisibility, Post, PostCommand},
     ids::PostId,
-    values::Reason,
+    values::ModerationReason,
 };
-use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,13 +14,13 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
-    refusal::CommandError,
+    refusal::{CommandError, no_such},
 };
 
 /// Deletes a post.
 pub struct DeletePost {
     post_id: PostId,
-    reason: Option<Reason>,
+    reason: Option<ModerationReason>,
 }
 
 /// The body of `delete-post`.
@@ -32,16 +31,16 @@ pub struct DeletePostBody {
     #[serde(default)]
     post_id: Field<PostId>,
     /// Needed of an admin who deletes somebody else's post.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 10_000)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     #[serde(default)]
-    reason: Field<Reason>,
+    reason: Field<ModerationReason>,
 }
 
 impl Command for DeletePost {
     const NAME: &'static str = "delete-post";
     const SUMMARY: &'static str = "Delete a post of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] =
-        &["PST-08", "PST-09", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
+        &["PST-08", "PST-09", "MOD-02", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
     type Body = DeletePostBody;
 
     fn parse(body: DeletePostBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -54,7 +53,7 @@ impl Command for DeletePost {
         let actor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
         let Some(author) = post.state.author() else {
-            return Err(Problem::not_found("There is no such post.").with_rule("REL-10").into());
+            return Err(no_such("post"));
         };
         let content = PersonalCategory::Content;
         let change = ChangePostVisibility {

@@ -4,9 +4,8 @@ use agora_domain::{
     PersonalCategory,
     content::post::{EditPost as Edit, Post, PostCommand},
     ids::PostId,
-    values::{Body, Reason, Title},
+    values::{Body, ModerationReason, Title},
 };
-use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,7 +14,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
-    refusal::CommandError,
+    refusal::{CommandError, no_such},
 };
 
 /// Edits a post; what stays as it is is `None`.
@@ -23,7 +22,7 @@ pub struct EditPost {
     post_id: PostId,
     title: Option<Title>,
     body: Option<Body>,
-    reason: Option<Reason>,
+    reason: Option<ModerationReason>,
 }
 
 /// The body of `edit-post`. What is absent stays as it is.
@@ -42,17 +41,17 @@ pub struct EditPostBody {
     #[serde(default)]
     body: Field<Body>,
     /// Needed of an admin who edits somebody else's post.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 10_000)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     #[serde(default)]
-    reason: Field<Reason>,
+    reason: Field<ModerationReason>,
 }
 
 impl Command for EditPost {
     const NAME: &'static str = "edit-post";
     const SUMMARY: &'static str = "Change a post of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
-        "PST-01", "PST-02", "PST-03", "PST-04", "PST-08", "PST-09", "MOD-03", "MEM-05", "REL-10",
-        "ESX-03", "ESX-04",
+        "PST-01", "PST-02", "PST-03", "PST-04", "PST-08", "PST-09", "MOD-02", "MOD-03", "MEM-05",
+        "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = EditPostBody;
 
@@ -68,7 +67,7 @@ impl Command for EditPost {
         let editor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
         let Some(author) = post.state.author() else {
-            return Err(Problem::not_found("There is no such post.").with_rule("REL-10").into());
+            return Err(no_such("post"));
         };
         // Whoever edits: the text and the reason are about the author.
         let content = PersonalCategory::Content;

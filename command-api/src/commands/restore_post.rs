@@ -4,9 +4,8 @@ use agora_domain::{
     PersonalCategory,
     content::post::{ChangePostVisibility, Post, PostCommand},
     ids::PostId,
-    values::Reason,
+    values::ModerationReason,
 };
-use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,13 +14,13 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
-    refusal::CommandError,
+    refusal::{CommandError, no_such},
 };
 
 /// Restores a post.
 pub struct RestorePost {
     post_id: PostId,
-    reason: Option<Reason>,
+    reason: Option<ModerationReason>,
 }
 
 /// The body of `restore-post`.
@@ -32,9 +31,9 @@ pub struct RestorePostBody {
     #[serde(default)]
     post_id: Field<PostId>,
     /// Needed of an admin who restores somebody else's post.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 10_000)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     #[serde(default)]
-    reason: Field<Reason>,
+    reason: Field<ModerationReason>,
 }
 
 impl Command for RestorePost {
@@ -42,7 +41,7 @@ impl Command for RestorePost {
     const SUMMARY: &'static str =
         "Bring a deleted post back; what an admin deleted, an admin restores";
     const RULES: &'static [&'static str] =
-        &["PST-08", "PST-09", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
+        &["PST-08", "PST-09", "MOD-02", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
     type Body = RestorePostBody;
 
     fn parse(body: RestorePostBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -55,7 +54,7 @@ impl Command for RestorePost {
         let actor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
         let Some(author) = post.state.author() else {
-            return Err(Problem::not_found("There is no such post.").with_rule("REL-10").into());
+            return Err(no_such("post"));
         };
         let content = PersonalCategory::Content;
         let change = ChangePostVisibility {

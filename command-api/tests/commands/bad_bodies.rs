@@ -163,7 +163,10 @@ async fn wrong_types_are_told_by_field() {
                 json!([[[MARK]]]),
                 json!(MARK),
             ] {
-                let fits = (types.contains("boolean") && value.is_boolean())
+                let of_texts =
+                    schema["items"]["type"] == "string" && schema["items"]["format"] == Value::Null;
+                let fits = (of_texts && value == json!([MARK]))
+                    || (types.contains("boolean") && value.is_boolean())
                     || (types.contains("string") && value.is_string())
                     || (types.contains("integer") && value == json!(42));
                 if fits {

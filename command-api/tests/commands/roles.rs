@@ -40,6 +40,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("retire-category", "a"),
     ("create-community", "m"),
     ("update-community", "m"),
+    ("set-community-rules", "m"),
     ("delete-community", "ma"),
     ("restore-community", "a"),
     ("join-community", "m"),
@@ -49,6 +50,10 @@ const EXPECTED: &[(&str, &str)] = &[
     ("edit-post", "ma"),
     ("delete-post", "ma"),
     ("restore-post", "ma"),
+    ("create-comment", "ma"),
+    ("edit-comment", "ma"),
+    ("delete-comment", "ma"),
+    ("restore-comment", "ma"),
     ("cast-vote", "ma"),
 ];
 

@@ -39,8 +39,7 @@ async fn pvt_01_pvt_06_a_vote_is_up_down_or_none_and_never_null() {
     // A list is no object, even where its items fit the object's fields in their order.
     let listed = json!({ "target": ["post", post_id], "vote_state": "upvote" });
     world.send(&voter, "cast-vote", listed).await.problem(400);
-    for target in
-        [json!({ "kind": "comment", "id": post_id }), json!({ "id": post_id }), Value::Null]
+    for target in [json!({ "kind": "reply", "id": post_id }), json!({ "id": post_id }), Value::Null]
     {
         let body = json!({ "target": target, "vote_state": "upvote" });
         world.send(&voter, "cast-vote", body).await.problem(400);

@@ -4,5 +4,6 @@ pub mod category;
 pub mod category_order;
 #[expect(clippy::module_inception, reason = "the aggregate and the context share the one name")]
 pub mod community;
+pub mod community_rules;
 pub mod membership;
 pub mod recent_communities;

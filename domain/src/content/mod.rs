@@ -1,4 +1,8 @@
-//! Posts and the votes on them.
+//! Posts, comments, and the votes on them.
 
+pub mod comment;
+pub mod comment_vote;
+pub mod moderation;
 pub mod post;
 pub mod post_vote;
+pub mod vote;

@@ -7,13 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::moderation::{self, ModerationAction};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
     ids::{CommunityId, PostId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
-    values::{AuthorDisplayName, Body, Reason, Title},
+    values::{AuthorDisplayName, Body, ModerationReason, Title},
 };
 
 /// A post as the log tells it. `Default` is the post that does not exist.
@@ -77,22 +78,14 @@ pub struct EditPost {
     /// What stays as it is where `None`.
     pub title: Option<Personal<Title>>,
     pub body: Option<Personal<Body>>,
-    pub reason: Option<Personal<Reason>>,
+    pub reason: Option<Personal<ModerationReason>>,
 }
 
 /// Deletes or restores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangePostVisibility {
     pub actor: Actor,
-    pub reason: Option<Personal<Reason>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModerationAction {
-    Edit,
-    Delete,
-    Restore,
+    pub reason: Option<Personal<ModerationReason>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +115,7 @@ pub enum PostEvent {
     PostModerated {
         action: ModerationAction,
         moderator: Actor,
-        reason: Personal<Reason>,
+        reason: Personal<ModerationReason>,
     },
 }
 
@@ -154,6 +147,15 @@ pub enum PostError {
     Deleted,
     #[error("the post was deleted by a moderator, so only an admin may restore it")]
     DeletedByModerator,
+}
+
+impl From<moderation::Refused> for PostError {
+    fn from(refused: moderation::Refused) -> Self {
+        match refused {
+            moderation::Refused::NotTheAuthor => Self::NotTheAuthor,
+            moderation::Refused::ReasonMissing => Self::ReasonMissing,
+        }
+    }
 }
 
 impl Refusal for PostError {
@@ -220,7 +222,7 @@ fn create(post: &Post, command: CreatePost) -> Result<Vec<PostEvent>, PostError>
 
 fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
     let current = post.created.as_ref().ok_or(PostError::NotFound)?;
-    let reason = moderation(current, command.editor, command.reason)?;
+    let reason = moderation::reason(current.author, command.editor, command.reason)?;
     if current.deleted_by.is_some() {
         return Err(PostError::Deleted);
     }
@@ -235,7 +237,7 @@ fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
 
 fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
     let current = post.created.as_ref().ok_or(PostError::NotFound)?;
-    let reason = moderation(current, command.actor, command.reason)?;
+    let reason = moderation::reason(current.author, command.actor, command.reason)?;
     if current.deleted_by.is_some() {
         return Ok(Vec::new());
     }
@@ -245,7 +247,7 @@ fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, 
 
 fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
     let current = post.created.as_ref().ok_or(PostError::NotFound)?;
-    let reason = moderation(current, command.actor, command.reason)?;
+    let reason = moderation::reason(current.author, command.actor, command.reason)?;
     match current.deleted_by {
         None => return Ok(Vec::new()),
         Some(deleted_by) if deleted_by != command.actor && !command.actor.is_admin() => {
@@ -257,26 +259,11 @@ fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>,
     Ok(with_moderation(restored, ModerationAction::Restore, command.actor, reason))
 }
 
-/// Who may change the post: its author, without a reason; any admin, with one.
-fn moderation(
-    post: &Created,
-    actor: Actor,
-    reason: Option<Personal<Reason>>,
-) -> Result<Option<Personal<Reason>>, PostError> {
-    if actor == post.author {
-        Ok(None)
-    } else if !actor.is_admin() {
-        Err(PostError::NotTheAuthor)
-    } else {
-        reason.map(Some).ok_or(PostError::ReasonMissing)
-    }
-}
-
 fn with_moderation(
     change: PostEvent,
     action: ModerationAction,
     moderator: Actor,
-    reason: Option<Personal<Reason>>,
+    reason: Option<Personal<ModerationReason>>,
 ) -> Vec<PostEvent> {
     let moderated = reason.map(|reason| PostEvent::PostModerated { action, moderator, reason });
     std::iter::once(change).chain(moderated).collect()

@@ -3,58 +3,15 @@
 //! Life cycle: the first vote opens the stream; each later change is another `PostVoteCast`; `none`
 //! takes the vote back. A vote that is already so changes nothing.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
+use super::vote::{self, Target, VoteState};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
     ids::{PostId, PostVoteId},
-    refusal::{Refusal, RefusalKind, RuleBreak},
+    refusal::{Refusal, RefusalKind},
 };
-
-/// What a voter says of a post. Removal is `none`, never null (PVT-01, PVT-06).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VoteState {
-    Upvote,
-    Downvote,
-    #[default]
-    None,
-}
-
-impl VoteState {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Upvote => "upvote",
-            Self::Downvote => "downvote",
-            Self::None => "none",
-        }
-    }
-
-    /// What it adds to the post's score (PVT-04).
-    pub const fn weight(self) -> i64 {
-        match self {
-            Self::Upvote => 1,
-            Self::Downvote => -1,
-            Self::None => 0,
-        }
-    }
-}
-
-impl FromStr for VoteState {
-    type Err = RuleBreak;
-
-    fn from_str(text: &str) -> Result<Self, RuleBreak> {
-        match text {
-            "upvote" => Ok(Self::Upvote),
-            "downvote" => Ok(Self::Downvote),
-            "none" => Ok(Self::None),
-            _ => Err(RuleBreak::new("PVT-01", "must be upvote, downvote or none")),
-        }
-    }
-}
 
 /// A vote as the log tells it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,9 +39,7 @@ pub struct CastPostVote {
     pub post_id: PostId,
     pub voter: Actor,
     pub vote_state: VoteState,
-    /// What the decision needs to know of the post.
-    pub post_author: Actor,
-    pub post_deleted: bool,
+    pub post: Target,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +63,15 @@ pub enum PostVoteError {
     OwnPost,
     #[error("the post is deleted")]
     PostDeleted,
+}
+
+impl From<vote::Refused> for PostVoteError {
+    fn from(refused: vote::Refused) -> Self {
+        match refused {
+            vote::Refused::Own => Self::OwnPost,
+            vote::Refused::Deleted => Self::PostDeleted,
+        }
+    }
 }
 
 impl Refusal for PostVoteError {
@@ -139,13 +103,7 @@ impl Decide for PostVote {
 }
 
 fn cast(vote: &PostVote, command: CastPostVote) -> Result<Vec<PostVoteEvent>, PostVoteError> {
-    if command.post_deleted {
-        return Err(PostVoteError::PostDeleted);
-    }
-    if command.voter == command.post_author {
-        return Err(PostVoteError::OwnPost);
-    }
-    if vote.vote_state == command.vote_state {
+    if !vote::changes(vote.vote_state, command.vote_state, command.voter, command.post)? {
         return Ok(Vec::new());
     }
     Ok(vec![PostVoteEvent::PostVoteCast {
@@ -182,8 +140,7 @@ mod tests {
             post_id: PostId(Uuid::from_u128(3)),
             voter: VOTER,
             vote_state,
-            post_author: AUTHOR,
-            post_deleted: false,
+            post: Target { author: AUTHOR, is_deleted: false },
         }
     }
 
@@ -226,7 +183,10 @@ mod tests {
 
     #[test]
     fn pvt_07_a_post_is_not_voted_on_by_its_author() {
-        let own = CastPostVote { post_author: VOTER, ..vote(VoteState::Upvote) };
+        let own = CastPostVote {
+            post: Target { author: VOTER, is_deleted: false },
+            ..vote(VoteState::Upvote)
+        };
         assert_eq!(
             PostVote::default().decide(PostVoteCommand::Cast(own)),
             Err(PostVoteError::OwnPost)
@@ -235,7 +195,10 @@ mod tests {
 
     #[test]
     fn pvt_08_a_deleted_post_is_not_voted_on() {
-        let late = CastPostVote { post_deleted: true, ..vote(VoteState::Upvote) };
+        let late = CastPostVote {
+            post: Target { author: AUTHOR, is_deleted: true },
+            ..vote(VoteState::Upvote)
+        };
         assert_eq!(
             PostVote::default().decide(PostVoteCommand::Cast(late)),
             Err(PostVoteError::PostDeleted)

@@ -7,7 +7,8 @@ use agora_domain::{
     Actor, Decide, Personal, PersonalCategory,
     content::{
         post::{CreatePost, Post, PostCommand},
-        post_vote::{CastPostVote, PostVote, PostVoteCommand, PostVoteError, VoteState},
+        post_vote::{CastPostVote, PostVote, PostVoteCommand, PostVoteError},
+        vote::{Target, VoteState},
     },
     ids::{CommunityId, MemberId, PostId, PostVoteId},
 };
@@ -28,8 +29,7 @@ fn vote(vote_state: VoteState) -> PostVoteCommand {
         post_id: POST,
         voter: VOTER,
         vote_state,
-        post_author: AUTHOR,
-        post_deleted: false,
+        post: Target { author: AUTHOR, is_deleted: false },
     })
 }
 
@@ -54,7 +54,7 @@ async fn the_framework_executes_commands_and_reads_their_events_back() {
     assert_eq!((loaded.sequence, loaded.state.vote_state), (2, VoteState::Downvote));
 
     let own = PostVoteCommand::Cast(CastPostVote {
-        post_author: VOTER,
+        post: Target { author: VOTER, is_deleted: false },
         ..match vote(VoteState::Upvote) {
             PostVoteCommand::Cast(cast) => cast,
         }

@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use crate::common::*;
 use agora_domain::{
     Actor, Decide,
-    content::post_vote::{CastPostVote, PostVote, PostVoteCommand, VoteState},
+    content::{
+        post_vote::{CastPostVote, PostVote, PostVoteCommand},
+        vote::{Target, VoteState},
+    },
     ids::{MemberId, PostId, PostVoteId},
 };
 use agora_event_store::{
@@ -31,8 +34,7 @@ async fn cast(
             post_id: PostId(Uuid::from_u128(3)),
             voter: VOTER,
             vote_state,
-            post_author: Actor::member(MemberId(Uuid::from_u128(2))),
-            post_deleted: false,
+            post: Target { author: Actor::member(MemberId(Uuid::from_u128(2))), is_deleted: false },
         }))
         .unwrap();
     let mut unit = Unit::default();

@@ -27,6 +27,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "CategoryCreated",
         "CategoryDescribed",
         "CategoryRetired",
+        "CommentModerated",
         "CommunityDeleted",
         "CommunityRestored",
         "CredentialInvalidated",

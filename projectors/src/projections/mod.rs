@@ -5,7 +5,11 @@ use crate::projection::Projection;
 mod admins;
 mod audit_log;
 mod categories;
+mod comment_scores;
+mod comment_votes;
+mod comments;
 mod communities;
+mod community_rules;
 mod members;
 mod memberships;
 mod post_scores;
@@ -19,7 +23,11 @@ pub const ALL: &[&Projection] = &[
     &admins::PROJECTION,
     &audit_log::PROJECTION,
     &categories::PROJECTION,
+    &comment_scores::PROJECTION,
+    &comment_votes::PROJECTION,
+    &comments::PROJECTION,
     &communities::PROJECTION,
+    &community_rules::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &post_scores::PROJECTION,

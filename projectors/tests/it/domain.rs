@@ -2,8 +2,11 @@
 
 use agora_domain::{
     Actor, Decide, Personal, PersonalCategory, Subject,
-    content::post::{Post, PostEvent},
-    content::post_vote::{PostVote, PostVoteEvent, VoteState},
+    content::{
+        post::{Post, PostEvent},
+        post_vote::{PostVote, PostVoteEvent},
+        vote::VoteState,
+    },
     identity::{
         member::{Member, MemberEvent},
         session::{Session, SessionEvent},

@@ -36,6 +36,7 @@ pub const POST: u128 = 3;
 pub const CATEGORY: u128 = 4;
 pub const ADMIN: u128 = 5;
 pub const SESSION: u128 = 6;
+pub const COMMENT: u128 = 10;
 
 pub fn member_registered(number: usize) -> Fact {
     let member = id(MEMBER, number);
@@ -80,6 +81,49 @@ pub fn vote(post: Uuid, voter: Uuid, state: &str, previous: &str) -> Fact {
         format!("{post}:member:{voter}"),
         "PostVoteCast",
         json!({ "id": vote, "post_id": post, "voter": member(voter), "vote_state": state,
+            "previous": previous }),
+    )
+}
+
+/// A comment on a post or, where there is a parent, on that.
+pub fn comment_created(
+    number: usize,
+    post: Uuid,
+    parent: Option<(usize, u32)>,
+    author: Uuid,
+) -> Fact {
+    let comment = id(COMMENT, number);
+    fact(
+        "comment",
+        comment,
+        "CommentCreated",
+        json!({ "comment_id": comment, "post_id": post, "community_id": id(COMMUNITY, 0),
+            "parent_comment_id": parent.map(|(parent, _)| id(COMMENT, parent)),
+            "depth": parent.map_or(0, |(_, depth)| depth + 1), "author": member(author),
+            "body": sealed("content", "comment"), "display_name": null }),
+    )
+}
+
+pub fn on_comment(number: usize, kind: &'static str) -> Fact {
+    let by = member(id(MEMBER, 0));
+    let fields = match kind {
+        "CommentDeleted" => json!({ "deleted_by": by }),
+        "CommentRestored" => json!({ "restored_by": by }),
+        "CommentModerated" => {
+            json!({ "action": "delete", "moderator": by, "reason": sealed("content", "why") })
+        }
+        _ => json!({ "editor": by, "body": sealed("content", "other words") }),
+    };
+    fact("comment", id(COMMENT, number), kind, fields)
+}
+
+pub fn comment_vote(comment: Uuid, voter: Uuid, state: &str, previous: &str) -> Fact {
+    let vote = Uuid::from_u128(comment.as_u128() ^ (voter.as_u128() << 20));
+    fact(
+        "comment_vote",
+        format!("{comment}:member:{voter}"),
+        "CommentVoteCast",
+        json!({ "id": vote, "comment_id": comment, "voter": member(voter), "vote_state": state,
             "previous": previous }),
     )
 }
@@ -156,6 +200,24 @@ pub fn on_community(number: usize, kind: &'static str) -> Fact {
     fact("community", id(COMMUNITY, number), kind, fields).by(&format!("member:{}", id(MEMBER, 0)))
 }
 
+/// The rules of these numbers, in this order.
+pub fn rules_set(community: usize, rules: &[usize]) -> Fact {
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|number| {
+            json!({ "id": id(11, community * 100 + number), "rule_text": format!("rule {number}"),
+                "created_at": "2026-11-20T12:00:00Z" })
+        })
+        .collect();
+    fact(
+        "community_rules",
+        id(COMMUNITY, community),
+        "CommunityRulesSet",
+        json!({ "community_id": id(COMMUNITY, community), "set_by": member(id(MEMBER, 0)),
+            "rules": rules }),
+    )
+}
+
 pub fn on_post(number: usize, kind: &'static str) -> Fact {
     let by = member(id(MEMBER, 0));
     let fields = match kind {
@@ -187,12 +249,16 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     told.extend((0..3).map(|number| community_created(number, id(MEMBER, number))));
     told.extend((0..3).map(|number| post_created(number, id(COMMUNITY, number), id(MEMBER, 0))));
     told.push(session_issued(0, member(id(MEMBER, 0))));
+    told.push(comment_created(0, id(POST, 0), None, id(MEMBER, 0)));
+    // Each comment's post and depth.
+    let mut comments = vec![(0, 0)];
+    let mut comment_votes = std::collections::HashMap::new();
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();
     let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
-        match dice.roll(20) {
+        match dice.roll(26) {
             0 => {
                 told.push(member_registered(members));
                 members += 1;
@@ -247,6 +313,33 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 let mut order = vec![0, 1, 2];
                 order.rotate_left(dice.roll(3));
                 told.push(reordered(&order));
+            }
+            15 | 16 => {
+                let number = comments.len();
+                let parent = dice.roll(2 * number);
+                let (post, parent) = match comments.get(parent) {
+                    Some((post, depth)) => (*post, Some((parent, *depth))),
+                    None => (p, None),
+                };
+                told.push(comment_created(number, id(POST, post), parent, id(MEMBER, m)));
+                comments.push((post, parent.map_or(0, |(_, depth)| depth + 1)));
+            }
+            20 => {
+                let mut rules = vec![0, 1, 2, 3];
+                rules.rotate_left(dice.roll(4));
+                rules.truncate(dice.roll(5));
+                told.push(rules_set(c, &rules));
+            }
+            17 => {
+                let kinds =
+                    ["CommentEdited", "CommentDeleted", "CommentRestored", "CommentModerated"];
+                told.push(on_comment(dice.roll(comments.len()), kinds[dice.roll(4)]));
+            }
+            18 | 19 => {
+                let comment = dice.roll(comments.len());
+                let state = ["upvote", "downvote", "none"][dice.roll(3)];
+                let previous = comment_votes.insert((comment, m), state).unwrap_or("none");
+                told.push(comment_vote(id(COMMENT, comment), id(MEMBER, m), state, previous));
             }
             _ => {
                 let state = ["upvote", "downvote", "none"][dice.roll(3)];

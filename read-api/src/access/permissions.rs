@@ -47,7 +47,7 @@ const OWN: &[Role] = &[Member, Admin, GlobalAdmin, Auditor, Ops];
 const OWN_MEMBERSHIPS: &[Role] = &[Member];
 /// Who may vote.
 const OWN_VOTES: &[Role] = &[Member, Admin, GlobalAdmin];
-/// The handler sees to it that a member is the post's author (PST-12).
+/// The handler sees to it that a member is the author (PST-12).
 const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
 /// "read audit logs".
 const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
@@ -60,15 +60,22 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/communities", PUBLIC),
     ("/v1/communities/{name}", PUBLIC),
     ("/v1/communities/{name}/posts", PUBLIC),
+    ("/v1/communities/{name}/rules", PUBLIC),
     ("/v1/posts/{id}", PUBLIC),
     ("/v1/posts/{id}/score", PUBLIC),
     ("/v1/posts/{id}/history", HISTORY),
+    ("/v1/posts/{id}/comments", PUBLIC),
+    ("/v1/posts/{id}/comments/all", PUBLIC),
+    ("/v1/comments/{id}", PUBLIC),
+    ("/v1/comments/{id}/replies", PUBLIC),
+    ("/v1/comments/{id}/history", HISTORY),
     ("/v1/me", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),
     ("/v1/me/feed", OWN_MEMBERSHIPS),
     ("/v1/me/sessions", OWN),
     ("/v1/me/votes", OWN_VOTES),
+    ("/v1/me/comment-votes", OWN_VOTES),
     ("/v1/audit-log", AUDIT_LOG),
     ("/v1/audit/events", AUDIT),
     ("/v1/audit/streams/{type}/{id}", AUDIT),

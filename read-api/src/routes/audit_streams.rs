@@ -1,7 +1,7 @@
-//! One aggregate as it was at any time, with the events that made it so (ESX-09), and a post's
-//! history for its author and for admins (PST-12). Both fold the log anew, past every read table.
+//! One aggregate as it was at any time, with the events that made it so (ESX-09), and the
+//! history of posts and comments for their authors and for admins (PST-12). Both fold the log anew, past every read table.
 
-use agora_domain::ids::PostId;
+use agora_domain::ids::{CommentId, PostId};
 use agora_event_store::{
     EventFilter, Position, RecordedEvent,
     read::{self, rfc3339_micros},
@@ -130,15 +130,40 @@ pub async fn post_history(
     read: Read<(AsOf, Page)>,
 ) -> Result<Response, ReadError> {
     let id: PostId = read.path.parse("id")?;
+    history(&app, &read, "post", &id.to_string(), "PST-12").await
+}
+
+/// Shows a comment as it was at a time or position, with its events up to then: to its author and
+/// to admins.
+#[utoipa::path(get, path = "/v1/comments/{id}/history", tag = "Comments",
+    params(("id" = Uuid, Path, description = "The comment's id"), AsOf, Page),
+    responses((status = 200, description = "The comment as it was", body = StreamState),
+              (status = 304), (status = 404)))]
+pub async fn comment_history(
+    State(app): State<Shared>,
+    read: Read<(AsOf, Page)>,
+) -> Result<Response, ReadError> {
+    let id: CommentId = read.path.parse("id")?;
+    history(&app, &read, "comment", &id.to_string(), "CMT-10").await
+}
+
+/// What somebody wrote, as it was: for its author and for admins.
+async fn history(
+    app: &App,
+    read: &Read<(AsOf, Page)>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    rule: &'static str,
+) -> Result<Response, ReadError> {
     let me = read.principal()?;
     let administers = me.roles.iter().any(|role| matches!(role, Role::Admin | Role::GlobalAdmin));
-    let (head, stream) = state_as_of(&app, &read, "post", &id.to_string()).await?;
+    let (head, stream) = state_as_of(app, read, aggregate_type, aggregate_id).await?;
     let author = &stream.state["created"]["author"];
     let is_author =
         author["kind"] == me.actor.kind.as_str() && author["id"] == me.actor.id.to_string();
     if !administers && !is_author {
-        let detail = "Only the post's author and admins may read its history.";
-        return Err(Problem::forbidden(detail).with_rule("PST-12").into());
+        let detail = format!("Only the {aggregate_type}'s author and admins may read its history.");
+        return Err(Problem::forbidden(detail).with_rule(rule).into());
     }
     Ok(read.object(head, &stream))
 }

@@ -101,6 +101,7 @@ async fn newest(
             "SELECT p.*, x.*, c.id AS community_id, c.name AS community_name
              FROM (SELECT least(coalesce(read.served_position('posts'), 0),
                                 coalesce(read.served_position('post_scores'), 0),
+                                coalesce(read.served_position('comments'), 0),
                                 coalesce(read.served_position('communities'), 0))) p
              LEFT JOIN read.communities c ON lower(c.name) = $1 AND c.deleted_at IS NULL
              LEFT JOIN LATERAL (
@@ -108,8 +109,11 @@ async fn newest(
                         o.author_adminuser_id, o.title, o.body, o.author_display_name,
                         o.created_at, o.updated_at, o.deleted_at, o.sequence,
                         coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
-                        coalesce(s.downvotes, 0) AS downvotes
-                 FROM read.posts o LEFT JOIN read.post_scores s ON s.post_id = o.id
+                        coalesce(s.downvotes, 0) AS downvotes,
+                        coalesce(k.comments, 0) AS comment_count
+                 FROM read.posts o
+                 LEFT JOIN read.post_scores s ON s.post_id = o.id
+                 LEFT JOIN read.post_comment_counts k ON k.post_id = o.id
                  WHERE o.community_platform_community_id = c.id AND o.deleted_at IS NULL
                    AND (o.created_at, o.id) < ($2, $3)
                  ORDER BY o.created_at DESC, o.id DESC LIMIT $4
@@ -139,15 +143,17 @@ async fn highest(
             "SELECT p.*, x.*, c.id AS community_id, c.name AS community_name
              FROM (SELECT least(coalesce(read.served_position('posts'), 0),
                                 coalesce(read.served_position('post_scores'), 0),
+                                coalesce(read.served_position('comments'), 0),
                                 coalesce(read.served_position('communities'), 0))) p
              LEFT JOIN read.communities c ON lower(c.name) = $1 AND c.deleted_at IS NULL
              LEFT JOIN LATERAL (
                  SELECT o.id, o.community_platform_community_id, o.author_memberuser_id,
                         o.author_adminuser_id, o.title, o.body, o.author_display_name,
                         o.created_at, o.updated_at, o.deleted_at, o.sequence,
-                        s.score, s.upvotes, s.downvotes
+                        s.score, s.upvotes, s.downvotes, coalesce(k.comments, 0) AS comment_count
                  FROM read.post_scores s
                  JOIN read.posts o ON o.id = s.post_id AND o.deleted_at IS NULL
+                 LEFT JOIN read.post_comment_counts k ON k.post_id = o.id
                  WHERE s.community_id = c.id AND (s.score, s.post_id) < ($2, $3)
                  ORDER BY s.score DESC, s.post_id DESC LIMIT $4
              ) x ON true

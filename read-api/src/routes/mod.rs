@@ -5,8 +5,10 @@ pub mod audit_events;
 pub mod audit_log;
 pub mod audit_streams;
 pub mod categories;
+pub mod comments;
 pub mod communities;
 pub mod community_posts;
+pub mod community_rules;
 pub mod me;
 pub mod my_communities;
 pub mod my_feed;
@@ -24,15 +26,22 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(communities::list))
         .routes(routes!(communities::show))
         .routes(routes!(community_posts::list))
+        .routes(routes!(community_rules::list))
         .routes(routes!(posts::show))
         .routes(routes!(posts::score))
         .routes(routes!(audit_streams::post_history))
+        .routes(routes!(audit_streams::comment_history))
+        .routes(routes!(comments::threads))
+        .routes(routes!(comments::all))
+        .routes(routes!(comments::show))
+        .routes(routes!(comments::replies))
         .routes(routes!(me::show))
         .routes(routes!(my_communities::memberships))
         .routes(routes!(my_communities::recent))
         .routes(routes!(my_feed::list))
         .routes(routes!(my_sessions::list))
         .routes(routes!(my_votes::list))
+        .routes(routes!(my_votes::on_comments))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

@@ -28,10 +28,12 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
              FROM (SELECT least(coalesce(read.served_position('memberships'), 0),
                                 coalesce(read.served_position('posts'), 0),
                                 coalesce(read.served_position('post_scores'), 0),
+                                coalesce(read.served_position('comments'), 0),
                                 coalesce(read.served_position('communities'), 0))) p
              LEFT JOIN LATERAL (
                  SELECT o.*, coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
-                        coalesce(s.downvotes, 0) AS downvotes
+                        coalesce(s.downvotes, 0) AS downvotes,
+                        coalesce(k.comments, 0) AS comment_count
                  FROM (
                      SELECT o.*, c.name AS community_name
                      FROM read.memberships m
@@ -49,6 +51,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
                      ORDER BY o.created_at DESC, o.id DESC LIMIT $4
                  ) o
                  LEFT JOIN read.post_scores s ON s.post_id = o.id
+                 LEFT JOIN read.post_comment_counts k ON k.post_id = o.id
              ) x ON true
              ORDER BY x.created_at DESC, x.id DESC",
         )

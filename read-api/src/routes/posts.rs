@@ -43,6 +43,8 @@ pub struct Post {
     score: i64,
     upvotes: i64,
     downvotes: i64,
+    /// Comments that are not deleted, of any depth.
+    comment_count: i64,
     /// True where title and body were erased for good.
     erased: bool,
     /// The number of its events: for `If-Match` of commands.
@@ -66,6 +68,7 @@ pub(super) struct PostRow {
     pub(super) score: i64,
     upvotes: i64,
     downvotes: i64,
+    comment_count: i64,
     sequence: i64,
 }
 
@@ -111,6 +114,7 @@ pub(super) async fn open(opener: &Opener, rows: Vec<PostRow>) -> Result<Vec<Post
             score: row.score,
             upvotes: row.upvotes,
             downvotes: row.downvotes,
+            comment_count: row.comment_count,
             sequence: row.sequence,
         })
         .collect())
@@ -130,17 +134,20 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
             "SELECT p.*, o.*
              FROM (SELECT least(coalesce(read.served_position('posts'), 0),
                                 coalesce(read.served_position('post_scores'), 0),
+                                coalesce(read.served_position('comments'), 0),
                                 coalesce(read.served_position('communities'), 0))) p
              LEFT JOIN LATERAL (
                  SELECT o.id, o.community_platform_community_id, c.name AS community_name,
                         o.author_memberuser_id, o.author_adminuser_id, o.title, o.body,
                         o.author_display_name, o.created_at, o.updated_at, o.deleted_at,
                         coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
-                        coalesce(s.downvotes, 0) AS downvotes, o.sequence
+                        coalesce(s.downvotes, 0) AS downvotes,
+                        coalesce(k.comments, 0) AS comment_count, o.sequence
                  FROM read.posts o
                  JOIN read.communities c
                    ON c.id = o.community_platform_community_id AND c.deleted_at IS NULL
                  LEFT JOIN read.post_scores s ON s.post_id = o.id
+                 LEFT JOIN read.post_comment_counts k ON k.post_id = o.id
                  WHERE o.id = $1
              ) o ON true",
         )

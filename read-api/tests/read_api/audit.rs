@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use agora_domain::{
     Actor, Personal, PersonalCategory,
     community::category_order::{CategoryOrder, CategoryOrderEvent},
-    content::post::{ModerationAction, Post, PostEvent},
+    content::{
+        moderation::ModerationAction,
+        post::{Post, PostEvent},
+    },
     identity::values::AdminScope,
 };
 use serde_json::{Value, json};
@@ -314,7 +317,7 @@ async fn esx_09_every_stream_in_the_log_can_be_folded() {
     world.join(&ada, community).await;
     world.visit(&ada, &[community]).await;
     let post = world.post(&ada, community, "For everybody").await;
-    world.vote(&auditor, post, agora_domain::content::post_vote::VoteState::Upvote).await;
+    world.vote(&auditor, post, agora_domain::content::vote::VoteState::Upvote).await;
     let streams: Vec<(String, String)> =
         sqlx::query_as("SELECT DISTINCT aggregate_type, aggregate_id FROM log.events")
             .fetch_all(&world.database.pool)

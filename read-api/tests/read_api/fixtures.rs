@@ -12,8 +12,11 @@ use agora_domain::{
         recent_communities::{RecentCommunities, RecentCommunitiesEvent, RecentCommunity},
     },
     content::{
+        comment::{Comment, CommentEvent},
+        comment_vote::{CommentVote, CommentVoteEvent},
         post::{Post, PostEvent},
-        post_vote::{PostVote, PostVoteEvent, VoteState},
+        post_vote::{PostVote, PostVoteEvent},
+        vote::VoteState,
     },
     identity::{
         admin::{Admin, AdminEvent},
@@ -23,8 +26,8 @@ use agora_domain::{
         values::{AdminScope, DeviceInfo, RevocationCause},
     },
     ids::{
-        AdminId, CategoryId, CommunityId, CredentialId, MemberId, MembershipId, PostId, PostVoteId,
-        RecentCommunityId, SessionId,
+        AdminId, CategoryId, CommentId, CommentVoteId, CommunityId, CredentialId, MemberId,
+        MembershipId, PostId, PostVoteId, RecentCommunityId, SessionId,
     },
 };
 use agora_event_store::{
@@ -242,6 +245,45 @@ impl World {
             previous: before.vote_state,
         };
         self.append::<PostVote>(voter.actor, stream, vec![cast]).await
+    }
+
+    pub async fn comment(
+        &self,
+        author: &User,
+        post_id: PostId,
+        parent: Option<(CommentId, u32)>,
+        body: &str,
+    ) -> CommentId {
+        let comment_id = CommentId(clock::new_id());
+        let created = CommentEvent::CommentCreated {
+            comment_id,
+            post_id,
+            community_id: CommunityId(Uuid::nil()),
+            parent_comment_id: parent.map(|(parent, _)| parent),
+            depth: parent.map_or(0, |(_, depth)| depth + 1),
+            author: author.actor,
+            body: personal(author.id(), PersonalCategory::Content, body),
+            display_name: Some(personal(author.id(), PersonalCategory::Identity, "Kari")),
+        };
+        self.append::<Comment>(author.actor, comment_id, vec![created]).await;
+        comment_id
+    }
+
+    pub async fn delete_comment(&self, by: &User, comment: CommentId) -> Position {
+        let deleted = CommentEvent::CommentDeleted { deleted_by: by.actor };
+        self.append::<Comment>(by.actor, comment, vec![deleted]).await
+    }
+
+    pub async fn vote_on_comment(&self, voter: &User, comment_id: CommentId, state: VoteState) {
+        let cast = CommentVoteEvent::CommentVoteCast {
+            id: CommentVoteId(clock::new_id()),
+            comment_id,
+            voter: voter.actor,
+            vote_state: state,
+            previous: VoteState::None,
+        };
+        let stream = CommentVote::stream_id(comment_id, voter.actor);
+        self.append::<CommentVote>(voter.actor, stream, vec![cast]).await;
     }
 
     /// A community with an owner, in a category.

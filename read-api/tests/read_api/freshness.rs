@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use agora_domain::content::post_vote::VoteState;
+use agora_domain::content::vote::VoteState;
 use agora_event_store::testing::{NATS_URL, eventually};
 use agora_service::{config::NatsArgs, nats};
 use axum::http::Request;

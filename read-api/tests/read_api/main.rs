@@ -14,6 +14,7 @@ mod world;
 mod access;
 mod audit;
 mod bad_input;
+mod comments;
 mod freshness;
 mod openapi;
 mod own;

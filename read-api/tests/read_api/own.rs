@@ -1,6 +1,6 @@
 //! What belongs to whoever asks.
 
-use agora_domain::{content::post_vote::VoteState, identity::values::AdminScope};
+use agora_domain::{content::vote::VoteState, identity::values::AdminScope};
 use serde_json::{Value, json};
 
 use crate::world::World;

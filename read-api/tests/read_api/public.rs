@@ -2,7 +2,7 @@
 
 use agora_domain::{
     community::category::{Category, CategoryEvent},
-    content::post_vote::VoteState,
+    content::vote::VoteState,
 };
 use serde_json::{Value, json};
 

@@ -3,6 +3,7 @@
 //!
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
+mod comments;
 mod identity;
 mod places;
 mod votes;
@@ -47,9 +48,14 @@ pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
     ("categories", "id"),
+    ("comment_scores", "comment_id"),
+    ("comment_votes", "id"),
+    ("comments", "id"),
     ("communities", "id"),
+    ("community_rules", "id"),
     ("members", "id"),
     ("memberships", "id"),
+    ("post_comment_counts", "post_id"),
     ("post_scores", "post_id"),
     ("post_votes", "id"),
     ("posts", "id"),
@@ -132,6 +138,7 @@ pub fn fold(events: &[Event]) -> Tables {
     for event in events {
         identity::apply(&mut tables, event);
         places::apply(&mut tables, event);
+        comments::apply(&mut tables, event);
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);

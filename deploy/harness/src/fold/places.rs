@@ -7,9 +7,30 @@ use super::{Event, Tables, micros, put, row, set};
 pub(super) fn apply(tables: &mut Tables, event: &Event) {
     categories(tables, event);
     communities(tables, event);
+    rules(tables, event);
     memberships(tables, event);
     if event.event_type == "CommunityVisited" {
         visited(tables, event);
+    }
+}
+
+/// The list after the event, in the place of the one before.
+fn rules(tables: &mut Tables, event: &Event) {
+    if !["CommunityRulesSet", "CommunityRulesCleared"].contains(&event.event_type.as_str()) {
+        return;
+    }
+    let community = event.text("community_id");
+    let all = tables.entry("community_rules").or_default();
+    all.retain(|_, rule| rule["community_id"] != community.as_str());
+    for (index, rule) in (1..).zip(event.fields["rules"].as_array().into_iter().flatten()) {
+        let index: i64 = index;
+        let id = rule["id"].as_str().unwrap_or_default();
+        let row = json!({
+            "id": id, "community_id": community, "rule_index": index,
+            "rule_text": rule["rule_text"],
+            "created_at": rule["created_at"].as_str().and_then(micros),
+        });
+        all.insert(id.to_owned(), row);
     }
 }
 

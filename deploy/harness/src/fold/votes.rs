@@ -1,4 +1,4 @@
-//! Posts, votes and scores.
+//! Posts; votes on them and on comments, and the scores.
 
 use serde_json::{Value, json};
 
@@ -32,32 +32,62 @@ pub(super) fn apply(tables: &mut Tables, event: &Event) {
         "PostDeleted" => set(tables, "posts", event, &touched("deleted_at", at)),
         "PostRestored" => set(tables, "posts", event, &touched("deleted_at", Value::Null)),
         "PostModerated" => set(tables, "posts", event, &[("updated_at", at)]),
-        "PostVoteCast" => voted(tables, event),
+        "PostVoteCast" => voted(tables, event, &ON_POSTS),
+        "CommentVoteCast" => voted(tables, event, &ON_COMMENTS),
         _ => {}
     }
 }
 
-fn voted(tables: &mut Tables, event: &Event) {
+/// Where the votes on a kind of thing stand, and how their columns are called.
+struct Names {
+    votes: &'static str,
+    target: &'static str,
+    state: &'static str,
+    scores: &'static str,
+    /// The event's field that names what is voted on.
+    field: &'static str,
+}
+
+const ON_POSTS: Names = Names {
+    votes: "post_votes",
+    target: "community_platform_post_id",
+    state: "vote_state",
+    scores: "post_scores",
+    field: "post_id",
+};
+
+const ON_COMMENTS: Names = Names {
+    votes: "comment_votes",
+    target: "comment_id",
+    state: "vote_type",
+    scores: "comment_scores",
+    field: "comment_id",
+};
+
+fn voted(tables: &mut Tables, event: &Event, names: &Names) {
     let (fields, id) = (&event.fields, event.text("id"));
     let after = fields["vote_state"].clone();
-    let before = match row(tables, "post_votes", &id) {
+    let before = match row(tables, names.votes, &id) {
         Some(vote) => {
             vote["updated_at"] = event.at();
-            std::mem::replace(&mut vote["vote_state"], after.clone())
+            std::mem::replace(&mut vote[names.state], after.clone())
         }
         None => {
-            let vote = json!({
-                "id": id, "community_platform_post_id": fields["post_id"],
+            let mut vote = json!({
+                "id": id, names.target: fields[names.field],
                 "voter_memberuser_id": id_of(&fields["voter"], "member"),
                 "voter_adminuser_id": id_of(&fields["voter"], "admin"),
-                "vote_state": after, "created_at": event.at(), "updated_at": event.at(),
+                names.state: after, "created_at": event.at(), "updated_at": event.at(),
             });
-            put(tables, "post_votes", &id, vote);
+            if names.votes == "comment_votes" {
+                vote["voter_guestuser_id"] = Value::Null;
+            }
+            put(tables, names.votes, &id, vote);
             json!("none")
         }
     };
     // From the votes themselves, not from what the event says was before.
-    if let Some(score) = row(tables, "post_scores", &event.text("post_id")) {
+    if let Some(score) = row(tables, names.scores, &event.text(names.field)) {
         let change = |word: &str| i64::from(after == word) - i64::from(before == word);
         let up = score["upvotes"].as_i64().unwrap_or(0) + change("upvote");
         let down = score["downvotes"].as_i64().unwrap_or(0) + change("downvote");

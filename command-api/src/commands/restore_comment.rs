@@ -1,0 +1,71 @@
+//! `restore-comment`: a deleted comment is back as it was.
+
+use agora_domain::{
+    PersonalCategory,
+    content::comment::{ChangeCommentVisibility, Comment, CommentCommand},
+    ids::CommentId,
+    values::ModerationReason,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    Command,
+    decision::{Decision, Done},
+    fields::{Field, WrongFields},
+    refusal::{CommandError, no_such},
+};
+
+/// Restores a comment.
+pub struct RestoreComment {
+    comment_id: CommentId,
+    reason: Option<ModerationReason>,
+}
+
+/// The body of `restore-comment`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreCommentBody {
+    #[schema(value_type = Uuid, required)]
+    #[serde(default)]
+    comment_id: Field<CommentId>,
+    /// Needed of an admin who restores somebody else's comment.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    #[serde(default)]
+    reason: Field<ModerationReason>,
+}
+
+impl Command for RestoreComment {
+    const NAME: &'static str = "restore-comment";
+    const SUMMARY: &'static str =
+        "Bring a deleted comment back; what an admin deleted, an admin restores";
+    const RULES: &'static [&'static str] = &[
+        "CMT-06", "CMT-07", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10", "ESX-03",
+        "ESX-04",
+    ];
+    type Body = RestoreCommentBody;
+
+    fn parse(body: RestoreCommentBody, wrong: &mut WrongFields) -> Option<Self> {
+        let comment_id = wrong.required("/comment_id", body.comment_id);
+        let reason = wrong.optional("/reason", body.reason);
+        Some(Self { comment_id: comment_id?, reason: reason? })
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        let actor = decision.actor()?;
+        let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
+        let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
+        let content = PersonalCategory::Content;
+        let change = ChangeCommentVisibility {
+            actor,
+            reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
+        };
+        decision.decide_on_target(&comment, CommentCommand::Restore(change)).await?;
+        Ok(Done::of::<Comment>(self.comment_id))
+    }
+
+    fn example() -> Value {
+        json!({ "comment_id": "01970000-0000-7000-8000-000000000001" })
+    }
+}

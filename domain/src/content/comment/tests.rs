@@ -1,0 +1,142 @@
+use cqrs_es::Aggregate;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    ids::{AdminId, MemberId},
+    personal::{Category, Subject},
+};
+
+const AUTHOR: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
+const OTHER: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
+const ADMIN: Actor = Actor::admin(AdminId(Uuid::from_u128(3)));
+const POST: PostId = PostId(Uuid::from_u128(4));
+
+fn personal<T: std::str::FromStr<Err = crate::RuleBreak>>(text: &str) -> Personal<T> {
+    Personal::new(Subject::from(AUTHOR.id), Category::Content, text.parse().unwrap())
+}
+
+fn id(number: u128) -> CommentId {
+    CommentId(Uuid::from_u128(number))
+}
+
+fn new_comment(author: Actor, parent: Option<Parent>) -> CreateComment {
+    CreateComment {
+        comment_id: id(10),
+        post_id: POST,
+        community_id: CommunityId(Uuid::from_u128(5)),
+        parent,
+        author,
+        body: personal("A comment"),
+        display_name: None,
+        post_open: true,
+    }
+}
+
+fn given(commands: impl IntoIterator<Item = CommentCommand>) -> Comment {
+    let mut comment = Comment::default();
+    for command in commands {
+        for event in comment.decide(command).unwrap() {
+            Aggregate::apply(&mut comment, event);
+        }
+    }
+    comment
+}
+
+fn created() -> CommentCommand {
+    CommentCommand::Create(new_comment(AUTHOR, None))
+}
+
+fn by(actor: Actor, reason: Option<&str>) -> ChangeCommentVisibility {
+    ChangeCommentVisibility { actor, reason: reason.map(personal) }
+}
+
+fn rewrite(editor: Actor, body: &str, reason: Option<&str>) -> CommentCommand {
+    CommentCommand::Edit(EditComment { editor, body: personal(body), reason: reason.map(personal) })
+}
+
+#[test]
+fn cmt_03_a_reply_is_one_deeper_than_what_it_answers_without_end() {
+    let mut parent = given([created()]).as_parent(id(10)).unwrap();
+    for depth in 1..10_000 {
+        let reply = given([CommentCommand::Create(new_comment(OTHER, Some(parent)))]);
+        parent = reply.as_parent(id(10)).unwrap();
+        assert_eq!(parent.depth, depth);
+    }
+}
+
+#[test]
+fn cmt_04_a_reply_answers_a_comment_on_the_same_post() {
+    let parent = given([created()]).as_parent(id(10)).unwrap();
+    let elsewhere = Parent { post_id: PostId(Uuid::from_u128(99)), ..parent };
+    let decide = |parent| {
+        Comment::default().decide(CommentCommand::Create(new_comment(OTHER, Some(parent))))
+    };
+    assert_eq!(decide(elsewhere), Err(CommentError::ParentElsewhere));
+    assert_eq!(decide(parent).unwrap().len(), 1);
+}
+
+#[test]
+fn cmt_05_the_author_is_a_member_or_an_admin() {
+    let decide =
+        |author| Comment::default().decide(CommentCommand::Create(new_comment(author, None)));
+    assert_eq!(decide(AUTHOR).unwrap().len(), 1);
+    assert_eq!(decide(ADMIN).unwrap().len(), 1);
+    assert_eq!(decide(Actor::SYSTEM), Err(CommentError::NoAuthor));
+}
+
+#[test]
+fn cmt_06_cmt_07_deletion_is_soft_and_a_deleted_comment_is_not_answered() {
+    let mut comment = given([created(), CommentCommand::Delete(by(AUTHOR, None))]);
+    assert!(comment.is_deleted() && comment.exists());
+    assert_eq!(comment.decide(CommentCommand::Delete(by(AUTHOR, None))), Ok(vec![]));
+    assert_eq!(comment.decide(rewrite(AUTHOR, "Other words", None)), Err(CommentError::Deleted));
+    let reply = new_comment(OTHER, comment.as_parent(id(10)));
+    assert_eq!(
+        Comment::default().decide(CommentCommand::Create(reply)),
+        Err(CommentError::ParentDeleted)
+    );
+    for event in comment.decide(CommentCommand::Restore(by(AUTHOR, None))).unwrap() {
+        Aggregate::apply(&mut comment, event);
+    }
+    assert!(!comment.is_deleted());
+    assert_eq!(comment.decide(CommentCommand::Restore(by(AUTHOR, None))), Ok(vec![]));
+}
+
+#[test]
+fn cmt_08_the_post_must_be_open() {
+    let late = CreateComment { post_open: false, ..new_comment(AUTHOR, None) };
+    assert_eq!(
+        Comment::default().decide(CommentCommand::Create(late)),
+        Err(CommentError::PostClosed)
+    );
+}
+
+#[test]
+fn cmt_10_only_the_author_or_an_admin_with_a_reason_changes_a_comment() {
+    let comment = given([created()]);
+    let refused = |command| comment.decide(command).unwrap_err();
+    assert_eq!(refused(rewrite(OTHER, "Other words", None)), CommentError::NotTheAuthor);
+    assert_eq!(refused(CommentCommand::Delete(by(OTHER, None))), CommentError::NotTheAuthor);
+    assert_eq!(refused(CommentCommand::Delete(by(ADMIN, None))), CommentError::ReasonMissing);
+    assert_eq!(comment.decide(rewrite(AUTHOR, "Other words", None)).unwrap().len(), 1);
+    let moderated = comment.decide(rewrite(ADMIN, "Other words", Some("rude"))).unwrap();
+    assert!(matches!(
+        moderated.as_slice(),
+        [
+            CommentEvent::CommentEdited { .. },
+            CommentEvent::CommentModerated { action: ModerationAction::Edit, .. }
+        ]
+    ));
+}
+
+#[test]
+fn cmt_10_an_author_cannot_undo_a_moderator() {
+    let comment = given([created(), CommentCommand::Delete(by(ADMIN, Some("spam")))]);
+    assert_eq!(
+        comment.decide(CommentCommand::Restore(by(AUTHOR, None))),
+        Err(CommentError::DeletedByModerator)
+    );
+    let restored = comment.decide(CommentCommand::Restore(by(ADMIN, Some("a mistake")))).unwrap();
+    assert_eq!(restored.len(), 2);
+}

@@ -1,0 +1,37 @@
+//! Who may change what somebody wrote, and what a moderator owes its author (PST-09, CMT-10, MOD-06).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{actor::Actor, personal::Personal, values::ModerationReason};
+
+/// What a moderator did (MOD-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModerationAction {
+    Edit,
+    Delete,
+    Restore,
+}
+
+/// Why a change is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    NotTheAuthor,
+    ReasonMissing,
+}
+
+/// The author changes its own without a reason, and no moderation is recorded (MOD-03); an admin
+/// changes any other with one.
+pub(super) fn reason(
+    author: Actor,
+    actor: Actor,
+    reason: Option<Personal<ModerationReason>>,
+) -> Result<Option<Personal<ModerationReason>>, Refused> {
+    if actor == author {
+        Ok(None)
+    } else if !actor.is_admin() {
+        Err(Refused::NotTheAuthor)
+    } else {
+        reason.map(Some).ok_or(Refused::ReasonMissing)
+    }
+}
