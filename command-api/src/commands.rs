@@ -16,6 +16,7 @@ pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_post;
 pub mod describe_category;
+pub mod describe_configuration;
 pub mod edit_comment;
 pub mod edit_post;
 pub mod grant_admin_scope;
@@ -26,6 +27,7 @@ pub mod log_out;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
+pub mod remove_configuration;
 pub mod reorder_categories;
 pub mod restore_comment;
 pub mod restore_community;
@@ -36,6 +38,7 @@ pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
 pub mod revoke_session;
 pub mod set_community_rules;
+pub mod set_configuration;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
@@ -67,6 +70,7 @@ pub fn all() -> Vec<Registered> {
         command::<delete_community::DeleteCommunity>(),
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
+        command::<describe_configuration::DescribeConfiguration>(),
         command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
         command::<grant_admin_scope::GrantAdminScope>(),
@@ -77,6 +81,7 @@ pub fn all() -> Vec<Registered> {
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
+        command::<remove_configuration::RemoveConfiguration>(),
         command::<reorder_categories::ReorderCategories>(),
         command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
@@ -87,6 +92,7 @@ pub fn all() -> Vec<Registered> {
         command::<revoke_all_sessions::RevokeAllSessions>(),
         command::<revoke_session::RevokeSession>(),
         command::<set_community_rules::SetCommunityRules>(),
+        command::<set_configuration::SetConfiguration>(),
         command::<suspend_admin::SuspendAdmin>(),
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),

@@ -1,6 +1,9 @@
 //! A command's decision in the making: what it has read (guards) and what it will write.
 
-use agora_domain::{Actor, Decide, Personal, PersonalCategory, Subject};
+use agora_domain::{
+    Actor, Decide, Personal, PersonalCategory, Subject,
+    site::{configuration::Configuration, settings::Setting},
+};
 use agora_event_store::{
     Loaded, StreamName, Unit,
     log::Draft,
@@ -90,6 +93,37 @@ impl<'a> Decision<'a> {
         let loaded = self.app.log.load::<A>(id.as_ref()).await?;
         self.unit.guards.push(loaded.guard());
         Ok(loaded)
+    }
+
+    /// Whether a flag of the configuration is set, now: a change of it makes the decision be taken
+    /// again.
+    pub async fn flag(&mut self, setting: &'static Setting) -> Result<bool, CommandError> {
+        Ok(setting.flag(&self.load::<Configuration>(setting.key).await?.state))
+    }
+
+    /// The number that the configuration sets, where it does.
+    pub async fn number(
+        &mut self,
+        setting: &'static Setting,
+    ) -> Result<Option<usize>, CommandError> {
+        let number = setting.number(&self.load::<Configuration>(setting.key).await?.state);
+        Ok(number.and_then(|number| usize::try_from(number).ok()))
+    }
+
+    /// Refuses a text that is longer than the configuration allows.
+    pub async fn fits(
+        &mut self,
+        setting: &'static Setting,
+        text: &str,
+        rule: &'static str,
+    ) -> Result<(), CommandError> {
+        match self.number(setting).await? {
+            Some(most) if text.chars().count() > most => {
+                let detail = format!("The text must be at most {most} characters.");
+                Err(Problem::rule_broken(rule, detail).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An aggregate that is most likely new: taken to be so without a query, unless it is cached.

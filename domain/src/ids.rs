@@ -60,6 +60,8 @@ ids! {
     MembershipId;
     /// One entry of a member's recent communities (E13).
     RecentCommunityId;
+    /// An entry of the configuration (E02).
+    ConfigurationId;
     /// A rule of a community (E12).
     CommunityRuleId;
     /// A post (E14).

@@ -16,6 +16,7 @@ pub mod community;
 pub mod content;
 pub mod identity;
 pub mod process_managers;
+pub mod site;
 
 pub use actor::{Actor, ActorKind};
 pub use aggregate::{Decide, StoredName};

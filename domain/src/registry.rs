@@ -26,6 +26,7 @@ use crate::{
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         session::{Session, SessionEvent},
     },
+    site::configuration::{Configuration, ConfigurationEvent},
 };
 
 /// An aggregate's name as stored, and the name and current version of each of its events.
@@ -57,4 +58,5 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PostVote::TYPE, events: PostVoteEvent::TYPES },
     AggregateTypes { aggregate_type: Comment::TYPE, events: CommentEvent::TYPES },
     AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
+    AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
 ];

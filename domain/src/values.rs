@@ -111,6 +111,8 @@ texts! {
     CategoryDescription = Lines::Many, 0..=200, "CAT-05" "must be at most 200 characters", "CAT-05";
     /// What a community is about: at most 200 characters (COM-04).
     CommunityDescription = Lines::Many, 0..=200, "COM-04" "must be at most 200 characters", "COM-04";
+    /// What a configuration key is for: at most 200 characters (CFG-02).
+    ConfigurationDescription = Lines::Many, 0..=200, "CFG-02" "must be at most 200 characters", "CFG-02";
     /// A rule of a community: 1 to 100 characters on one line (RUL-03, RUL-07).
     RuleText = Lines::One, 1..=100, "RUL-03" "must be 1 to 100 characters, not only white space", "RUL-03";
     /// A comment: 2 to 2,000 characters of plain text with line breaks (CMT-01).

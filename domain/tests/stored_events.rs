@@ -20,6 +20,7 @@ use agora_domain::{
         principal_sessions::PrincipalSessions, session::Session,
     },
     registry::AGGREGATES,
+    site::configuration::Configuration,
 };
 use serde_json::{Map, Value};
 
@@ -43,6 +44,7 @@ macro_rules! each_aggregate {
             $check::<PostVote>(),
             $check::<Comment>(),
             $check::<CommentVote>(),
+            $check::<Configuration>(),
         ]
     };
 }

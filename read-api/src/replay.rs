@@ -12,6 +12,7 @@ use agora_domain::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         principal_sessions::PrincipalSessions, session::Session,
     },
+    site::configuration::Configuration,
 };
 use agora_event_store::{Opener, RecordedEvent, seal::SealedText, upcast, vault::VaultError};
 use cqrs_es::{Aggregate, persist::SerializedEvent};
@@ -40,6 +41,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PostVote::TYPE, begin::<PostVote>),
     (Comment::TYPE, begin::<Comment>),
     (CommentVote::TYPE, begin::<CommentVote>),
+    (Configuration::TYPE, begin::<Configuration>),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,9 @@ use agora_domain::{
     },
     ids::{CommentId, PostId},
     refusal::RuleBreak,
+    site::settings,
 };
+use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -85,8 +87,8 @@ impl Command for CastVote {
     const NAME: &'static str = "cast-vote";
     const SUMMARY: &'static str = "Vote a post or a comment up or down, or take the vote back";
     const RULES: &'static [&'static str] = &[
-        "PVT-01", "PVT-03", "PVT-06", "PVT-07", "PVT-08", "CVT-01", "CVT-03", "CVT-07", "REL-10",
-        "ESX-03", "ESX-04",
+        "PVT-01", "PVT-03", "PVT-06", "PVT-07", "PVT-08", "CVT-01", "CVT-03", "CVT-07", "CFG-07",
+        "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = CastVoteBody;
 
@@ -118,6 +120,10 @@ impl Command for CastVote {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        if !decision.flag(&settings::ENABLE_VOTING).await? {
+            let off = Problem::forbidden("Voting is switched off (enable_voting).");
+            return Err(off.with_rule("CFG-07").into());
+        }
         match self.target {
             VoteTarget::Post(post_id) => self.on_post(post_id, decision).await,
             VoteTarget::Comment(comment_id) => self.on_comment(comment_id, decision).await,

@@ -8,6 +8,7 @@ use agora_domain::{
         post::Post,
     },
     ids::{CommentId, PostId},
+    site::settings,
     values::{CommentBody, CommentDisplayName},
 };
 use agora_service::problem::Problem;
@@ -75,6 +76,7 @@ impl Command for CreateComment {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let author = decision.actor()?;
+        decision.fits(&settings::MAX_COMMENT_LENGTH, self.body.as_str(), "CMT-01").await?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
         let Some(community_id) = post.state.community_id() else {
             return Err(Problem::not_found("There is no such post.").with_rule("CMT-08").into());

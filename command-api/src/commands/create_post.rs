@@ -5,6 +5,7 @@ use agora_domain::{
     community::{community::Community, membership::Membership},
     content::post::{CreatePost as Create, Post, PostCommand},
     ids::{CommunityId, PostId},
+    site::settings,
     values::{AuthorDisplayName, Body, Title},
 };
 use serde::Deserialize;
@@ -71,9 +72,12 @@ impl Command for CreatePost {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let author = decision.actor()?;
+        decision.fits(&settings::MAX_POST_LENGTH, self.body.as_str(), "PST-02").await?;
         let community = decision.load::<Community>(self.community_id.to_string()).await?;
-        let author_is_member = match author.as_member() {
-            None => false,
+        // Admins are never members of a community, and may post in all of them.
+        let author_may_post = match author.as_member() {
+            None => author.is_admin(),
+            Some(_) if !decision.flag(&settings::POSTING_REQUIRES_MEMBERSHIP).await? => true,
             Some(member) => {
                 let membership = Membership::stream_id(self.community_id, member);
                 decision.load::<Membership>(membership).await?.state.is_member()
@@ -92,7 +96,7 @@ impl Command for CreatePost {
                 .clone()
                 .map(|name| decision.personal(author, PersonalCategory::Identity, name)),
             community_open: community.state.is_open(),
-            author_is_member,
+            author_may_post,
         };
         let post = decision.begin::<Post>(post_id);
         decision.decide_on_target(&post, PostCommand::Create(create)).await?;

@@ -4,6 +4,7 @@ use agora_domain::{
     PersonalCategory,
     content::comment::{Comment, CommentCommand, EditComment as Edit},
     ids::CommentId,
+    site::settings,
     values::{CommentBody, ModerationReason},
 };
 use serde::Deserialize;
@@ -62,6 +63,7 @@ impl Command for EditComment {
         let editor = decision.actor()?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
+        decision.fits(&settings::MAX_COMMENT_LENGTH, self.body.as_str(), "CMT-01").await?;
         // Whoever edits: the text and the reason are about the author.
         let content = PersonalCategory::Content;
         let edit = Edit {

@@ -4,6 +4,7 @@ use agora_domain::{
     PersonalCategory,
     content::post::{EditPost as Edit, Post, PostCommand},
     ids::PostId,
+    site::settings,
     values::{Body, ModerationReason, Title},
 };
 use serde::Deserialize;
@@ -69,6 +70,9 @@ impl Command for EditPost {
         let Some(author) = post.state.author() else {
             return Err(no_such("post"));
         };
+        if let Some(body) = &self.body {
+            decision.fits(&settings::MAX_POST_LENGTH, body.as_str(), "PST-02").await?;
+        }
         // Whoever edits: the text and the reason are about the author.
         let content = PersonalCategory::Content;
         let edit = Edit {

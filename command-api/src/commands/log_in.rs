@@ -14,6 +14,7 @@ use agora_domain::{
         values::{DeviceInfo, RevocationCause},
     },
     ids::SessionId,
+    site::settings,
     values::Email,
 };
 use agora_event_store::Loaded;
@@ -202,7 +203,8 @@ async fn make_room(
     session_id: SessionId,
     expires_at: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), CommandError> {
-    let sessions_max = decision.app.settings.sessions_max;
+    let configured = decision.number(&settings::MAX_CONCURRENT_SESSIONS).await?;
+    let sessions_max = configured.unwrap_or(decision.app.settings.sessions_max);
     let now = decision.now;
     let mut list =
         decision.load::<PrincipalSessions>(PrincipalSessions::stream_id(principal)).await?;

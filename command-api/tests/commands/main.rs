@@ -15,6 +15,7 @@ mod comments;
 mod common;
 mod communities;
 mod community_rules;
+mod configuration;
 mod credentials;
 mod idempotency;
 mod kernel;

@@ -69,7 +69,8 @@ pub struct CreatePost {
     pub author_display_name: Option<Personal<AuthorDisplayName>>,
     /// What the decision needs to know of the community and of the author in it.
     pub community_open: bool,
-    pub author_is_member: bool,
+    /// Is a member of the community, or need not be (PST-13).
+    pub author_may_post: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -206,8 +207,7 @@ fn create(post: &Post, command: CreatePost) -> Result<Vec<PostEvent>, PostError>
     if !command.community_open {
         return Err(PostError::CommunityClosed);
     }
-    // Admins are never members of a community, and may post in all of them.
-    if !command.author_is_member && !command.author.is_admin() {
+    if !command.author_may_post {
         return Err(PostError::NotAMember);
     }
     Ok(vec![PostEvent::PostCreated {

@@ -108,7 +108,7 @@ async fn personal_values_pass_through_the_framework_sealed() {
         body: body(&AUTHOR.subject(), BODY),
         author_display_name: None,
         community_open: true,
-        author_is_member: true,
+        author_may_post: true,
     });
     let framework = CqrsFramework::new(log.store::<Post>(), Vec::new(), ());
     framework.execute(&post.to_string(), create).await.unwrap();

@@ -30,6 +30,9 @@ pub(super) const PROJECTION: Projection = Projection {
         "CommentModerated",
         "CommunityDeleted",
         "CommunityRestored",
+        "ConfigurationDescribed",
+        "ConfigurationRemoved",
+        "ConfigurationSet",
         "CredentialInvalidated",
         "MemberDeleted",
         "MemberDeletionPending",
@@ -51,6 +54,8 @@ pub(super) const PROJECTION: Projection = Projection {
 const DETAIL_CHARS_MAX: usize = 1000;
 /// Stands for a personal value; the value itself is in the source event, sealed.
 const SEALED: &str = "(sealed)";
+/// Stands for what must not be shown to whoever reads the audit log.
+const MASKED: &str = "(masked)";
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -125,6 +130,7 @@ fn entry_type(event_type: &str, fields: &Value) -> String {
         },
         "CommunityDeleted" => "community_delete",
         "CommunityRestored" => "community_restore",
+        "ConfigurationDescribed" | "ConfigurationRemoved" | "ConfigurationSet" => "config_change",
         other => return snake_case(other),
     };
     name.to_owned()
@@ -145,6 +151,7 @@ fn snake_case(name: &str) -> String {
 /// What happened to what, by which command; personal values and secrets left out (AUD-08).
 fn detail(event: &RecordedEvent, mut fields: Value, command: Option<String>) -> String {
     hide_sealed(&mut fields);
+    hide_secrets(&mut fields);
     let full = serde_json::json!({
         "aggregate_type": event.aggregate_type,
         "aggregate_id": event.aggregate_id,
@@ -161,6 +168,19 @@ fn hide_sealed(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(hide_sealed),
         Value::Object(fields) => fields.values_mut().for_each(hide_sealed),
         _ => {}
+    }
+}
+
+/// Configuration is not for secrets; where a key's name says that one was put there, its values are
+/// left out (CFG-05).
+fn hide_secrets(fields: &mut Value) {
+    let named = |part: &&str| fields["key"].as_str().is_some_and(|key| key.contains(*part));
+    if ["secret", "password", "token", "credential", "private", "api_key"].iter().any(named) {
+        for field in ["value", "previous"] {
+            if fields[field].is_string() {
+                fields[field] = MASKED.into();
+            }
+        }
     }
 }
 
@@ -227,6 +247,17 @@ mod tests {
         let text = fields.to_string();
         assert!(!text.contains("sealed:v1"), "{text}");
         assert!(text.contains("logged_out"));
+    }
+
+    #[test]
+    fn cfg_05_values_of_keys_that_name_a_secret_are_masked() {
+        let mut fields =
+            serde_json::json!({ "key": "smtp.password", "value": "x", "previous": "y" });
+        hide_secrets(&mut fields);
+        assert_eq!((&fields["value"], &fields["previous"]), (&MASKED.into(), &MASKED.into()));
+        let mut plain = serde_json::json!({ "key": "max_post_length", "value": "10" });
+        hide_secrets(&mut plain);
+        assert_eq!(plain["value"], "10");
     }
 
     #[test]

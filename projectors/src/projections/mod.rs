@@ -10,6 +10,7 @@ mod comment_votes;
 mod comments;
 mod communities;
 mod community_rules;
+mod configurations;
 mod members;
 mod memberships;
 mod post_scores;
@@ -28,6 +29,7 @@ pub const ALL: &[&Projection] = &[
     &comments::PROJECTION,
     &communities::PROJECTION,
     &community_rules::PROJECTION,
+    &configurations::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &post_scores::PROJECTION,

@@ -427,3 +427,24 @@ async fn rul_05_rul_06_rules_stand_in_order_and_go_when_they_are_cleared() {
     scene.project().await;
     assert!(scene.rows(list).await.is_empty());
 }
+
+#[tokio::test]
+async fn cfg_01_cfg_04_a_key_has_one_row_that_moves_with_its_changes() {
+    let mut scene = Scene::new().await;
+    scene.append([configured("theme", "ConfigurationSet", 1, "dark")]).await;
+    scene.project().await;
+    scene.append([configured("theme", "ConfigurationDescribed", 1, "dark")]).await;
+    scene.append([configured("theme", "ConfigurationSet", 1, "light")]).await;
+    scene.project_in(1).await;
+    let row = scene.row("SELECT * FROM configurations").await;
+    assert_eq!((&row["key"], &row["value"]), (&json!("theme"), &json!("light")));
+    assert_eq!((&row["created_at"], &row["updated_at"]), (&time(1), &time(3)));
+    scene.append([configured("theme", "ConfigurationRemoved", 1, "light")]).await;
+    scene.append([configured("theme", "ConfigurationSet", 2, "blue")]).await;
+    scene.project_in(2).await;
+    let row = scene.row("SELECT * FROM configurations").await;
+    assert_eq!((&row["id"], &row["created_at"]), (&json!(id(12, 2)), &time(5)));
+    scene.append([configured("theme", "ConfigurationRemoved", 2, "blue")]).await;
+    scene.project().await;
+    assert!(scene.rows("SELECT * FROM configurations").await.is_empty());
+}

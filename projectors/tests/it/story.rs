@@ -218,6 +218,23 @@ pub fn rules_set(community: usize, rules: &[usize]) -> Fact {
     )
 }
 
+/// A key of the configuration, set, described or removed; its entry has this number.
+pub fn configured(key: &str, kind: &'static str, entry: usize, value: &str) -> Fact {
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let fields = match kind {
+        "ConfigurationRemoved" => {
+            json!({ "id": id(12, entry), "key": key, "previous": value, "removed_by": by })
+        }
+        "ConfigurationDescribed" => {
+            json!({ "id": id(12, entry), "key": key, "value": value, "description": "why",
+                "described_by": by })
+        }
+        _ => json!({ "id": id(12, entry), "key": key, "value": value, "description": null,
+            "previous": null, "set_by": by }),
+    };
+    fact("configuration", key, kind, fields).by(&format!("admin:{}", id(ADMIN, 0)))
+}
+
 pub fn on_post(number: usize, kind: &'static str) -> Fact {
     let by = member(id(MEMBER, 0));
     let fields = match kind {
@@ -252,13 +269,16 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     told.push(comment_created(0, id(POST, 0), None, id(MEMBER, 0)));
     // Each comment's post and depth.
     let mut comments = vec![(0, 0)];
+    let mut configured_keys: std::collections::HashMap<_, (usize, bool)> = Default::default();
+    told.push(configured("theme", "ConfigurationSet", 0, "dark"));
+    configured_keys.insert("theme", (0, true));
     let mut comment_votes = std::collections::HashMap::new();
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();
     let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
-        match dice.roll(26) {
+        match dice.roll(27) {
             0 => {
                 told.push(member_registered(members));
                 members += 1;
@@ -323,6 +343,18 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 };
                 told.push(comment_created(number, id(POST, post), parent, id(MEMBER, m)));
                 comments.push((post, parent.map_or(0, |(_, depth)| depth + 1)));
+            }
+            21 => {
+                let key = ["max_post_length", "theme"][dice.roll(2)];
+                let entries: &mut (usize, bool) = configured_keys.entry(key).or_default();
+                let kinds = ["ConfigurationSet", "ConfigurationDescribed", "ConfigurationRemoved"];
+                let kind = if entries.1 { kinds[dice.roll(3)] } else { kinds[0] };
+                if !entries.1 {
+                    // Another entry than the one that was removed.
+                    *entries = (told.len(), true);
+                }
+                told.push(configured(key, kind, entries.0, &dice.roll(9).to_string()));
+                entries.1 = kind != kinds[2];
             }
             20 => {
                 let mut rules = vec![0, 1, 2, 3];

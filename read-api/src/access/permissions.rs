@@ -49,6 +49,8 @@ const OWN_MEMBERSHIPS: &[Role] = &[Member];
 const OWN_VOTES: &[Role] = &[Member, Admin, GlobalAdmin];
 /// The handler sees to it that a member is the author (PST-12).
 const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
+/// "categories, configuration, integrations".
+const SITE: &[Role] = &[Admin, GlobalAdmin];
 /// "read audit logs".
 const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
 /// The log itself, across everything.
@@ -69,6 +71,10 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/comments/{id}", PUBLIC),
     ("/v1/comments/{id}/replies", PUBLIC),
     ("/v1/comments/{id}/history", HISTORY),
+    ("/v1/settings", PUBLIC),
+    ("/v1/configuration", SITE),
+    ("/v1/configuration/{key}", SITE),
+    ("/v1/configuration/{key}/history", AUDIT_LOG),
     ("/v1/me", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),

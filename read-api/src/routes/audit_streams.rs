@@ -1,7 +1,10 @@
 //! One aggregate as it was at any time, with the events that made it so (ESX-09), and the
 //! history of posts and comments for their authors and for admins (PST-12). Both fold the log anew, past every read table.
 
-use agora_domain::ids::{CommentId, PostId};
+use agora_domain::{
+    ids::{CommentId, PostId},
+    site::configuration::ConfigurationKey,
+};
 use agora_event_store::{
     EventFilter, Position, RecordedEvent,
     read::{self, rfc3339_micros},
@@ -145,6 +148,23 @@ pub async fn comment_history(
 ) -> Result<Response, ReadError> {
     let id: CommentId = read.path.parse("id")?;
     history(&app, &read, "comment", &id.to_string(), "CMT-10").await
+}
+
+/// Shows a configuration key as it was at a time or position, with every value that it had up to
+/// then, who gave it and when.
+#[utoipa::path(get, path = "/v1/configuration/{key}/history", tag = "Site",
+    params(("key" = String, Path, description = "The key", pattern = "^[a-z0-9_.]{1,64}$"),
+           AsOf, Page),
+    responses((status = 200, description = "The key as it was", body = StreamState),
+              (status = 304), (status = 404)))]
+pub async fn configuration_history(
+    State(app): State<Shared>,
+    read: Read<(AsOf, Page)>,
+) -> Result<Response, ReadError> {
+    let key: ConfigurationKey = read.path.parse("key")?;
+    read.record_audit_read(&app, "/v1/configuration/{key}/history").await;
+    let (head, stream) = state_as_of(&app, &read, "configuration", key.as_str()).await?;
+    Ok(read.object(head, &stream))
 }
 
 /// What somebody wrote, as it was: for its author and for admins.

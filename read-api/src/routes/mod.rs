@@ -9,6 +9,7 @@ pub mod comments;
 pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
+pub mod configuration;
 pub mod me;
 pub mod my_communities;
 pub mod my_feed;
@@ -35,6 +36,10 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(comments::all))
         .routes(routes!(comments::show))
         .routes(routes!(comments::replies))
+        .routes(routes!(configuration::public))
+        .routes(routes!(configuration::list))
+        .routes(routes!(configuration::show))
+        .routes(routes!(audit_streams::configuration_history))
         .routes(routes!(me::show))
         .routes(routes!(my_communities::memberships))
         .routes(routes!(my_communities::recent))

@@ -41,6 +41,7 @@ fn well_formed(route: &str) -> String {
         .replace("{name}", "rustaceans")
         .replace("{id}", "00000000-0000-7000-8000-000000000000")
         .replace("{type}", "post")
+        .replace("{key}", "nothing.here")
 }
 
 /// What is wrong for each of the parameters that the description knows.
@@ -116,7 +117,9 @@ async fn esx_05_every_malformed_path_is_a_problem() {
     ];
     for (route, _) in PERMISSIONS.iter().filter(|(route, _)| route.contains('{')) {
         for wrong in &wrong {
-            for part in ["{name}", "{id}", "{type}"].iter().filter(|part| route.contains(**part)) {
+            for part in
+                ["{name}", "{id}", "{type}", "{key}"].iter().filter(|part| route.contains(**part))
+            {
                 let path = well_formed(&route.replace(part, wrong));
                 let reply = walk.get(route, &path).await;
                 assert!(

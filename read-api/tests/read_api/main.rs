@@ -15,6 +15,7 @@ mod access;
 mod audit;
 mod bad_input;
 mod comments;
+mod configuration;
 mod freshness;
 mod openapi;
 mod own;

@@ -53,6 +53,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("comments", "id"),
     ("communities", "id"),
     ("community_rules", "id"),
+    ("configurations", "key"),
     ("members", "id"),
     ("memberships", "id"),
     ("post_comment_counts", "post_id"),
@@ -139,10 +140,30 @@ pub fn fold(events: &[Event]) -> Tables {
         identity::apply(&mut tables, event);
         places::apply(&mut tables, event);
         comments::apply(&mut tables, event);
+        configuration(&mut tables, event);
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);
     tables
+}
+
+fn configuration(tables: &mut Tables, event: &Event) {
+    let (key, fields, at) = (event.text("key"), &event.fields, event.at());
+    match event.event_type.as_str() {
+        "ConfigurationSet" | "ConfigurationDescribed" => {
+            let known = row(tables, "configurations", &key).map(|row| row["created_at"].clone());
+            let entry = json!({
+                "id": fields["id"], "key": key, "value": fields["value"],
+                "description": fields["description"], "created_at": known.unwrap_or(at.clone()),
+                "updated_at": at, "sequence": event.sequence,
+            });
+            put(tables, "configurations", &key, entry);
+        }
+        "ConfigurationRemoved" => {
+            tables.entry("configurations").or_default().remove(&key);
+        }
+        _ => {}
+    }
 }
 
 /// The row to change, where it is there.

@@ -24,7 +24,7 @@ fn new_post(author: Actor) -> CreatePost {
         body: personal("A body of a post"),
         author_display_name: None,
         community_open: true,
-        author_is_member: !author.is_admin(),
+        author_may_post: true,
     }
 }
 
@@ -74,7 +74,7 @@ fn pst_06_the_community_must_be_open() {
 
 #[test]
 fn pst_13_posting_needs_membership() {
-    let stranger = CreatePost { author_is_member: false, ..new_post(AUTHOR) };
+    let stranger = CreatePost { author_may_post: false, ..new_post(AUTHOR) };
     assert_eq!(Post::default().decide(PostCommand::Create(stranger)), Err(PostError::NotAMember));
 }
 

@@ -71,7 +71,7 @@ pub async fn create(log: &EventLog) -> Written {
         body: body(&subject, BODY),
         author_display_name: None,
         community_open: true,
-        author_is_member: true,
+        author_may_post: true,
     });
     let written = Written { post: post.to_string(), author };
     let unit = drafted(log, &written.post, author, create).await.unwrap();

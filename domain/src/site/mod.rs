@@ -1,0 +1,4 @@
+//! The site as a whole: its configuration.
+
+pub mod configuration;
+pub mod settings;

@@ -1,0 +1,147 @@
+//! The registry of settings: the configuration keys that the platform itself reads, with what their
+//! values may be (CFG-07). A limit that configuration sets is never wider than the rule's own (CFG-08).
+//! Any other key may hold any text; nothing here reads it.
+
+use super::configuration::Configuration;
+
+/// A key that the platform reads.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub key: &'static str,
+    pub kind: Kind,
+    /// Shown to everybody: clients need it.
+    pub is_public: bool,
+    /// What it does, for those who set it.
+    pub about: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag { default: bool },
+    /// A whole number, as decimal digits.
+    Number { default: u32, min: u32, max: u32 },
+}
+
+pub static ENABLE_VOTING: Setting = Setting {
+    key: "enable_voting",
+    kind: Kind::Flag { default: true },
+    is_public: true,
+    about: "Whether votes on posts and comments are taken",
+};
+
+pub static POSTING_REQUIRES_MEMBERSHIP: Setting = Setting {
+    key: "posting_requires_membership",
+    kind: Kind::Flag { default: true },
+    is_public: true,
+    about: "Whether a member must have joined a community to post in it (PST-13)",
+};
+
+pub static MAX_POST_LENGTH: Setting = Setting {
+    key: "max_post_length",
+    kind: Kind::Number { default: 10_000, min: 10, max: 10_000 },
+    is_public: true,
+    about: "The most characters of a post's body (PST-02)",
+};
+
+pub static MAX_COMMENT_LENGTH: Setting = Setting {
+    key: "max_comment_length",
+    kind: Kind::Number { default: 2_000, min: 2, max: 2_000 },
+    is_public: true,
+    about: "The most characters of a comment (CMT-01)",
+};
+
+pub static MAX_CONCURRENT_SESSIONS: Setting = Setting {
+    key: "max_concurrent_sessions",
+    kind: Kind::Number { default: 10, min: 1, max: 100 },
+    is_public: false,
+    about: "Sessions of one principal at once; the oldest ends when there would be more (SES-07)",
+};
+
+pub static ALL: [&Setting; 5] = [
+    &ENABLE_VOTING,
+    &MAX_COMMENT_LENGTH,
+    &MAX_CONCURRENT_SESSIONS,
+    &MAX_POST_LENGTH,
+    &POSTING_REQUIRES_MEMBERSHIP,
+];
+
+/// Why a value is not one of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongValue {
+    NoFlag,
+    NoNumber,
+    OutOfRange { min: u32, max: u32 },
+}
+
+impl Setting {
+    pub fn find(key: &str) -> Option<&'static Self> {
+        ALL.into_iter().find(|setting| setting.key == key)
+    }
+
+    /// Whether a value may be set.
+    pub fn check(&self, value: &str) -> Result<(), WrongValue> {
+        match self.kind {
+            Kind::Flag { .. } => value.parse::<bool>().map(drop).map_err(|_| WrongValue::NoFlag),
+            Kind::Number { min, max, .. } => {
+                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                match value.parse::<u32>() {
+                    Ok(number) if digits && (min..=max).contains(&number) => Ok(()),
+                    Ok(_) if digits => Err(WrongValue::OutOfRange { min, max }),
+                    _ => Err(WrongValue::NoNumber),
+                }
+            }
+        }
+    }
+
+    /// The value where nothing is set.
+    pub fn default_text(&self) -> String {
+        match self.kind {
+            Kind::Flag { default } => default.to_string(),
+            Kind::Number { default, .. } => default.to_string(),
+        }
+    }
+
+    /// Whether a flag is set; the default where nothing is.
+    pub fn flag(&self, configuration: &Configuration) -> bool {
+        let default = matches!(self.kind, Kind::Flag { default: true });
+        configuration.value().and_then(|value| value.parse().ok()).unwrap_or(default)
+    }
+
+    /// The number that is set; none where nothing is.
+    pub fn number(&self, configuration: &Configuration) -> Option<u32> {
+        configuration.value().and_then(|value| value.parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cfg_07_a_known_key_takes_only_values_of_its_kind() {
+        for (value, taken) in [("true", true), ("false", true), ("True", false), ("1", false)] {
+            assert_eq!(ENABLE_VOTING.check(value).is_ok(), taken, "{value}");
+        }
+        for value in ["", "+5", " 5", "5.0", "ten", "99999999999999999999"] {
+            assert_eq!(MAX_POST_LENGTH.check(value), Err(WrongValue::NoNumber), "{value}");
+        }
+    }
+
+    #[test]
+    fn cfg_08_a_limit_is_never_wider_than_the_rules_own() {
+        for (setting, most) in [(&MAX_POST_LENGTH, 10_000_u32), (&MAX_COMMENT_LENGTH, 2_000)] {
+            assert_eq!(setting.check(&most.to_string()), Ok(()));
+            let beyond = setting.check(&(most + 1).to_string());
+            assert!(matches!(beyond, Err(WrongValue::OutOfRange { .. })));
+        }
+    }
+
+    #[test]
+    fn every_default_is_a_value_of_its_setting_and_no_key_stands_twice() {
+        for (index, setting) in ALL.into_iter().enumerate() {
+            assert_eq!(setting.check(&setting.default_text()), Ok(()), "{}", setting.key);
+            assert!(ALL[..index].iter().all(|before| before.key < setting.key), "in order");
+        }
+    }
+}
