@@ -84,7 +84,12 @@ fn esx_13_every_stored_event_loads_as_what_its_folder_says() {
             let event: A::Event = load(&stored);
             assert_eq!(event.stored_type(), event_type);
             if kind == "complete" {
-                assert_eq!(serde_json::to_value(&event).unwrap(), stored, "it is written as read");
+                let mut written = serde_json::to_value(&event).unwrap();
+                // What a later version has added is null in an older one.
+                let older = &stored[event_type];
+                let fields = written[event_type].as_object_mut().unwrap();
+                fields.retain(|name, value| !value.is_null() || older.get(name).is_some());
+                assert_eq!(written, stored, "it is written as read");
             }
         }
     }

@@ -26,6 +26,7 @@ pub struct Comment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Created {
     post_id: PostId,
+    community_id: CommunityId,
     depth: u32,
     author: Actor,
     body: Personal<CommentBody>,
@@ -133,6 +134,9 @@ pub enum CommentEvent {
         action: ModerationAction,
         moderator: Actor,
         reason: Personal<ModerationReason>,
+        /// Of the comment, and who wrote it.
+        community_id: CommunityId,
+        author: Actor,
     },
 }
 
@@ -256,7 +260,7 @@ fn edit(comment: &Comment, command: EditComment) -> Result<Vec<CommentEvent>, Co
         return Ok(Vec::new());
     }
     let edited = CommentEvent::CommentEdited { editor: command.editor, body: command.body };
-    Ok(with_moderation(edited, ModerationAction::Edit, command.editor, reason))
+    Ok(with_moderation(current, edited, ModerationAction::Edit, command.editor, reason))
 }
 
 fn delete(
@@ -269,7 +273,7 @@ fn delete(
         return Ok(Vec::new());
     }
     let deleted = CommentEvent::CommentDeleted { deleted_by: command.actor };
-    Ok(with_moderation(deleted, ModerationAction::Delete, command.actor, reason))
+    Ok(with_moderation(current, deleted, ModerationAction::Delete, command.actor, reason))
 }
 
 fn restore(
@@ -286,25 +290,34 @@ fn restore(
         Some(_) => {}
     }
     let restored = CommentEvent::CommentRestored { restored_by: command.actor };
-    Ok(with_moderation(restored, ModerationAction::Restore, command.actor, reason))
+    Ok(with_moderation(current, restored, ModerationAction::Restore, command.actor, reason))
 }
 
 fn with_moderation(
+    comment: &Created,
     change: CommentEvent,
     action: ModerationAction,
     moderator: Actor,
     reason: Option<Personal<ModerationReason>>,
 ) -> Vec<CommentEvent> {
-    let moderated =
-        reason.map(|reason| CommentEvent::CommentModerated { action, moderator, reason });
+    let (community_id, author) = (comment.community_id, comment.author);
+    let moderated = reason.map(|reason| CommentEvent::CommentModerated {
+        action,
+        moderator,
+        reason,
+        community_id,
+        author,
+    });
     std::iter::once(change).chain(moderated).collect()
 }
 
 impl Comment {
     fn apply(&mut self, event: CommentEvent) {
         match event {
-            CommentEvent::CommentCreated { post_id, depth, author, body, .. } => {
-                self.created = Some(Created { post_id, depth, author, body, deleted_by: None });
+            CommentEvent::CommentCreated { post_id, community_id, depth, author, body, .. } => {
+                let deleted_by = None;
+                self.created =
+                    Some(Created { post_id, community_id, depth, author, body, deleted_by });
             }
             CommentEvent::CommentEdited { body, .. } => self.change(|comment| comment.body = body),
             CommentEvent::CommentDeleted { deleted_by } => {

@@ -13,6 +13,16 @@ pub enum ModerationAction {
     Restore,
 }
 
+impl ModerationAction {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::Delete => "delete",
+            Self::Restore => "restore",
+        }
+    }
+}
+
 /// Why a change is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {

@@ -117,6 +117,9 @@ pub enum PostEvent {
         action: ModerationAction,
         moderator: Actor,
         reason: Personal<ModerationReason>,
+        /// Of the post, and who wrote it; not said before version 2.
+        community_id: Option<CommunityId>,
+        author: Option<Actor>,
     },
 }
 
@@ -125,7 +128,7 @@ domain_event!(PostEvent {
     PostEdited => "1",
     PostDeleted => "1",
     PostRestored => "1",
-    PostModerated => "1",
+    PostModerated => "2",
 });
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -232,7 +235,7 @@ fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
         return Ok(Vec::new());
     }
     let edited = PostEvent::PostEdited { editor: command.editor, title, body };
-    Ok(with_moderation(edited, ModerationAction::Edit, command.editor, reason))
+    Ok(with_moderation(current, edited, ModerationAction::Edit, command.editor, reason))
 }
 
 fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
@@ -242,7 +245,7 @@ fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, 
         return Ok(Vec::new());
     }
     let deleted = PostEvent::PostDeleted { deleted_by: command.actor };
-    Ok(with_moderation(deleted, ModerationAction::Delete, command.actor, reason))
+    Ok(with_moderation(current, deleted, ModerationAction::Delete, command.actor, reason))
 }
 
 fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
@@ -256,16 +259,24 @@ fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>,
         Some(_) => {}
     }
     let restored = PostEvent::PostRestored { restored_by: command.actor };
-    Ok(with_moderation(restored, ModerationAction::Restore, command.actor, reason))
+    Ok(with_moderation(current, restored, ModerationAction::Restore, command.actor, reason))
 }
 
 fn with_moderation(
+    post: &Created,
     change: PostEvent,
     action: ModerationAction,
     moderator: Actor,
     reason: Option<Personal<ModerationReason>>,
 ) -> Vec<PostEvent> {
-    let moderated = reason.map(|reason| PostEvent::PostModerated { action, moderator, reason });
+    let (community_id, author) = (Some(post.community_id), Some(post.author));
+    let moderated = reason.map(|reason| PostEvent::PostModerated {
+        action,
+        moderator,
+        reason,
+        community_id,
+        author,
+    });
     std::iter::once(change).chain(moderated).collect()
 }
 

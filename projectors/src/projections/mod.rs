@@ -13,6 +13,7 @@ mod community_rules;
 mod configurations;
 mod members;
 mod memberships;
+mod moderation_log;
 mod post_scores;
 mod post_votes;
 mod posts;
@@ -32,6 +33,7 @@ pub const ALL: &[&Projection] = &[
     &configurations::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
+    &moderation_log::PROJECTION,
     &post_scores::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,

@@ -448,3 +448,23 @@ async fn cfg_01_cfg_04_a_key_has_one_row_that_moves_with_its_changes() {
     scene.project().await;
     assert!(scene.rows("SELECT * FROM configurations").await.is_empty());
 }
+
+#[tokio::test]
+async fn mod_01_mod_07_every_act_of_a_moderator_is_one_row_with_its_reason() {
+    let mut scene = Scene::new().await;
+    scene.append([post_created(0, id(COMMUNITY, 0), id(MEMBER, 1))]).await;
+    scene.append([comment_created(0, id(POST, 0), None, id(MEMBER, 1))]).await;
+    scene.append([on_post(0, "PostDeleted"), on_post(0, "PostModerated")]).await;
+    scene.append([on_comment(0, "CommentDeleted"), on_comment(0, "CommentModerated")]).await;
+    scene.project_in(2).await;
+    let rows = scene.rows("SELECT * FROM moderation_log ORDER BY position").await;
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0]["community_platform_post_id"], json!(id(POST, 0)));
+    assert_eq!(
+        (&rows[0]["community_id"], &rows[0]["action_type"]),
+        (&Value::Null, &json!("delete"))
+    );
+    assert_eq!(rows[1]["comment_id"], json!(id(COMMENT, 0)));
+    assert_eq!(rows[1]["action_reason"], json!(sealed("content", "why")));
+    assert_eq!(rows[1]["created_at"], time(6));
+}

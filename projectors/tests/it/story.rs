@@ -110,7 +110,8 @@ pub fn on_comment(number: usize, kind: &'static str) -> Fact {
         "CommentDeleted" => json!({ "deleted_by": by }),
         "CommentRestored" => json!({ "restored_by": by }),
         "CommentModerated" => {
-            json!({ "action": "delete", "moderator": by, "reason": sealed("content", "why") })
+            json!({ "action": "delete", "moderator": by, "reason": sealed("content", "why"),
+                "community_id": id(COMMUNITY, 0), "author": by })
         }
         _ => json!({ "editor": by, "body": sealed("content", "other words") }),
     };

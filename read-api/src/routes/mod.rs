@@ -11,6 +11,7 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
 pub mod me;
+pub mod moderation_log;
 pub mod my_communities;
 pub mod my_feed;
 pub mod my_sessions;
@@ -46,6 +47,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(my_feed::list))
         .routes(routes!(my_sessions::list))
         .routes(routes!(my_votes::list))
+        .routes(routes!(moderation_log::of_community))
+        .routes(routes!(moderation_log::notices))
+        .routes(routes!(moderation_log::all))
         .routes(routes!(my_votes::on_comments))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))

@@ -242,6 +242,8 @@ async fn esx_09_pst_12_a_post_is_shown_as_it_was_at_any_time() {
             action: ModerationAction::Delete,
             moderator: moderator.actor,
             reason,
+            community_id: Some(community),
+            author: Some(author.actor),
         },
     ];
     world.append::<Post>(moderator.actor, post, events).await;

@@ -17,6 +17,7 @@ mod bad_input;
 mod comments;
 mod configuration;
 mod freshness;
+mod moderation;
 mod openapi;
 mod own;
 mod process;

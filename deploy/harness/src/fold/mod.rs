@@ -56,6 +56,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("configurations", "key"),
     ("members", "id"),
     ("memberships", "id"),
+    ("moderation_log", "position"),
     ("post_comment_counts", "post_id"),
     ("post_scores", "post_id"),
     ("post_votes", "id"),
@@ -141,10 +142,29 @@ pub fn fold(events: &[Event]) -> Tables {
         places::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
+        moderation(&mut tables, event);
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);
     tables
+}
+
+fn moderation(tables: &mut Tables, event: &Event) {
+    let (fields, id) = (&event.fields, json!(event.aggregate_id));
+    let (post, comment) = match event.event_type.as_str() {
+        "PostModerated" => (id, Value::Null),
+        "CommentModerated" => (Value::Null, id),
+        _ => return,
+    };
+    let entry = json!({
+        "id": event.event_id, "community_platform_post_id": post, "comment_id": comment,
+        "community_id": fields.get("community_id"),
+        "author_memberuser_id": id_of(&fields["author"], "member"),
+        "author_adminuser_id": id_of(&fields["author"], "admin"),
+        "performed_adminuser_id": fields["moderator"]["id"], "action_type": fields["action"],
+        "action_reason": fields["reason"], "created_at": event.at(), "position": event.position,
+    });
+    put(tables, "moderation_log", &event.position.to_string(), entry);
 }
 
 fn configuration(tables: &mut Tables, event: &Event) {

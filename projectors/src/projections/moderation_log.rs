@@ -1,0 +1,81 @@
+//! What admins changed of what others wrote, and why (E16, and the same for comments): one row an act
+//! (MOD-01, MOD-07).
+
+use agora_domain::{Actor, content::moderation::ModerationAction};
+use agora_event_store::RecordedEvent;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::projection::{ApplyError, Columns, Projection, number, payload, stream_uuid};
+
+pub(super) const PROJECTION: Projection = Projection {
+    name: "moderation_log",
+    version: 1,
+    event_types: &["PostModerated", "CommentModerated"],
+    columns: Columns::All,
+    tables: &["moderation_log"],
+    apply: |events, connection| Box::pin(apply(events, connection)),
+};
+
+#[derive(Deserialize)]
+enum Event {
+    PostModerated(Moderated),
+    CommentModerated(Moderated),
+}
+
+#[derive(Deserialize)]
+struct Moderated {
+    action: ModerationAction,
+    moderator: Actor,
+    /// Sealed text.
+    reason: String,
+    community_id: Option<Uuid>,
+    author: Option<Actor>,
+}
+
+struct Entry {
+    id: Uuid,
+    post: Option<Uuid>,
+    comment: Option<Uuid>,
+    moderated: Moderated,
+    at: DateTime<Utc>,
+    position: i64,
+}
+
+async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Result<(), ApplyError> {
+    let mut entries = Vec::with_capacity(events.len());
+    for event in events {
+        let thing = stream_uuid(event)?;
+        let (post, comment, moderated) = match payload(event)? {
+            Event::PostModerated(moderated) => (Some(thing), None, moderated),
+            Event::CommentModerated(moderated) => (None, Some(thing), moderated),
+        };
+        let (id, at) = (event.event_id, event.recorded_at);
+        let position = number(event.position);
+        entries.push(Entry { id, post, comment, moderated, at, position });
+    }
+    let author = |entry: &Entry| entry.moderated.author;
+    sqlx::query(
+        "INSERT INTO moderation_log (id, community_platform_post_id, comment_id, community_id,
+             author_memberuser_id, author_adminuser_id, performed_adminuser_id, action_type,
+             action_reason, created_at, position)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[],
+             $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::timestamptz[], $11::bigint[])",
+    )
+    .bind(entries.iter().map(|entry| entry.id).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.post).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.comment).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.moderated.community_id).collect::<Vec<_>>())
+    .bind(entries.iter().map(|it| author(it)?.as_member().map(|id| id.0)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|it| author(it)?.as_admin().map(|id| id.0)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.moderated.moderator.id).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.moderated.action.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.moderated.reason.as_str()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.at).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.position).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
