@@ -30,6 +30,8 @@ pub struct Cast {
     pub members: Vec<Session>,
     /// Of the first member, in the community.
     pub posts: Vec<Uuid>,
+    /// Of the first member, on the first post.
+    pub comment: Uuid,
     pub community: Uuid,
     pub community_name: String,
     /// What must be nowhere in the clear.
@@ -55,6 +57,21 @@ impl Cast {
             let body = post_body(community, number, &run);
             posts.push(owner.send("create-post", &body).await?.aggregate_id);
         }
+        let body = comment_body(posts[0], None);
+        let comment = owner.send("create-comment", &body).await?.aggregate_id;
+        owner.send("create-comment", &comment_body(posts[0], Some(comment))).await?;
+        let rules = json!({ "community_id": community, "rules": ["Be kind.", "On topic."] });
+        owner.send("set-community-rules", &rules).await?;
+        let reason = "The butler is no subject for the body in the library.";
+        for (command, body) in [
+            ("set-configuration", json!({ "key": format!("theme.{run}"), "value": "dark" })),
+            ("delete-comment", json!({ "comment_id": comment, "reason": reason })),
+            ("restore-comment", json!({ "comment_id": comment, "reason": reason })),
+            ("delete-post", json!({ "post_id": posts[1], "reason": reason })),
+            ("restore-post", json!({ "post_id": posts[1], "reason": reason })),
+        ] {
+            admin.send(command, &body).await?;
+        }
         let mut secrets = vec![
             "Harriet Vane".to_owned(),
             "Gaudy Night".to_owned(),
@@ -66,7 +83,7 @@ impl Cast {
         for member in &members {
             secrets.extend([member.email.clone(), member.token.clone()]);
         }
-        Ok(Self { members, posts, community, community_name: name, secrets })
+        Ok(Self { members, posts, comment, community, community_name: name, secrets })
     }
 }
 
@@ -77,6 +94,15 @@ fn post_body(community: Uuid, number: usize, run: &str) -> Value {
         "title": format!("Gaudy Night {run} {number}"),
         "body": format!("There is a body in the library {run}, said the butler ({number})."),
         "author_display_name": "Harriet Vane",
+    })
+}
+
+fn comment_body(post: Uuid, parent: Option<Uuid>) -> Value {
+    json!({
+        "post_id": post,
+        "parent_comment_id": parent,
+        "body": "It was the butler who found the body in the library.",
+        "display_name": "Harriet Vane",
     })
 }
 
@@ -210,6 +236,12 @@ fn choose(cast: &Cast, number: usize, turn: usize) -> (usize, &'static str, Valu
         // Refused: one's own post, and a word that is none.
         4 => (0, "cast-vote", vote("upvote"), None),
         5 => (member, "cast-vote", vote("sideways"), None),
+        6 => (member, "create-comment", comment_body(post, None), None),
+        7 => {
+            let target = json!({ "kind": "comment", "id": cast.comment });
+            let state = ["upvote", "downvote", "none"][turn / 16 % 3];
+            (member, "cast-vote", json!({ "target": target, "vote_state": state }), None)
+        }
         other => {
             let state = ["upvote", "downvote", "none"][(other + turn / 16) % 3];
             (member, "cast-vote", vote(state), Some(post))

@@ -109,8 +109,12 @@ const AUDITED: &[&str] = &[
     "CategoryCreated",
     "CategoryDescribed",
     "CategoryRetired",
+    "CommentModerated",
     "CommunityDeleted",
     "CommunityRestored",
+    "ConfigurationDescribed",
+    "ConfigurationRemoved",
+    "ConfigurationSet",
     "CredentialInvalidated",
     "MemberDeleted",
     "MemberDeletionPending",
@@ -129,6 +133,13 @@ const DETAIL_CHARACTERS_MAX: usize = 1_000;
 fn audited(event: &Event) -> Value {
     let mut data = event.fields.clone();
     hide(&mut data);
+    if event.event_type.starts_with("Configuration") && names_a_secret(&event.text("key")) {
+        for field in ["value", "previous"] {
+            if data[field].is_string() {
+                data[field] = "(masked)".into();
+            }
+        }
+    }
     let detail = json!({
         "aggregate_type": event.aggregate_type, "aggregate_id": event.aggregate_id,
         "sequence": event.sequence, "command": event.metadata["command_name"], "data": data,
@@ -153,6 +164,12 @@ fn audited(event: &Event) -> Value {
     })
 }
 
+fn names_a_secret(key: &str) -> bool {
+    ["secret", "password", "token", "credential", "private", "api_key"]
+        .iter()
+        .any(|part| key.contains(part))
+}
+
 fn name(event: &Event) -> String {
     let cause = event.text("cause");
     match (event.event_type.as_str(), cause.as_str()) {
@@ -161,6 +178,7 @@ fn name(event: &Event) -> String {
         ("SessionRevoked", "expired") => "session_expired".to_owned(),
         ("CommunityDeleted", _) => "community_delete".to_owned(),
         ("CommunityRestored", _) => "community_restore".to_owned(),
+        (other, _) if other.starts_with("Configuration") => "config_change".to_owned(),
         (other, _) => {
             let spaced: String = other
                 .chars()
