@@ -17,6 +17,7 @@ pub mod http;
 pub mod openapi;
 pub mod passwords;
 pub mod permission;
+pub mod posts;
 pub mod refusal;
 pub mod reply;
 pub mod sessions;

@@ -27,8 +27,6 @@ CREATE TABLE read.comments (
 ALTER TABLE read.comments ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX comments_of_post ON read.comments (post_id, created_at, id);
 CREATE INDEX comments_by_age ON read.comments (answers, created_at, id);
-CREATE INDEX comments_by_member ON read.comments (author_memberuser_id, created_at DESC, id DESC)
-    WHERE author_memberuser_id IS NOT NULL;
 
 -- How many comments of a post are not deleted.
 CREATE TABLE read.post_comment_counts (

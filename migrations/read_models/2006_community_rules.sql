@@ -5,6 +5,8 @@ CREATE TABLE read.community_rules (
     rule_index   integer     NOT NULL CHECK (rule_index BETWEEN 1 AND 10),
     rule_text    text        NOT NULL,
     created_at   timestamptz NOT NULL,
+    -- Of the list, not of the rule.
+    sequence     bigint      NOT NULL,
     CONSTRAINT community_rules_pkey PRIMARY KEY (community_id, rule_index)
 );
 

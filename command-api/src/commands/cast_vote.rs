@@ -1,12 +1,9 @@
 //! `cast-vote`: says yes or no to a post or a comment, or takes that back.
 
 use agora_domain::{
-    Actor,
-    community::community::Community,
     content::{
         comment::Comment,
         comment_vote::{CastCommentVote, CommentVote, CommentVoteCommand},
-        post::Post,
         post_vote::{CastPostVote, PostVote, PostVoteCommand},
         vote::{Target, VoteState},
     },
@@ -24,6 +21,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, Object, WrongFields},
+    posts,
     refusal::{CommandError, no_such},
 };
 
@@ -96,10 +94,15 @@ impl Command for CastVote {
         let Object(target) = body.target.unwrap_or_default();
         let kind = wrong.required("/target/kind", target.kind);
         let id = wrong.required("/target/id", target.id);
+        let on_comment = matches!(kind, Some(TargetKind::Comment));
         let vote_state = match body.vote_state {
             Field::Null => {
-                let null = RuleBreak::new("PVT-06", "must not be null: `none` takes a vote back");
+                let rule = if on_comment { "CVT-01" } else { "PVT-06" };
+                let null = RuleBreak::new(rule, "must not be null: `none` takes a vote back");
                 wrong.note("/vote_state", &null)
+            }
+            Field::Bad(broken) if on_comment && broken.rule == Some("PVT-01") => {
+                wrong.note("/vote_state", &RuleBreak::new("CVT-01", broken.detail))
             }
             other => wrong.required("/vote_state", other),
         };
@@ -145,7 +148,7 @@ impl CastVote {
         decision: &mut Decision<'_>,
     ) -> Result<Done, CommandError> {
         let voter = decision.actor()?;
-        let (author, is_open) = look_at_post(post_id, decision).await?;
+        let (author, is_open) = posts::look_at(post_id, decision).await?;
         let stream_id = PostVote::stream_id(post_id, voter);
         let vote = decision.presume::<PostVote>(&stream_id).await?;
         let cast = CastPostVote {
@@ -170,7 +173,7 @@ impl CastVote {
         else {
             return Err(no_such("comment"));
         };
-        let (_, post_is_open) = look_at_post(post_id, decision).await?;
+        let (_, post_is_open) = posts::look_at(post_id, decision).await?;
         let stream_id = CommentVote::stream_id(comment_id, voter);
         let vote = decision.presume::<CommentVote>(&stream_id).await?;
         let is_deleted = comment.state.is_deleted() || !post_is_open;
@@ -184,18 +187,4 @@ impl CastVote {
         decision.decide_on_target(&vote, CommentVoteCommand::Cast(cast)).await?;
         Ok(Done::of::<CommentVote>(stream_id))
     }
-}
-
-/// A post's author, and whether the post and its community are there for everybody.
-async fn look_at_post(
-    post_id: PostId,
-    decision: &mut Decision<'_>,
-) -> Result<(Actor, bool), CommandError> {
-    let post = decision.load::<Post>(post_id.to_string()).await?;
-    let (Some(author), Some(community_id)) = (post.state.author(), post.state.community_id())
-    else {
-        return Err(no_such("post"));
-    };
-    let community = decision.load::<Community>(community_id.to_string()).await?;
-    Ok((author, !post.state.is_deleted() && community.state.is_open()))
 }

@@ -59,6 +59,8 @@ impl Command for DeleteComment {
         let content = PersonalCategory::Content;
         let change = ChangeCommentVisibility {
             actor,
+            // What is gone with its post may be deleted all the same.
+            post_open: true,
             reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
         };
         decision.decide_on_target(&comment, CommentCommand::Delete(change)).await?;

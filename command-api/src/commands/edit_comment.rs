@@ -15,6 +15,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    posts,
     refusal::{CommandError, no_such},
 };
 
@@ -47,8 +48,8 @@ impl Command for EditComment {
     const SUMMARY: &'static str =
         "Change a comment of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
-        "CMT-01", "CMT-07", "CMT-10", "PST-03", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10",
-        "ESX-03", "ESX-04",
+        "CMT-01", "CMT-07", "CMT-08", "CMT-10", "PST-03", "MOD-02", "MOD-06", "MOD-07", "MEM-05",
+        "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = EditCommentBody;
 
@@ -63,11 +64,14 @@ impl Command for EditComment {
         let editor = decision.actor()?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
+        let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;
+        let (_, post_open) = posts::look_at(post_id, decision).await?;
         decision.fits(&settings::MAX_COMMENT_LENGTH, self.body.as_str(), "CMT-01").await?;
         // Whoever edits: the text and the reason are about the author.
         let content = PersonalCategory::Content;
         let edit = Edit {
             editor,
+            post_open,
             body: decision.personal(author, content, self.body.clone()),
             reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
         };

@@ -14,6 +14,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    posts,
     refusal::{CommandError, no_such},
 };
 
@@ -41,8 +42,8 @@ impl Command for RestoreComment {
     const SUMMARY: &'static str =
         "Bring a deleted comment back; what an admin deleted, an admin restores";
     const RULES: &'static [&'static str] = &[
-        "CMT-06", "CMT-07", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10", "ESX-03",
-        "ESX-04",
+        "CMT-06", "CMT-07", "CMT-08", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10",
+        "ESX-03", "ESX-04",
     ];
     type Body = RestoreCommentBody;
 
@@ -56,9 +57,12 @@ impl Command for RestoreComment {
         let actor = decision.actor()?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
+        let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;
+        let (_, post_open) = posts::look_at(post_id, decision).await?;
         let content = PersonalCategory::Content;
         let change = ChangeCommentVisibility {
             actor,
+            post_open,
             reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
         };
         decision.decide_on_target(&comment, CommentCommand::Restore(change)).await?;

@@ -38,7 +38,7 @@ impl Command for SetConfiguration {
     const NAME: &'static str = "set-configuration";
     const SUMMARY: &'static str = "Give a configuration key a value; it takes effect at once";
     const RULES: &'static [&'static str] =
-        &["CFG-01", "CFG-03", "CFG-04", "CFG-07", "CFG-08", "ESX-03", "ESX-04"];
+        &["CFG-01", "CFG-03", "CFG-04", "CFG-05", "CFG-07", "CFG-08", "ESX-03", "ESX-04"];
     type Body = SetConfigurationBody;
 
     fn parse(body: SetConfigurationBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -177,8 +177,9 @@ async fn cvt_01_cvt_02_a_vote_is_up_down_or_none_and_one_a_voter() {
     let post_id = world.post(&owner, &community_id).await;
     let (comment_id, voter) = (world.comment(&owner, &post_id, None).await, world.member().await);
     for wrong in ["up", "UPVOTE", ""] {
-        world.send(&voter, "cast-vote", vote(&comment_id, wrong)).await.refused(422, "PVT-01");
+        world.send(&voter, "cast-vote", vote(&comment_id, wrong)).await.refused(422, "CVT-01");
     }
+    world.send(&voter, "cast-vote", vote(&comment_id, Value::Null)).await.refused(422, "CVT-01");
     let mut ids = Vec::new();
     for (state, events) in [("none", 0), ("upvote", 1), ("upvote", 0), ("downvote", 1), ("none", 1)]
     {

@@ -55,6 +55,7 @@ async fn cfg_07_cfg_08_what_the_platform_reads_is_checked() {
     let world = World::new().await;
     let Settled { admin, .. } = world.settled().await;
     for (key, value, rule) in [
+        ("smtp.password", "x", "CFG-05"),
         ("enable_voting", "maybe", "CFG-07"),
         ("max_post_length", "many", "CFG-07"),
         ("max_post_length", "10001", "CFG-08"),

@@ -92,6 +92,8 @@ pub struct Parent {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditComment {
     pub editor: Actor,
+    /// Whether the post and its community are there; only admins change what is not.
+    pub post_open: bool,
     pub body: Personal<CommentBody>,
     pub reason: Option<Personal<ModerationReason>>,
 }
@@ -100,6 +102,8 @@ pub struct EditComment {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeCommentVisibility {
     pub actor: Actor,
+    /// Whether the post and its community are there; only admins restore in what is not.
+    pub post_open: bool,
     pub reason: Option<Personal<ModerationReason>>,
 }
 
@@ -253,6 +257,9 @@ fn create(comment: &Comment, command: CreateComment) -> Result<Vec<CommentEvent>
 fn edit(comment: &Comment, command: EditComment) -> Result<Vec<CommentEvent>, CommentError> {
     let current = comment.created.as_ref().ok_or(CommentError::NotFound)?;
     let reason = moderation::reason(current.author, command.editor, command.reason)?;
+    if !command.post_open && !command.editor.is_admin() {
+        return Err(CommentError::PostClosed);
+    }
     if current.deleted_by.is_some() {
         return Err(CommentError::Deleted);
     }
@@ -269,8 +276,12 @@ fn delete(
 ) -> Result<Vec<CommentEvent>, CommentError> {
     let current = comment.created.as_ref().ok_or(CommentError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
-    if current.deleted_by.is_some() {
-        return Ok(Vec::new());
+    match current.deleted_by {
+        // A moderator's word stands above the author's, who could take its own back.
+        Some(by) if by != current.author || command.actor == current.author => {
+            return Ok(Vec::new());
+        }
+        _ => {}
     }
     let deleted = CommentEvent::CommentDeleted { deleted_by: command.actor };
     Ok(with_moderation(current, deleted, ModerationAction::Delete, command.actor, reason))
@@ -282,9 +293,13 @@ fn restore(
 ) -> Result<Vec<CommentEvent>, CommentError> {
     let current = comment.created.as_ref().ok_or(CommentError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
+    if !command.post_open && !command.actor.is_admin() {
+        return Err(CommentError::PostClosed);
+    }
     match current.deleted_by {
         None => return Ok(Vec::new()),
-        Some(deleted_by) if deleted_by != command.actor && !command.actor.is_admin() => {
+        // Nor does an admin undo another's moderation of what it wrote itself.
+        Some(by) if by != current.author && command.actor == current.author => {
             return Err(CommentError::DeletedByModerator);
         }
         Some(_) => {}

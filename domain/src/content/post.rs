@@ -241,8 +241,12 @@ fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
 fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
     let current = post.created.as_ref().ok_or(PostError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
-    if current.deleted_by.is_some() {
-        return Ok(Vec::new());
+    match current.deleted_by {
+        // A moderator's word stands above the author's, who could take its own back.
+        Some(by) if by != current.author || command.actor == current.author => {
+            return Ok(Vec::new());
+        }
+        _ => {}
     }
     let deleted = PostEvent::PostDeleted { deleted_by: command.actor };
     Ok(with_moderation(current, deleted, ModerationAction::Delete, command.actor, reason))
@@ -253,7 +257,8 @@ fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>,
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
     match current.deleted_by {
         None => return Ok(Vec::new()),
-        Some(deleted_by) if deleted_by != command.actor && !command.actor.is_admin() => {
+        // Nor does an admin undo another's moderation of what it wrote itself.
+        Some(by) if by != current.author && command.actor == current.author => {
             return Err(PostError::DeletedByModerator);
         }
         Some(_) => {}

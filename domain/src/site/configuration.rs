@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Setting, WrongValue};
+use super::settings::{self, Setting, WrongValue};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
@@ -137,6 +137,7 @@ pub enum ConfigurationEvent {
         key: ConfigurationKey,
         value: ConfigurationValue,
         description: Option<ConfigurationDescription>,
+        previous_description: Option<ConfigurationDescription>,
         described_by: Actor,
     },
     ConfigurationRemoved {
@@ -157,6 +158,8 @@ domain_event!(ConfigurationEvent {
 pub enum ConfigurationError {
     #[error("the key is not set")]
     NotSet,
+    #[error("the key's name says that it is a secret: secrets do not belong in the configuration")]
+    Secret,
     #[error("the value of this key must be `true` or `false`")]
     NoFlag,
     #[error("the value of this key must be a whole number in decimal digits")]
@@ -179,6 +182,7 @@ impl Refusal for ConfigurationError {
     fn rule(&self) -> &'static str {
         match self {
             Self::NotSet => "REL-10",
+            Self::Secret => "CFG-05",
             Self::NoFlag | Self::NoNumber => "CFG-07",
             Self::OutOfRange { .. } => "CFG-08",
         }
@@ -187,7 +191,9 @@ impl Refusal for ConfigurationError {
     fn kind(&self) -> RefusalKind {
         match self {
             Self::NotSet => RefusalKind::NotFound,
-            Self::NoFlag | Self::NoNumber | Self::OutOfRange { .. } => RefusalKind::Invalid,
+            Self::Secret | Self::NoFlag | Self::NoNumber | Self::OutOfRange { .. } => {
+                RefusalKind::Invalid
+            }
         }
     }
 }
@@ -219,6 +225,9 @@ fn set(
     current: &Configuration,
     command: SetConfiguration,
 ) -> Result<Vec<ConfigurationEvent>, ConfigurationError> {
+    if settings::names_a_secret(command.key.as_str()) {
+        return Err(ConfigurationError::Secret);
+    }
     if let Some(setting) = Setting::find(command.key.as_str()) {
         setting.check(command.value.as_str())?;
     }
@@ -249,6 +258,7 @@ fn describe(
         key: command.key,
         value: entry.value.clone(),
         description: command.description,
+        previous_description: entry.description.clone(),
         described_by: command.actor,
     }])
 }
@@ -361,5 +371,13 @@ mod tests {
         ));
         assert_eq!(decide("max_post_length", "500").unwrap().len(), 1);
         assert_eq!(decide("anything_else", "maybe").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn cfg_05_a_secret_is_refused() {
+        let decide = |key| Configuration::default().decide(set_to(key, "x", 1));
+        for key in ["smtp.password", "api_key", "a.token"] {
+            assert_eq!(decide(key), Err(ConfigurationError::Secret));
+        }
     }
 }

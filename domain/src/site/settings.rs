@@ -4,6 +4,14 @@
 
 use super::configuration::Configuration;
 
+/// Whether a key's name says that its value is a secret. The configuration is read by every admin and
+/// stands in the log in the clear: it is no place for one (CFG-05).
+pub fn names_a_secret(key: &str) -> bool {
+    ["secret", "password", "passwd", "token", "credential", "private", "api_key", "apikey"]
+        .iter()
+        .any(|part| key.contains(part))
+}
+
 /// A key that the platform reads.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -102,15 +110,21 @@ impl Setting {
         }
     }
 
+    /// What is set, if it is a value of this setting: one that was stored before the setting knew
+    /// its bounds is none.
+    fn valid<'c>(&self, configuration: &'c Configuration) -> Option<&'c str> {
+        configuration.value().filter(|value| self.check(value).is_ok())
+    }
+
     /// Whether a flag is set; the default where nothing is.
     pub fn flag(&self, configuration: &Configuration) -> bool {
         let default = matches!(self.kind, Kind::Flag { default: true });
-        configuration.value().and_then(|value| value.parse().ok()).unwrap_or(default)
+        self.valid(configuration).and_then(|value| value.parse().ok()).unwrap_or(default)
     }
 
     /// The number that is set; none where nothing is.
     pub fn number(&self, configuration: &Configuration) -> Option<u32> {
-        configuration.value().and_then(|value| value.parse().ok())
+        self.valid(configuration).and_then(|value| value.parse().ok())
     }
 }
 

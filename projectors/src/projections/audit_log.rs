@@ -1,7 +1,7 @@
 //! Who did what, when and from where (E03), as far as it is in the log (AUD-07): logins and their
 //! ends, what admins do, and what happens to accounts and communities (AUD-06).
 
-use agora_domain::{Actor, ActorKind};
+use agora_domain::{Actor, ActorKind, site::settings::names_a_secret};
 use agora_event_store::RecordedEvent;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -174,8 +174,7 @@ fn hide_sealed(value: &mut Value) {
 /// Configuration is not for secrets; where a key's name says that one was put there, its values are
 /// left out (CFG-05).
 fn hide_secrets(fields: &mut Value) {
-    let named = |part: &&str| fields["key"].as_str().is_some_and(|key| key.contains(*part));
-    if ["secret", "password", "token", "credential", "private", "api_key"].iter().any(named) {
+    if fields["key"].as_str().is_some_and(names_a_secret) {
         for field in ["value", "previous"] {
             if fields[field].is_string() {
                 fields[field] = MASKED.into();

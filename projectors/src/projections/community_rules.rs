@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::projection::{ApplyError, Columns, Projection, payload};
+use crate::projection::{ApplyError, Columns, Projection, number, payload};
 
 pub(super) const PROJECTION: Projection = Projection {
     name: "community_rules",
@@ -34,11 +34,15 @@ struct Rule {
 
 async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Result<(), ApplyError> {
     // Each event carries the whole list: the last one counts.
-    let mut lists: HashMap<Uuid, Vec<Rule>> = HashMap::new();
+    let mut lists: HashMap<Uuid, (u64, Vec<Rule>)> = HashMap::new();
     for event in events {
         match payload(event)? {
-            Event::CommunityRulesSet { community_id, rules } => lists.insert(community_id, rules),
-            Event::CommunityRulesCleared { community_id } => lists.insert(community_id, Vec::new()),
+            Event::CommunityRulesSet { community_id, rules } => {
+                lists.insert(community_id, (event.sequence, rules))
+            }
+            Event::CommunityRulesCleared { community_id } => {
+                lists.insert(community_id, (event.sequence, Vec::new()))
+            }
         };
     }
     let communities: Vec<_> = lists.keys().copied().collect();
@@ -46,19 +50,24 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
         .bind(communities)
         .execute(&mut *connection)
         .await?;
-    let rules: Vec<(Uuid, i32, Rule)> = lists
+    let rules: Vec<(Uuid, i64, i32, Rule)> = lists
         .into_iter()
-        .flat_map(|(id, rules)| (1..).zip(rules).map(move |(index, rule)| (id, index, rule)))
+        .flat_map(|(id, (sequence, rules))| {
+            let sequence = number(sequence);
+            (1..).zip(rules).map(move |(index, rule)| (id, sequence, index, rule))
+        })
         .collect();
     sqlx::query(
-        "INSERT INTO community_rules (id, community_id, rule_index, rule_text, created_at)
-         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[])",
+        "INSERT INTO community_rules (id, community_id, rule_index, rule_text, created_at, sequence)
+         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[],
+             $6::bigint[])",
     )
     .bind(rules.iter().map(|(.., rule)| rule.id).collect::<Vec<_>>())
     .bind(rules.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
-    .bind(rules.iter().map(|(_, index, _)| *index).collect::<Vec<_>>())
+    .bind(rules.iter().map(|(_, _, index, _)| *index).collect::<Vec<_>>())
     .bind(rules.iter().map(|(.., rule)| rule.rule_text.as_str()).collect::<Vec<_>>())
     .bind(rules.iter().map(|(.., rule)| rule.created_at).collect::<Vec<_>>())
+    .bind(rules.iter().map(|(_, sequence, ..)| *sequence).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

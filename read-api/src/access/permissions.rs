@@ -75,7 +75,7 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/settings", PUBLIC),
     ("/v1/configuration", SITE),
     ("/v1/configuration/{key}", SITE),
-    ("/v1/configuration/{key}/history", AUDIT_LOG),
+    ("/v1/configuration/{key}/history", SITE),
     ("/v1/me", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),

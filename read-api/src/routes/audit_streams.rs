@@ -2,6 +2,7 @@
 //! history of posts and comments for their authors and for admins (PST-12). Both fold the log anew, past every read table.
 
 use agora_domain::{
+    Actor,
     ids::{CommentId, PostId},
     site::configuration::ConfigurationKey,
 };
@@ -12,7 +13,7 @@ use agora_event_store::{
 use agora_service::{clock, problem::Problem};
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -177,15 +178,32 @@ async fn history(
 ) -> Result<Response, ReadError> {
     let me = read.principal()?;
     let administers = me.roles.iter().any(|role| matches!(role, Role::Admin | Role::GlobalAdmin));
-    let (head, stream) = state_as_of(app, read, aggregate_type, aggregate_id).await?;
-    let author = &stream.state["created"]["author"];
-    let is_author =
-        author["kind"] == me.actor.kind.as_str() && author["id"] == me.actor.id.to_string();
+    // From the first event, so that whoever may not read the history does not make it be read.
+    let author = author(app, aggregate_type, aggregate_id).await?;
+    let is_author = author.is_none_or(|author| author == me.actor);
     if !administers && !is_author {
         let detail = format!("Only the {aggregate_type}'s author and admins may read its history.");
         return Err(Problem::forbidden(detail).with_rule(rule).into());
     }
+    let (head, stream) = state_as_of(app, read, aggregate_type, aggregate_id).await?;
     Ok(read.object(head, &stream))
+}
+
+/// Who wrote something, as its first event says.
+async fn author(
+    app: &App,
+    aggregate_type: &str,
+    aggregate_id: &str,
+) -> Result<Option<Actor>, ReadError> {
+    let payload: Option<String> =
+        sqlx::query_scalar("SELECT payload::text FROM log.stream($1, $2) WHERE sequence = 1")
+            .bind(aggregate_type)
+            .bind(aggregate_id)
+            .fetch_optional(&app.reads)
+            .await?;
+    let created: Option<Value> = payload.and_then(|payload| serde_json::from_str(&payload).ok());
+    let fields = created.as_ref().and_then(|event| event.as_object()?.values().next());
+    Ok(fields.and_then(|fields| Actor::deserialize(&fields["author"]).ok()))
 }
 
 async fn state_as_of(

@@ -27,6 +27,8 @@ pub struct CommunityRule {
     #[schema(example = "Be kind.")]
     rule_text: String,
     created_at: Instant,
+    /// The number of the list's events: for `If-Match` of `set-community-rules`.
+    sequence: i64,
 }
 
 /// Lists a community's rules: at most ten, in one part.

@@ -165,7 +165,7 @@ fn audited(event: &Event) -> Value {
 }
 
 fn names_a_secret(key: &str) -> bool {
-    ["secret", "password", "token", "credential", "private", "api_key"]
+    ["secret", "password", "passwd", "token", "credential", "private", "api_key", "apikey"]
         .iter()
         .any(|part| key.contains(part))
 }

@@ -27,7 +27,7 @@ fn rules(tables: &mut Tables, event: &Event) {
         let id = rule["id"].as_str().unwrap_or_default();
         let row = json!({
             "id": id, "community_id": community, "rule_index": index,
-            "rule_text": rule["rule_text"],
+            "rule_text": rule["rule_text"], "sequence": event.sequence,
             "created_at": rule["created_at"].as_str().and_then(micros),
         });
         all.insert(id.to_owned(), row);

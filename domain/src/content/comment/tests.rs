@@ -48,11 +48,16 @@ fn created() -> CommentCommand {
 }
 
 fn by(actor: Actor, reason: Option<&str>) -> ChangeCommentVisibility {
-    ChangeCommentVisibility { actor, reason: reason.map(personal) }
+    ChangeCommentVisibility { actor, post_open: true, reason: reason.map(personal) }
 }
 
 fn rewrite(editor: Actor, body: &str, reason: Option<&str>) -> CommentCommand {
-    CommentCommand::Edit(EditComment { editor, body: personal(body), reason: reason.map(personal) })
+    CommentCommand::Edit(EditComment {
+        editor,
+        post_open: true,
+        body: personal(body),
+        reason: reason.map(personal),
+    })
 }
 
 #[test]
@@ -113,6 +118,21 @@ fn cmt_08_the_post_must_be_open() {
 }
 
 #[test]
+fn cmt_08_under_a_closed_post_only_admins_edit_and_restore() {
+    let comment = given([created()]);
+    let edit = |editor, reason: Option<&str>| {
+        let reason = reason.map(personal);
+        let body = personal("Other words");
+        comment.decide(CommentCommand::Edit(EditComment { editor, post_open: false, body, reason }))
+    };
+    assert_eq!(edit(AUTHOR, None), Err(CommentError::PostClosed));
+    assert_eq!(edit(ADMIN, Some("rude")).unwrap().len(), 2);
+    let deleted = given([created(), CommentCommand::Delete(by(AUTHOR, None))]);
+    let restore = ChangeCommentVisibility { post_open: false, ..by(AUTHOR, None) };
+    assert_eq!(deleted.decide(CommentCommand::Restore(restore)), Err(CommentError::PostClosed));
+}
+
+#[test]
 fn cmt_10_only_the_author_or_an_admin_with_a_reason_changes_a_comment() {
     let comment = given([created()]);
     let refused = |command| comment.decide(command).unwrap_err();
@@ -139,4 +159,24 @@ fn cmt_10_an_author_cannot_undo_a_moderator() {
     );
     let restored = comment.decide(CommentCommand::Restore(by(ADMIN, Some("a mistake")))).unwrap();
     assert_eq!(restored.len(), 2);
+}
+
+#[test]
+fn cmt_10_mod_01_a_moderator_deletes_what_its_author_deleted_and_no_author_undoes_that() {
+    let deleted = given([created(), CommentCommand::Delete(by(AUTHOR, None))]);
+    let moderated = deleted.decide(CommentCommand::Delete(by(ADMIN, Some("spam")))).unwrap();
+    assert_eq!(moderated.len(), 2);
+    let mut after = deleted;
+    for event in moderated {
+        Aggregate::apply(&mut after, event);
+    }
+    let refused = Err(CommentError::DeletedByModerator);
+    assert_eq!(after.decide(CommentCommand::Restore(by(AUTHOR, None))), refused);
+    // An admin's own, deleted by another admin.
+    let other = Actor::admin(AdminId(Uuid::from_u128(77)));
+    let own = given([
+        CommentCommand::Create(new_comment(ADMIN, None)),
+        CommentCommand::Delete(by(other, Some("spam"))),
+    ]);
+    assert_eq!(own.decide(CommentCommand::Restore(by(ADMIN, None))), refused);
 }

@@ -131,3 +131,21 @@ fn rel_10_what_does_not_exist_is_not_found() {
         Err(PostError::NotFound)
     );
 }
+
+#[test]
+fn pst_09_mod_01_a_moderator_deletes_what_its_author_deleted_and_no_author_undoes_that() {
+    let deleted = given([created(), PostCommand::Delete(by(AUTHOR, None))]);
+    let moderated = deleted.decide(PostCommand::Delete(by(ADMIN, Some("spam")))).unwrap();
+    assert_eq!(moderated.len(), 2);
+    let mut after = deleted;
+    for event in moderated {
+        Aggregate::apply(&mut after, event);
+    }
+    let refused = Err(PostError::DeletedByModerator);
+    assert_eq!(after.decide(PostCommand::Restore(by(AUTHOR, None))), refused);
+    // An admin's own, deleted by another admin.
+    let other = Actor::admin(AdminId(Uuid::from_u128(77)));
+    let own =
+        given([PostCommand::Create(new_post(ADMIN)), PostCommand::Delete(by(other, Some("spam")))]);
+    assert_eq!(own.decide(PostCommand::Restore(by(ADMIN, None))), refused);
+}
