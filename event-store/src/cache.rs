@@ -165,19 +165,15 @@ impl Cache {
 
     /// Forgets all, since the log is another one: positions that were known tell nothing of it.
     pub(crate) fn begin_history(&self, known: Position) {
-        self.lock().history += 1;
-        self.forget(known);
+        // At one go: nobody may see the new history with what was known of the old one.
+        let mut inner = self.lock();
+        inner.history += 1;
+        inner.forget(known);
     }
 
     /// Forgets all: others may have written what is not known.
     pub(crate) fn forget(&self, known: Position) {
-        let mut inner = self.lock();
-        inner.generation += 1;
-        inner.entries.clear();
-        inner.changed.clear();
-        inner.order.clear();
-        inner.known = known;
-        inner.changes_since = known;
+        self.lock().forget(known);
     }
 
     pub fn len(&self) -> usize {
@@ -190,6 +186,15 @@ impl Cache {
 }
 
 impl Inner {
+    fn forget(&mut self, known: Position) {
+        self.generation += 1;
+        self.entries.clear();
+        self.changed.clear();
+        self.order.clear();
+        self.known = known;
+        self.changes_since = known;
+    }
+
     fn check(&self, key: i64, known: Position) -> Checked {
         if known > self.known {
             // Known from a history that has been lost (a restore): it tells nothing of this one.

@@ -114,16 +114,6 @@ BEGIN
     refused_why := '{}';
     refused_detail := '{}';
 
-    IF head < p_known THEN
-        -- What the caller knows is of a history that is lost: nothing that rests on it may pass.
-        SELECT array_agg(DISTINCT u.unit) INTO refused_unit
-        FROM unnest(p_event_unit || p_guard_unit) AS u(unit);
-        refused_unit := coalesce(refused_unit, '{}');
-        refused_why := array_fill('guard'::text, ARRAY[cardinality(refused_unit)]);
-        refused_detail := array_fill(NULL::text, ARRAY[cardinality(refused_unit)]);
-        RETURN;
-    END IF;
-
     IF cardinality(p_resent_unit) > 0 THEN
         SELECT array_agg(w.unit), array_agg('written'::text), array_agg(w.position::text)
         INTO v_unit, v_why, v_detail

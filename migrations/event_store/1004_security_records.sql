@@ -23,18 +23,9 @@ CREATE TABLE log.security_records (
 -- A record is never refused for want of its day's partition.
 CREATE TABLE log.security_records_default PARTITION OF log.security_records DEFAULT;
 
--- A statement's trigger fires for the table that the statement names, so each partition has its own.
-CREATE FUNCTION log.make_immutable(p_table regclass) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('CREATE TRIGGER security_records_immutable
-                    BEFORE UPDATE OR DELETE OR TRUNCATE ON %s
-                    FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', p_table);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER security_records_immutable', p_table);
-END
-$$;
-REVOKE EXECUTE ON FUNCTION log.make_immutable FROM PUBLIC;
-SELECT log.make_immutable('log.security_records'), log.make_immutable('log.security_records_default');
+CREATE TRIGGER security_records_immutable
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON log.security_records
+    FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 -- Makes the partitions of today and the next days.
 CREATE FUNCTION log.prepare_security_records(p_days integer DEFAULT 3) RETURNS void
@@ -60,8 +51,6 @@ BEGIN
                  FOR VALUES FROM (%L) TO (%L)',
                 to_char(v_day, 'YYYYMMDD'),
                 v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
-            PERFORM log.make_immutable(
-                format('log.security_records_%s', to_char(v_day, 'YYYYMMDD'))::regclass);
         END IF;
     END LOOP;
 END

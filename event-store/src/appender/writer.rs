@@ -309,26 +309,27 @@ impl Writer {
         // Only now that everything has been read: half of it must not count as known.
         self.connection = connection;
         let is_same = last.is_none_or(|(_, event_id)| there == Some(event_id));
-        if !is_same {
-            self.cache.begin_history(0);
-        }
-        self.take_up(newest);
+        self.take_up(newest, is_same);
         Ok(is_same)
     }
 
     /// Reads where the log stands.
     async fn begin_anew(&mut self) -> Result<(), sqlx::Error> {
         let newest = Newest::read(&mut self.connection).await?;
-        self.take_up(newest);
+        self.take_up(newest, true);
         Ok(())
     }
 
     /// Forgets what is cached and stands at the log's head.
-    fn take_up(&mut self, newest: Newest) {
+    fn take_up(&mut self, newest: Newest, is_same: bool) {
         self.last = newest.event;
         let head = newest.event.map_or(0, |(position, _)| position);
         self.epoch.send_replace(newest.epoch);
-        self.cache.forget(head);
+        if is_same {
+            self.cache.forget(head);
+        } else {
+            self.cache.begin_history(head);
+        }
         self.recent.clear();
         self.head.send_replace(head);
     }

@@ -18,6 +18,7 @@ mod entry_hash;
 mod immutability;
 mod ledger;
 mod lost_connections;
+mod migrations;
 mod plans;
 mod races;
 mod receipts;
