@@ -148,7 +148,7 @@ impl CastVote {
         decision: &mut Decision<'_>,
     ) -> Result<Done, CommandError> {
         let voter = decision.actor()?;
-        let (author, is_open) = posts::look_at(post_id, decision).await?;
+        let post = posts::look_at(post_id, decision).await?.ok_or_else(|| no_such("post"))?;
         let stream_id = PostVote::stream_id(post_id, voter);
         let vote = decision.presume::<PostVote>(&stream_id).await?;
         let cast = CastPostVote {
@@ -156,7 +156,7 @@ impl CastVote {
             post_id,
             voter,
             vote_state: self.vote_state,
-            post: Target { author, is_deleted: !is_open },
+            post: Target { author: post.author, is_deleted: !post.is_open },
         };
         decision.decide_on_target(&vote, PostVoteCommand::Cast(cast)).await?;
         Ok(Done::of::<PostVote>(stream_id))
@@ -173,10 +173,10 @@ impl CastVote {
         else {
             return Err(no_such("comment"));
         };
-        let (_, post_is_open) = posts::look_at(post_id, decision).await?;
+        let post = posts::look_at(post_id, decision).await?.ok_or_else(|| no_such("post"))?;
         let stream_id = CommentVote::stream_id(comment_id, voter);
         let vote = decision.presume::<CommentVote>(&stream_id).await?;
-        let is_deleted = comment.state.is_deleted() || !post_is_open;
+        let is_deleted = comment.state.is_deleted() || !post.is_open;
         let cast = CastCommentVote {
             new_id: decision.new_id(),
             comment_id,

@@ -2,11 +2,7 @@
 
 use agora_domain::{
     PersonalCategory,
-    community::community::Community,
-    content::{
-        comment::{Comment, CommentCommand, CreateComment as Create},
-        post::Post,
-    },
+    content::comment::{Comment, CommentCommand, CreateComment as Create},
     ids::{CommentId, PostId},
     site::settings,
     values::{CommentBody, CommentDisplayName},
@@ -20,6 +16,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    posts,
     refusal::CommandError,
 };
 
@@ -77,11 +74,8 @@ impl Command for CreateComment {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let author = decision.actor()?;
         decision.fits(&settings::MAX_COMMENT_LENGTH, self.body.as_str(), "CMT-01").await?;
-        let post = decision.load::<Post>(self.post_id.to_string()).await?;
-        let Some(community_id) = post.state.community_id() else {
-            return Err(Problem::not_found("There is no such post.").with_rule("CMT-08").into());
-        };
-        let community = decision.load::<Community>(community_id.to_string()).await?;
+        let unknown = || Problem::not_found("There is no such post.").with_rule("CMT-08");
+        let post = posts::look_at(self.post_id, decision).await?.ok_or_else(unknown)?;
         let parent = match self.parent_comment_id {
             None => None,
             Some(parent_id) => {
@@ -97,7 +91,7 @@ impl Command for CreateComment {
         let create = Create {
             comment_id,
             post_id: self.post_id,
-            community_id,
+            community_id: post.community_id,
             parent,
             author,
             body: decision.personal(author, PersonalCategory::Content, self.body.clone()),
@@ -105,7 +99,7 @@ impl Command for CreateComment {
                 .display_name
                 .clone()
                 .map(|name| decision.personal(author, PersonalCategory::Identity, name)),
-            post_open: !post.state.is_deleted() && community.state.is_open(),
+            post_open: post.is_open,
         };
         let comment = decision.begin::<Comment>(comment_id);
         decision.decide_on_target(&comment, CommentCommand::Create(create)).await?;

@@ -2,7 +2,7 @@
 
 use agora_domain::{
     PersonalCategory,
-    content::comment::{ChangeCommentVisibility, Comment, CommentCommand},
+    content::comment::{Comment, CommentCommand, DeleteComment as Delete},
     ids::CommentId,
     values::ModerationReason,
 };
@@ -57,13 +57,12 @@ impl Command for DeleteComment {
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let content = PersonalCategory::Content;
-        let change = ChangeCommentVisibility {
+        // What is gone with its post may be deleted all the same.
+        let delete = Delete {
             actor,
-            // What is gone with its post may be deleted all the same.
-            post_open: true,
             reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
         };
-        decision.decide_on_target(&comment, CommentCommand::Delete(change)).await?;
+        decision.decide_on_target(&comment, CommentCommand::Delete(delete)).await?;
         Ok(Done::of::<Comment>(self.comment_id))
     }
 

@@ -52,9 +52,7 @@ impl Command for DeletePost {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let actor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
-        let Some(author) = post.state.author() else {
-            return Err(no_such("post"));
-        };
+        let author = post.state.author().ok_or_else(|| no_such("post"))?;
         let content = PersonalCategory::Content;
         let change = ChangePostVisibility {
             actor,

@@ -65,13 +65,13 @@ impl Command for EditComment {
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;
-        let (_, post_open) = posts::look_at(post_id, decision).await?;
+        let post = posts::look_at(post_id, decision).await?.ok_or_else(|| no_such("post"))?;
         decision.fits(&settings::MAX_COMMENT_LENGTH, self.body.as_str(), "CMT-01").await?;
         // Whoever edits: the text and the reason are about the author.
         let content = PersonalCategory::Content;
         let edit = Edit {
             editor,
-            post_open,
+            post_open: post.is_open,
             body: decision.personal(author, content, self.body.clone()),
             reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
         };

@@ -67,9 +67,7 @@ impl Command for EditPost {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let editor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
-        let Some(author) = post.state.author() else {
-            return Err(no_such("post"));
-        };
+        let author = post.state.author().ok_or_else(|| no_such("post"))?;
         if let Some(body) = &self.body {
             decision.fits(&settings::MAX_POST_LENGTH, body.as_str(), "PST-02").await?;
         }

@@ -2,7 +2,7 @@
 
 use agora_domain::{
     PersonalCategory,
-    content::comment::{ChangeCommentVisibility, Comment, CommentCommand},
+    content::comment::{Comment, CommentCommand, RestoreComment as Restore},
     ids::CommentId,
     values::ModerationReason,
 };
@@ -58,14 +58,14 @@ impl Command for RestoreComment {
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;
-        let (_, post_open) = posts::look_at(post_id, decision).await?;
+        let post = posts::look_at(post_id, decision).await?.ok_or_else(|| no_such("post"))?;
         let content = PersonalCategory::Content;
-        let change = ChangeCommentVisibility {
+        let restore = Restore {
             actor,
-            post_open,
+            post_open: post.is_open,
             reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
         };
-        decision.decide_on_target(&comment, CommentCommand::Restore(change)).await?;
+        decision.decide_on_target(&comment, CommentCommand::Restore(restore)).await?;
         Ok(Done::of::<Comment>(self.comment_id))
     }
 

@@ -62,8 +62,8 @@ impl Comment {
 pub enum CommentCommand {
     Create(CreateComment),
     Edit(EditComment),
-    Delete(ChangeCommentVisibility),
-    Restore(ChangeCommentVisibility),
+    Delete(DeleteComment),
+    Restore(RestoreComment),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -98,9 +98,14 @@ pub struct EditComment {
     pub reason: Option<Personal<ModerationReason>>,
 }
 
-/// Deletes or restores.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ChangeCommentVisibility {
+pub struct DeleteComment {
+    pub actor: Actor,
+    pub reason: Option<Personal<ModerationReason>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RestoreComment {
     pub actor: Actor,
     /// Whether the post and its community are there; only admins restore in what is not.
     pub post_open: bool,
@@ -181,6 +186,7 @@ impl From<moderation::Refused> for CommentError {
         match refused {
             moderation::Refused::NotTheAuthor => Self::NotTheAuthor,
             moderation::Refused::ReasonMissing => Self::ReasonMissing,
+            moderation::Refused::DeletedByModerator => Self::DeletedByModerator,
         }
     }
 }
@@ -270,39 +276,24 @@ fn edit(comment: &Comment, command: EditComment) -> Result<Vec<CommentEvent>, Co
     Ok(with_moderation(current, edited, ModerationAction::Edit, command.editor, reason))
 }
 
-fn delete(
-    comment: &Comment,
-    command: ChangeCommentVisibility,
-) -> Result<Vec<CommentEvent>, CommentError> {
+fn delete(comment: &Comment, command: DeleteComment) -> Result<Vec<CommentEvent>, CommentError> {
     let current = comment.created.as_ref().ok_or(CommentError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
-    match current.deleted_by {
-        // A moderator's word stands above the author's, who could take its own back.
-        Some(by) if by != current.author || command.actor == current.author => {
-            return Ok(Vec::new());
-        }
-        _ => {}
+    if !moderation::deletes(current.author, current.deleted_by, command.actor) {
+        return Ok(Vec::new());
     }
     let deleted = CommentEvent::CommentDeleted { deleted_by: command.actor };
     Ok(with_moderation(current, deleted, ModerationAction::Delete, command.actor, reason))
 }
 
-fn restore(
-    comment: &Comment,
-    command: ChangeCommentVisibility,
-) -> Result<Vec<CommentEvent>, CommentError> {
+fn restore(comment: &Comment, command: RestoreComment) -> Result<Vec<CommentEvent>, CommentError> {
     let current = comment.created.as_ref().ok_or(CommentError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
     if !command.post_open && !command.actor.is_admin() {
         return Err(CommentError::PostClosed);
     }
-    match current.deleted_by {
-        None => return Ok(Vec::new()),
-        // Nor does an admin undo another's moderation of what it wrote itself.
-        Some(by) if by != current.author && command.actor == current.author => {
-            return Err(CommentError::DeletedByModerator);
-        }
-        Some(_) => {}
+    if !moderation::restores(current.author, current.deleted_by, command.actor)? {
+        return Ok(Vec::new());
     }
     let restored = CommentEvent::CommentRestored { restored_by: command.actor };
     Ok(with_moderation(current, restored, ModerationAction::Restore, command.actor, reason))

@@ -28,6 +28,7 @@ impl ModerationAction {
 pub(super) enum Refused {
     NotTheAuthor,
     ReasonMissing,
+    DeletedByModerator,
 }
 
 /// The author changes its own without a reason, and no moderation is recorded (MOD-03); an admin
@@ -43,5 +44,24 @@ pub(super) fn reason(
         Err(Refused::NotTheAuthor)
     } else {
         reason.map(Some).ok_or(Refused::ReasonMissing)
+    }
+}
+
+/// Whether a deletion changes anything: a moderator's word stands above the author's, who could take
+/// its own back.
+pub(super) fn deletes(author: Actor, deleted_by: Option<Actor>, actor: Actor) -> bool {
+    deleted_by.is_none_or(|by| by == author && actor != author)
+}
+
+/// Whether a restoration changes anything. No author undoes a moderator, nor does an admin undo
+/// another's moderation of what it wrote itself.
+pub(super) fn restores(
+    author: Actor,
+    deleted_by: Option<Actor>,
+    actor: Actor,
+) -> Result<bool, Refused> {
+    match deleted_by {
+        Some(by) if by != author && actor == author => Err(Refused::DeletedByModerator),
+        other => Ok(other.is_some()),
     }
 }

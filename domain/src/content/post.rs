@@ -158,6 +158,7 @@ impl From<moderation::Refused> for PostError {
         match refused {
             moderation::Refused::NotTheAuthor => Self::NotTheAuthor,
             moderation::Refused::ReasonMissing => Self::ReasonMissing,
+            moderation::Refused::DeletedByModerator => Self::DeletedByModerator,
         }
     }
 }
@@ -241,12 +242,8 @@ fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
 fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
     let current = post.created.as_ref().ok_or(PostError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
-    match current.deleted_by {
-        // A moderator's word stands above the author's, who could take its own back.
-        Some(by) if by != current.author || command.actor == current.author => {
-            return Ok(Vec::new());
-        }
-        _ => {}
+    if !moderation::deletes(current.author, current.deleted_by, command.actor) {
+        return Ok(Vec::new());
     }
     let deleted = PostEvent::PostDeleted { deleted_by: command.actor };
     Ok(with_moderation(current, deleted, ModerationAction::Delete, command.actor, reason))
@@ -255,13 +252,8 @@ fn delete(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, 
 fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>, PostError> {
     let current = post.created.as_ref().ok_or(PostError::NotFound)?;
     let reason = moderation::reason(current.author, command.actor, command.reason)?;
-    match current.deleted_by {
-        None => return Ok(Vec::new()),
-        // Nor does an admin undo another's moderation of what it wrote itself.
-        Some(by) if by != current.author && command.actor == current.author => {
-            return Err(PostError::DeletedByModerator);
-        }
-        Some(_) => {}
+    if !moderation::restores(current.author, current.deleted_by, command.actor)? {
+        return Ok(Vec::new());
     }
     let restored = PostEvent::PostRestored { restored_by: command.actor };
     Ok(with_moderation(current, restored, ModerationAction::Restore, command.actor, reason))

@@ -37,7 +37,8 @@ pub(super) fn gather(waiting: &mut VecDeque<Submission>, cache: &Cache) -> Gathe
     let mut left = VecDeque::new();
     let mut moved = Vec::new();
     let mut bytes = 0;
-    let cached = cache.known();
+    // The writer alone begins a history, and it is here.
+    let (cached, history) = (cache.known(), cache.history());
     let mut known = cached;
     while let Some(mut submission) = waiting.pop_front() {
         let unit_bytes = submission.unit.bytes();
@@ -53,7 +54,7 @@ pub(super) fn gather(waiting: &mut VecDeque<Submission>, cache: &Cache) -> Gathe
             left.push_back(submission);
             continue;
         }
-        match check_guards(&mut submission.unit, cache, known) {
+        match check_guards(&mut submission.unit, cache, history, known) {
             Some(holds_to) => known = holds_to,
             None => {
                 moved.push(submission);
@@ -85,8 +86,8 @@ fn is_checked(unit: &Unit, cache: &Cache) -> bool {
 
 /// Notes for each guard up to where it holds. The lowest of these, at most `known`; `None` where one
 /// has moved, or where they were taken from a history that is lost: its positions mean other events.
-fn check_guards(unit: &mut Unit, cache: &Cache, known: Position) -> Option<Position> {
-    if unit.history.is_some_and(|history| history != cache.history()) {
+fn check_guards(unit: &mut Unit, cache: &Cache, history: u64, known: Position) -> Option<Position> {
+    if unit.history.is_some_and(|theirs| theirs != history) {
         return None;
     }
     let mut lowest = known;

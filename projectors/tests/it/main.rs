@@ -16,5 +16,6 @@ mod poison;
 mod readers;
 mod rebuild;
 mod rows;
+mod rows_of_content;
 mod runners;
 mod story;

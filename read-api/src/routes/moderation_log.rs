@@ -144,7 +144,8 @@ pub async fn of_community(
 pub async fn notices(State(app): State<Shared>, read: Read<Page>) -> Result<Response, ReadError> {
     let me = read.principal()?.actor;
     let author = if me.kind == ActorKind::Admin { "adminuser" } else { "memberuser" };
-    list(&app, &read, &format!("notices/{me}"), &format!("author_{author}_id = $3"), me.id).await
+    let mine = Some((format!("author_{author}_id"), me.id));
+    list(&app, &read, &format!("notices/{me}"), mine).await
 }
 
 /// Lists everything that admins changed of what others wrote, the newest first.
@@ -152,35 +153,36 @@ pub async fn notices(State(app): State<Shared>, read: Read<Page>) -> Result<Resp
     responses((status = 200, description = "A part of the list", body = List<Entry>)))]
 pub async fn all(State(app): State<Shared>, read: Read<Page>) -> Result<Response, ReadError> {
     read.record_audit_read(&app, "/v1/moderation-log").await;
-    list(&app, &read, "moderation", "$3::uuid IS NOT NULL", Uuid::nil()).await
+    list(&app, &read, "moderation", None).await
 }
 
 async fn list(
     app: &Shared,
     read: &Read<Page>,
     list: &str,
-    condition: &str,
-    id: Uuid,
+    author: Option<(String, Uuid)>,
 ) -> Result<Response, ReadError> {
     let before: i64 = read.query.place(app, list, i64::MAX)?;
+    let of_author =
+        author.as_ref().map_or(String::new(), |(column, _)| format!("AND {column} = $3"));
     let statement = format!(
         "SELECT p.*, m.*
          FROM (SELECT coalesce(read.served_position('moderation_log'), 0)) p
          LEFT JOIN LATERAL (
              SELECT id, community_platform_post_id, comment_id, community_id,
                     performed_adminuser_id, action_type, action_reason, created_at, position
-             FROM read.moderation_log WHERE position < $1 AND {condition}
+             FROM read.moderation_log WHERE position < $1 {of_author}
              ORDER BY position DESC LIMIT $2
          ) m ON true
          ORDER BY m.position DESC"
     );
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
-        let rows = sqlx::query(&statement)
-            .bind(before)
-            .bind(read.query.rows())
-            .bind(id)
-            .fetch_all(&app.reads)
-            .await?;
+        let query = sqlx::query(&statement).bind(before).bind(read.query.rows());
+        let query = match &author {
+            Some((_, id)) => query.bind(id),
+            None => query,
+        };
+        let rows = query.fetch_all(&app.reads).await?;
         with_position::<EntryRow>(&rows)
     })
     .await?;

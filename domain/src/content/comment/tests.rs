@@ -47,8 +47,16 @@ fn created() -> CommentCommand {
     CommentCommand::Create(new_comment(AUTHOR, None))
 }
 
-fn by(actor: Actor, reason: Option<&str>) -> ChangeCommentVisibility {
-    ChangeCommentVisibility { actor, post_open: true, reason: reason.map(personal) }
+fn delete(actor: Actor, reason: Option<&str>) -> CommentCommand {
+    CommentCommand::Delete(DeleteComment { actor, reason: reason.map(personal) })
+}
+
+fn restoring(actor: Actor, reason: Option<&str>) -> RestoreComment {
+    RestoreComment { actor, post_open: true, reason: reason.map(personal) }
+}
+
+fn restore(actor: Actor, reason: Option<&str>) -> CommentCommand {
+    CommentCommand::Restore(restoring(actor, reason))
 }
 
 fn rewrite(editor: Actor, body: &str, reason: Option<&str>) -> CommentCommand {
@@ -92,20 +100,20 @@ fn cmt_05_the_author_is_a_member_or_an_admin() {
 
 #[test]
 fn cmt_06_cmt_07_deletion_is_soft_and_a_deleted_comment_is_not_answered() {
-    let mut comment = given([created(), CommentCommand::Delete(by(AUTHOR, None))]);
+    let mut comment = given([created(), delete(AUTHOR, None)]);
     assert!(comment.is_deleted() && comment.exists());
-    assert_eq!(comment.decide(CommentCommand::Delete(by(AUTHOR, None))), Ok(vec![]));
+    assert_eq!(comment.decide(delete(AUTHOR, None)), Ok(vec![]));
     assert_eq!(comment.decide(rewrite(AUTHOR, "Other words", None)), Err(CommentError::Deleted));
     let reply = new_comment(OTHER, comment.as_parent(id(10)));
     assert_eq!(
         Comment::default().decide(CommentCommand::Create(reply)),
         Err(CommentError::ParentDeleted)
     );
-    for event in comment.decide(CommentCommand::Restore(by(AUTHOR, None))).unwrap() {
+    for event in comment.decide(restore(AUTHOR, None)).unwrap() {
         Aggregate::apply(&mut comment, event);
     }
     assert!(!comment.is_deleted());
-    assert_eq!(comment.decide(CommentCommand::Restore(by(AUTHOR, None))), Ok(vec![]));
+    assert_eq!(comment.decide(restore(AUTHOR, None)), Ok(vec![]));
 }
 
 #[test]
@@ -127,9 +135,9 @@ fn cmt_08_under_a_closed_post_only_admins_edit_and_restore() {
     };
     assert_eq!(edit(AUTHOR, None), Err(CommentError::PostClosed));
     assert_eq!(edit(ADMIN, Some("rude")).unwrap().len(), 2);
-    let deleted = given([created(), CommentCommand::Delete(by(AUTHOR, None))]);
-    let restore = ChangeCommentVisibility { post_open: false, ..by(AUTHOR, None) };
-    assert_eq!(deleted.decide(CommentCommand::Restore(restore)), Err(CommentError::PostClosed));
+    let deleted = given([created(), delete(AUTHOR, None)]);
+    let late = RestoreComment { post_open: false, ..restoring(AUTHOR, None) };
+    assert_eq!(deleted.decide(CommentCommand::Restore(late)), Err(CommentError::PostClosed));
 }
 
 #[test]
@@ -137,8 +145,8 @@ fn cmt_10_only_the_author_or_an_admin_with_a_reason_changes_a_comment() {
     let comment = given([created()]);
     let refused = |command| comment.decide(command).unwrap_err();
     assert_eq!(refused(rewrite(OTHER, "Other words", None)), CommentError::NotTheAuthor);
-    assert_eq!(refused(CommentCommand::Delete(by(OTHER, None))), CommentError::NotTheAuthor);
-    assert_eq!(refused(CommentCommand::Delete(by(ADMIN, None))), CommentError::ReasonMissing);
+    assert_eq!(refused(delete(OTHER, None)), CommentError::NotTheAuthor);
+    assert_eq!(refused(delete(ADMIN, None)), CommentError::ReasonMissing);
     assert_eq!(comment.decide(rewrite(AUTHOR, "Other words", None)).unwrap().len(), 1);
     let moderated = comment.decide(rewrite(ADMIN, "Other words", Some("rude"))).unwrap();
     assert!(matches!(
@@ -152,31 +160,26 @@ fn cmt_10_only_the_author_or_an_admin_with_a_reason_changes_a_comment() {
 
 #[test]
 fn cmt_10_an_author_cannot_undo_a_moderator() {
-    let comment = given([created(), CommentCommand::Delete(by(ADMIN, Some("spam")))]);
-    assert_eq!(
-        comment.decide(CommentCommand::Restore(by(AUTHOR, None))),
-        Err(CommentError::DeletedByModerator)
-    );
-    let restored = comment.decide(CommentCommand::Restore(by(ADMIN, Some("a mistake")))).unwrap();
+    let comment = given([created(), delete(ADMIN, Some("spam"))]);
+    assert_eq!(comment.decide(restore(AUTHOR, None)), Err(CommentError::DeletedByModerator));
+    let restored = comment.decide(restore(ADMIN, Some("a mistake"))).unwrap();
     assert_eq!(restored.len(), 2);
 }
 
 #[test]
 fn cmt_10_mod_01_a_moderator_deletes_what_its_author_deleted_and_no_author_undoes_that() {
-    let deleted = given([created(), CommentCommand::Delete(by(AUTHOR, None))]);
-    let moderated = deleted.decide(CommentCommand::Delete(by(ADMIN, Some("spam")))).unwrap();
+    let deleted = given([created(), delete(AUTHOR, None)]);
+    let moderated = deleted.decide(delete(ADMIN, Some("spam"))).unwrap();
     assert_eq!(moderated.len(), 2);
     let mut after = deleted;
     for event in moderated {
         Aggregate::apply(&mut after, event);
     }
     let refused = Err(CommentError::DeletedByModerator);
-    assert_eq!(after.decide(CommentCommand::Restore(by(AUTHOR, None))), refused);
+    assert_eq!(after.decide(restore(AUTHOR, None)), refused);
     // An admin's own, deleted by another admin.
     let other = Actor::admin(AdminId(Uuid::from_u128(77)));
-    let own = given([
-        CommentCommand::Create(new_comment(ADMIN, None)),
-        CommentCommand::Delete(by(other, Some("spam"))),
-    ]);
-    assert_eq!(own.decide(CommentCommand::Restore(by(ADMIN, None))), refused);
+    let own =
+        given([CommentCommand::Create(new_comment(ADMIN, None)), delete(other, Some("spam"))]);
+    assert_eq!(own.decide(restore(ADMIN, None)), refused);
 }
