@@ -25,6 +25,7 @@ use crate::{
         member::{Member, MemberEvent},
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         session::{Session, SessionEvent},
+        session_era::{SessionEra, SessionEraEvent},
     },
     site::configuration::{Configuration, ConfigurationEvent},
 };
@@ -41,6 +42,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Admin::TYPE, events: AdminEvent::TYPES },
     AggregateTypes { aggregate_type: AdminRoster::TYPE, events: AdminRosterEvent::TYPES },
     AggregateTypes { aggregate_type: Session::TYPE, events: SessionEvent::TYPES },
+    AggregateTypes { aggregate_type: SessionEra::TYPE, events: SessionEraEvent::TYPES },
     AggregateTypes {
         aggregate_type: PrincipalSessions::TYPE,
         events: PrincipalSessionsEvent::TYPES,

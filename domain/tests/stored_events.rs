@@ -17,7 +17,7 @@ use agora_domain::{
     content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session,
+        principal_sessions::PrincipalSessions, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
     site::configuration::Configuration,
@@ -33,6 +33,7 @@ macro_rules! each_aggregate {
             $check::<Admin>(),
             $check::<AdminRoster>(),
             $check::<Session>(),
+            $check::<SessionEra>(),
             $check::<PrincipalSessions>(),
             $check::<Category>(),
             $check::<CategoryOrder>(),

@@ -7,4 +7,5 @@ pub mod member;
 pub mod password;
 pub mod principal_sessions;
 pub mod session;
+pub mod session_era;
 pub mod values;

@@ -222,6 +222,7 @@ impl Command for SeedSession {
             expires_at,
             device_info: None,
             ip_address: None,
+            era: 0,
             principal_may_log_in: true,
         };
         let session = decision.begin::<Session>(session_id);
