@@ -66,9 +66,10 @@ ensure_schemathesis() {
         # Debian keeps what `venv` needs in a package apart.
         python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv >&2
         rm -rf -- "$folder"
-        python3 -m venv "$folder" &&
-            "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2 ||
+        if ! python3 -m venv "$folder" ||
+            ! "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2; then
             fail "schemathesis $version cannot be installed from PyPI"
+        fi
     fi
     echo "$folder/bin/schemathesis"
 }
