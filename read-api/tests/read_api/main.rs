@@ -20,5 +20,6 @@ mod freshness;
 mod moderation;
 mod openapi;
 mod own;
+mod plans;
 mod process;
 mod public;
