@@ -5,4 +5,5 @@ pub mod comment_vote;
 pub mod moderation;
 pub mod post;
 pub mod post_vote;
+pub mod ranking;
 pub mod vote;

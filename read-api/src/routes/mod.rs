@@ -5,11 +5,13 @@ pub mod audit_events;
 pub mod audit_log;
 pub mod audit_streams;
 pub mod categories;
+pub mod comment_lists;
 pub mod comments;
 pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
+pub mod feeds;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
@@ -33,10 +35,10 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(posts::score))
         .routes(routes!(audit_streams::post_history))
         .routes(routes!(audit_streams::comment_history))
-        .routes(routes!(comments::threads))
-        .routes(routes!(comments::all))
+        .routes(routes!(comment_lists::threads))
+        .routes(routes!(comment_lists::all))
         .routes(routes!(comments::show))
-        .routes(routes!(comments::replies))
+        .routes(routes!(comment_lists::replies))
         .routes(routes!(configuration::public))
         .routes(routes!(configuration::list))
         .routes(routes!(configuration::show))

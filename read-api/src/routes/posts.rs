@@ -14,8 +14,9 @@ use crate::{
     app::Shared,
     error::ReadError,
     freshness::fresh,
+    ranked::walk::Standing,
     request::Read,
-    rows::{Instant, Sealed, with_position},
+    rows::{Instant, PlaceInTime, Sealed, with_position},
 };
 
 /// A post (E14) with its score (E15).
@@ -54,18 +55,18 @@ pub struct Post {
 /// As it stands in the read tables, personal fields sealed.
 #[derive(FromRow)]
 pub(super) struct PostRow {
-    pub(super) id: Uuid,
+    id: Uuid,
     community_platform_community_id: Uuid,
     community_name: String,
-    pub(super) author_memberuser_id: Option<Uuid>,
-    pub(super) author_adminuser_id: Option<Uuid>,
+    author_memberuser_id: Option<Uuid>,
+    author_adminuser_id: Option<Uuid>,
     title: String,
     body: String,
     author_display_name: Option<String>,
-    pub(super) created_at: Instant,
+    created_at: Instant,
     updated_at: Instant,
-    pub(super) deleted_at: Option<Instant>,
-    pub(super) score: i64,
+    deleted_at: Option<Instant>,
+    score: i64,
     upvotes: i64,
     downvotes: i64,
     comment_count: i64,
@@ -73,6 +74,11 @@ pub(super) struct PostRow {
 }
 
 impl PostRow {
+    pub(super) fn standing(&self) -> Standing {
+        let at = PlaceInTime(self.created_at.0, self.id);
+        Standing { upvotes: self.upvotes, downvotes: self.downvotes, at }
+    }
+
     fn is_visible_to(&self, caller: &Caller) -> bool {
         let author = self.author_memberuser_id.or(self.author_adminuser_id);
         self.deleted_at.is_none() || caller.actor().map(|actor| actor.id) == author

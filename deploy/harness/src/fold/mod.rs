@@ -6,6 +6,7 @@
 mod comments;
 mod identity;
 mod places;
+mod ranks;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -43,11 +44,12 @@ impl Event {
 /// The rows of every read table by their primary key.
 pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 
-/// Every read table with the columns of its primary key.
+/// Every read table with what tells its rows apart.
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
     ("categories", "id"),
+    ("comment_ranks", "(comment_id || ':' || ranking)"),
     ("comment_scores", "comment_id"),
     ("comment_votes", "id"),
     ("comments", "id"),
@@ -58,6 +60,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("memberships", "id"),
     ("moderation_log", "position"),
     ("post_comment_counts", "post_id"),
+    ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
     ("post_votes", "id"),
     ("posts", "id"),
@@ -146,6 +149,7 @@ pub fn fold(events: &[Event]) -> Tables {
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);
+    ranks::apply(&mut tables);
     tables
 }
 
