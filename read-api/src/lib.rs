@@ -19,6 +19,7 @@ pub mod openapi;
 pub mod paging;
 pub mod params;
 mod ranked;
+pub mod removal;
 pub mod replay;
 pub mod reply;
 pub mod request;

@@ -3,6 +3,7 @@
 pub mod comment;
 pub mod comment_vote;
 pub mod moderation;
+pub mod moderation_appeal;
 pub mod post;
 pub mod post_vote;
 pub mod ranking;

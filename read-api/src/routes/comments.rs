@@ -14,6 +14,7 @@ use crate::{
     error::ReadError,
     freshness::fresh,
     ranked::walk::Standing,
+    removal::{Removal, RemovalRow, last_act},
     request::Read,
     rows::{Instant, PlaceInTime, Sealed, with_position},
 };
@@ -54,6 +55,9 @@ pub struct Comment {
     erased: bool,
     /// The number of its events: for `If-Match` of commands.
     sequence: i64,
+    /// Why a moderator removed it; only its author is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removal: Option<Removal>,
 }
 
 /// As it stands in the read tables, personal fields sealed.
@@ -130,6 +134,7 @@ pub(super) async fn open(
             downvotes: row.downvotes,
             reply_count: row.reply_count,
             sequence: row.sequence,
+            removal: None,
         }
     });
     Ok(comments.collect())
@@ -153,6 +158,15 @@ pub(super) const OPEN: &str = "o.deleted_at IS NULL AND EXISTS (
 
 pub(super) const NOT_FOUND: &str = "There is no comment of this id, or its post is deleted.";
 
+/// A comment with what removed it.
+#[derive(FromRow)]
+struct Shown {
+    #[sqlx(flatten)]
+    comment: CommentRow,
+    #[sqlx(flatten)]
+    removal: RemovalRow,
+}
+
 /// Shows a comment.
 #[utoipa::path(get, path = "/v1/comments/{id}", tag = "Comments",
     params(("id" = Uuid, Path, description = "The comment's id")),
@@ -160,24 +174,33 @@ pub(super) const NOT_FOUND: &str = "There is no comment of this id, or its post 
               (status = 304), (status = 404)))]
 pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, ReadError> {
     let id: CommentId = read.path.parse("id")?;
+    let last_act = last_act("comment_id", "c.id");
     let statement = format!(
-        "SELECT p.*, x.*
-         FROM {POSITION}
+        "SELECT least(p.position, coalesce(read.served_position('moderation_log'), 0)), x.*
+         FROM {POSITION} (position)
          LEFT JOIN LATERAL (
-             SELECT {COLUMNS}
+             SELECT {COLUMNS}, m.*
              FROM read.comments c
              JOIN read.posts o ON o.id = c.post_id AND {OPEN}
              LEFT JOIN read.comment_scores s ON s.comment_id = c.id
+             LEFT JOIN LATERAL ({last_act}) m ON c.deleted_at IS NOT NULL
              WHERE c.id = $1
          ) x ON true"
     );
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(&statement).bind(id.0).fetch_all(&app.reads).await?;
-        with_position::<CommentRow>(&rows)
+        with_position::<Shown>(&rows)
     })
     .await?;
-    match open(&app.opener, &read.caller, rows).await?.first() {
-        Some(comment) => Ok(read.object(position, comment)),
-        None => Err(ReadError::not_found(position, NOT_FOUND)),
-    }
+    let Some(Shown { comment, removal }) = rows.into_iter().next() else {
+        return Err(ReadError::not_found(position, NOT_FOUND));
+    };
+    let removal = if comment.is_hidden_from(&read.caller) {
+        None
+    } else {
+        removal.open(&app.opener, "comment", id.0).await?
+    };
+    let comment = open(&app.opener, &read.caller, vec![comment]).await?.pop();
+    let comment = comment.map(|comment| Comment { removal, ..comment });
+    Ok(read.object(position, &comment))
 }

@@ -1,6 +1,7 @@
 //! The routes: a line each. A route's handler holds its query; who may read it stands in
 //! [`crate::access::PERMISSIONS`].
 
+pub mod appeals;
 pub mod audit_events;
 pub mod audit_log;
 pub mod audit_streams;
@@ -52,6 +53,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::of_community))
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
+        .routes(routes!(appeals::list))
         .routes(routes!(my_votes::on_comments))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))

@@ -53,6 +53,7 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "cursor" => &["x", "", "AAAA", "%00", "eyJhIjoxfQ", "%F0%9F%92%A9"],
         "sort" => &["hottest", "", "NEW", "%00"],
         "window" => &["hour", "", "DAY", "%00"],
+        "open" => &["yes", "", "1", "TRUE", "%00"],
         "category_id" => &["x", "", "00000000000070008000000000000000", "%00"],
         "as_of" => &["yesterday", "", "-1", "2026-13-01T00:00:00Z", "99999999999999999999", "%00"],
         "from" | "to" => &["yesterday", "", "1", "2026-02-30T00:00:00Z", "%00"],

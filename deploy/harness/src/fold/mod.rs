@@ -58,6 +58,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("configurations", "key"),
     ("members", "id"),
     ("memberships", "id"),
+    ("moderation_appeals", "id"),
     ("moderation_log", "position"),
     ("post_comment_counts", "post_id"),
     ("post_ranks", "(post_id || ':' || ranking)"),
@@ -146,6 +147,7 @@ pub fn fold(events: &[Event]) -> Tables {
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         moderation(&mut tables, event);
+        appeals(&mut tables, event);
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);
@@ -155,20 +157,60 @@ pub fn fold(events: &[Event]) -> Tables {
 
 fn moderation(tables: &mut Tables, event: &Event) {
     let (fields, id) = (&event.fields, json!(event.aggregate_id));
-    let (post, comment) = match event.event_type.as_str() {
-        "PostModerated" => (id, Value::Null),
-        "CommentModerated" => (Value::Null, id),
+    let in_community = fields.get("community_id").cloned().unwrap_or_default();
+    let (post, comment, community) = match event.event_type.as_str() {
+        "PostModerated" => (id, Value::Null, in_community),
+        "CommentModerated" => (Value::Null, id, in_community),
+        "CommunityModerated" => (Value::Null, Value::Null, id),
         _ => return,
+    };
+    let member = match fields.get("owner") {
+        Some(owner) => owner.clone(),
+        None => id_of(&fields["author"], "member"),
     };
     let entry = json!({
         "id": event.event_id, "community_platform_post_id": post, "comment_id": comment,
-        "community_id": fields.get("community_id"),
-        "author_memberuser_id": id_of(&fields["author"], "member"),
+        "community_id": community, "author_memberuser_id": member,
         "author_adminuser_id": id_of(&fields["author"], "admin"),
         "performed_adminuser_id": fields["moderator"]["id"], "action_type": fields["action"],
         "action_reason": fields["reason"], "created_at": event.at(), "position": event.position,
     });
     put(tables, "moderation_log", &event.position.to_string(), entry);
+}
+
+fn appeals(tables: &mut Tables, event: &Event) {
+    let (fields, id) = (&event.fields, &event.aggregate_id);
+    match event.event_type.as_str() {
+        "ModerationAppealLodged" => {
+            let against = &fields["against"];
+            let of_kind = |kind: &str| match &against["kind"] {
+                told if told == kind => against["thing_id"].clone(),
+                _ => Value::Null,
+            };
+            let appeal = json!({
+                "id": id, "community_platform_post_id": of_kind("post"),
+                "comment_id": of_kind("comment"), "community_id": against.get("community_id"),
+                "action_type": against["action"],
+                "performed_adminuser_id": against["moderator"]["id"],
+                "appellant_memberuser_id": id_of(&fields["appellant"], "member"),
+                "appellant_adminuser_id": id_of(&fields["appellant"], "admin"),
+                "appeal_text": fields["text"], "created_at": event.at(),
+                "position": event.position, "outcome": null, "decided_adminuser_id": null,
+                "decision_reason": null, "decided_at": null, "sequence": event.sequence,
+            });
+            put(tables, "moderation_appeals", id, appeal);
+        }
+        "ModerationAppealDecided" => {
+            let decided = [
+                ("outcome", fields["outcome"].clone()),
+                ("decided_adminuser_id", fields["decided_by"]["id"].clone()),
+                ("decision_reason", fields["reason"].clone()),
+                ("decided_at", event.at()),
+            ];
+            set(tables, "moderation_appeals", event, &decided);
+        }
+        _ => {}
+    }
 }
 
 fn configuration(tables: &mut Tables, event: &Event) {
