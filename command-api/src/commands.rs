@@ -4,6 +4,7 @@ use axum::routing::MethodRouter;
 
 use crate::{App, Command, http, openapi};
 
+pub mod appeal_moderation;
 pub mod cast_vote;
 pub mod change_display_name;
 pub mod change_password;
@@ -12,6 +13,7 @@ pub mod create_category;
 pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
+pub mod decide_appeal;
 pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_post;
@@ -59,6 +61,7 @@ fn command<C: Command>() -> Registered {
 /// The registry.
 pub fn all() -> Vec<Registered> {
     vec![
+        command::<appeal_moderation::AppealModeration>(),
         command::<cast_vote::CastVote>(),
         command::<change_display_name::ChangeDisplayName>(),
         command::<change_password::ChangePassword>(),
@@ -67,6 +70,7 @@ pub fn all() -> Vec<Registered> {
         command::<create_comment::CreateComment>(),
         command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
+        command::<decide_appeal::DecideAppeal>(),
         command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
         command::<delete_post::DeletePost>(),

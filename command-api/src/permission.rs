@@ -99,6 +99,8 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("delete-comment", MEMBERS_AND_ADMINS),
     ("restore-comment", MEMBERS_AND_ADMINS),
     ("cast-vote", MEMBERS_AND_ADMINS),
+    ("appeal-moderation", MEMBERS_AND_ADMINS),
+    ("decide-appeal", ADMINS),
 ];
 
 /// Nobody changes its own status or scopes (ADM-05, ADM-06): whoever takes an admin's rights away

@@ -72,4 +72,6 @@ ids! {
     CommentId;
     /// One voter's vote on one comment (E18).
     CommentVoteId;
+    /// An act of moderation (E16): the id of its event, and of the appeal against it.
+    ModerationId;
 }

@@ -15,6 +15,7 @@ use crate::{
     content::{
         comment::{Comment, CommentEvent},
         comment_vote::{CommentVote, CommentVoteEvent},
+        moderation_appeal::{ModerationAppeal, ModerationAppealEvent},
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
     },
@@ -60,5 +61,6 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PostVote::TYPE, events: PostVoteEvent::TYPES },
     AggregateTypes { aggregate_type: Comment::TYPE, events: CommentEvent::TYPES },
     AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
+    AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
 ];

@@ -14,7 +14,10 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
-    content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
+    content::{
+        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
+        post::Post, post_vote::PostVote,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         principal_sessions::PrincipalSessions, session::Session, session_era::SessionEra,
@@ -45,6 +48,7 @@ macro_rules! each_aggregate {
             $check::<PostVote>(),
             $check::<Comment>(),
             $check::<CommentVote>(),
+            $check::<ModerationAppeal>(),
             $check::<Configuration>(),
         ]
     };

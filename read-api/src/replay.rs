@@ -7,7 +7,10 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
-    content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
+    content::{
+        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
+        post::Post, post_vote::PostVote,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         principal_sessions::PrincipalSessions, session::Session, session_era::SessionEra,
@@ -42,6 +45,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PostVote::TYPE, begin::<PostVote>),
     (Comment::TYPE, begin::<Comment>),
     (CommentVote::TYPE, begin::<CommentVote>),
+    (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
 ];
 

@@ -8,6 +8,7 @@
 )]
 
 mod admins;
+mod appeals;
 mod bad_bodies;
 mod bad_requests;
 mod categories;

@@ -59,6 +59,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("delete-comment", "ma"),
     ("restore-comment", "ma"),
     ("cast-vote", "ma"),
+    ("appeal-moderation", "ma"),
+    ("decide-appeal", "a"),
 ];
 
 /// What a request was refused with and left behind.

@@ -50,6 +50,12 @@ impl Comment {
         self.created.as_ref().is_some_and(|comment| comment.deleted_by.is_some())
     }
 
+    /// Whether somebody else than its author deleted it.
+    pub fn is_removed(&self) -> bool {
+        let removed = |comment: &Created| comment.deleted_by.is_some_and(|by| by != comment.author);
+        self.created.as_ref().is_some_and(removed)
+    }
+
     /// As what a reply to it answers, if it exists.
     pub fn as_parent(&self, comment_id: CommentId) -> Option<Parent> {
         let comment = self.created.as_ref()?;

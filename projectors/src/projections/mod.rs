@@ -13,6 +13,7 @@ mod community_rules;
 mod configurations;
 mod members;
 mod memberships;
+mod moderation_appeals;
 mod moderation_log;
 mod post_scores;
 mod post_votes;
@@ -33,6 +34,7 @@ pub const ALL: &[&Projection] = &[
     &configurations::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
+    &moderation_appeals::PROJECTION,
     &moderation_log::PROJECTION,
     &post_scores::PROJECTION,
     &post_votes::PROJECTION,

@@ -53,6 +53,51 @@ async fn pvt_04_pvt_05_a_score_is_upvotes_minus_downvotes_after_every_toggle() {
 }
 
 #[tokio::test]
+async fn pst_14_ranks_follow_scores_whatever_comes_in_one_batch() {
+    let community = id(COMMUNITY, 0);
+    let one = |number, state, previous| vote(id(POST, 0), id(MEMBER, number), state, previous);
+    let story = || -> Vec<_> {
+        let mut story = vec![post_created(0, community, id(MEMBER, 0))];
+        story.extend((1..=40).map(|number| one(number, "upvote", "none")));
+        story.push(on_post(0, "PostDeleted"));
+        story.push(on_post(0, "PostRestored"));
+        story.extend((1..=3).map(|number| one(number, "downvote", "upvote")));
+        story.push(post_created(1, community, id(MEMBER, 0)));
+        story.push(on_post(1, "PostDeleted"));
+        story.push(on_post(0, "PostDeleted"));
+        story.push(on_post(0, "PostDeleted"));
+        story.push(one(4, "none", "upvote"));
+        story.push(on_post(0, "PostRestored"));
+        story
+    };
+    let all = "SELECT ranking, level, created_at, post_id, community_id FROM post_ranks
+               ORDER BY post_id, ranking";
+    // 36 up, 3 down: a score of 33, and 4 × 3 ÷ 36 × log2 39 = 1.7 quarters.
+    let expected: Vec<Value> = [(1, 33 / 2 * 2), (2, 32), (3, 1)]
+        .map(|(ranking, level)| {
+            json!({ "ranking": ranking, "level": level, "created_at": time(1),
+                "post_id": id(POST, 0), "community_id": community })
+        })
+        .to_vec();
+    for batch in [1, 2, 5, 1_000] {
+        let mut scene = Scene::new().await;
+        scene.append(story()).await;
+        scene.project_in(batch).await;
+        assert_eq!(scene.rows(all).await, expected, "in batches of {batch}");
+        let score = scene.row("SELECT upvotes, downvotes FROM post_scores WHERE score > 0").await;
+        assert_eq!(score, json!({ "upvotes": 36, "downvotes": 3 }));
+    }
+    // A vote on what is hidden, which no command casts, does not show it.
+    let mut scene = Scene::new().await;
+    scene.append(story()).await;
+    scene.append([on_post(0, "PostDeleted")]).await;
+    scene.project().await;
+    scene.append([one(5, "none", "upvote"), one(6, "none", "upvote")]).await;
+    scene.project().await;
+    assert!(scene.rows(all).await.is_empty());
+}
+
+#[tokio::test]
 async fn msh_02_msh_03_joining_again_is_a_new_row_and_the_count_rises_by_one() {
     let mut scene = Scene::new().await;
     let (community, member) = (id(COMMUNITY, 0), id(MEMBER, 1));

@@ -196,6 +196,8 @@ pub fn on_community(number: usize, kind: &'static str) -> Fact {
     let fields = match kind {
         "CommunityDeleted" => json!({ "deleted_by": by }),
         "CommunityRestored" => json!({ "restored_by": by }),
+        "CommunityModerated" => json!({ "action": "delete", "moderator": by,
+            "reason": sealed("content", "why"), "owner": id(MEMBER, 0) }),
         _ => json!({ "description": "new", "logo_uri": null, "banner_uri": null }),
     };
     fact("community", id(COMMUNITY, number), kind, fields).by(&format!("member:{}", id(MEMBER, 0)))

@@ -86,6 +86,7 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/me/comment-votes", OWN_VOTES),
     ("/v1/audit-log", AUDIT_LOG),
     ("/v1/moderation-log", AUDIT_LOG),
+    ("/v1/appeals", AUDIT_LOG),
     ("/v1/audit/events", AUDIT),
     ("/v1/audit/streams/{type}/{id}", AUDIT),
 ];

@@ -1,15 +1,18 @@
 //! The routes: a line each. A route's handler holds its query; who may read it stands in
 //! [`crate::access::PERMISSIONS`].
 
+pub mod appeals;
 pub mod audit_events;
 pub mod audit_log;
 pub mod audit_streams;
 pub mod categories;
+pub mod comment_lists;
 pub mod comments;
 pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
+pub mod feeds;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
@@ -33,10 +36,10 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(posts::score))
         .routes(routes!(audit_streams::post_history))
         .routes(routes!(audit_streams::comment_history))
-        .routes(routes!(comments::threads))
-        .routes(routes!(comments::all))
+        .routes(routes!(comment_lists::threads))
+        .routes(routes!(comment_lists::all))
         .routes(routes!(comments::show))
-        .routes(routes!(comments::replies))
+        .routes(routes!(comment_lists::replies))
         .routes(routes!(configuration::public))
         .routes(routes!(configuration::list))
         .routes(routes!(configuration::show))
@@ -50,6 +53,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::of_community))
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
+        .routes(routes!(appeals::list))
         .routes(routes!(my_votes::on_comments))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))

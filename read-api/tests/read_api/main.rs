@@ -16,6 +16,7 @@ mod audit;
 mod bad_input;
 mod comments;
 mod configuration;
+mod feeds;
 mod freshness;
 mod moderation;
 mod openapi;

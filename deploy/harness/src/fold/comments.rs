@@ -34,8 +34,8 @@ fn created(tables: &mut Tables, event: &Event) {
     });
     put(tables, "comments", id, comment);
     let score = json!({
-        "comment_id": id, "answers": answers, "score": 0, "upvotes": 0, "downvotes": 0,
-        "updated_at": at,
+        "comment_id": id, "answers": answers, "created_at": at, "score": 0, "upvotes": 0,
+        "downvotes": 0, "updated_at": at,
     });
     put(tables, "comment_scores", id, score);
     add(tables, "comments", &parent, "reply_count", 1);
