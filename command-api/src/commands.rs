@@ -12,6 +12,7 @@ pub mod create_category;
 pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
+pub mod create_service_account;
 pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_post;
@@ -19,11 +20,13 @@ pub mod describe_category;
 pub mod describe_configuration;
 pub mod edit_comment;
 pub mod edit_post;
+pub mod forget_guest;
 pub mod grant_admin_scope;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod record_guest_visit;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
@@ -36,7 +39,9 @@ pub mod retire_admin;
 pub mod retire_category;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
+pub mod revoke_service_account_key;
 pub mod revoke_session;
+pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
 pub mod suspend_admin;
@@ -66,6 +71,7 @@ pub fn all() -> Vec<Registered> {
         command::<create_comment::CreateComment>(),
         command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
+        command::<create_service_account::CreateServiceAccount>(),
         command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
         command::<delete_post::DeletePost>(),
@@ -73,11 +79,13 @@ pub fn all() -> Vec<Registered> {
         command::<describe_configuration::DescribeConfiguration>(),
         command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
+        command::<forget_guest::ForgetGuest>(),
         command::<grant_admin_scope::GrantAdminScope>(),
         command::<join_community::JoinCommunity>(),
         command::<leave_community::LeaveCommunity>(),
         command::<log_in::LogIn>(),
         command::<log_out::LogOut>(),
+        command::<record_guest_visit::RecordGuestVisit>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
@@ -91,6 +99,8 @@ pub fn all() -> Vec<Registered> {
         command::<revoke_admin_scope::RevokeAdminScope>(),
         command::<revoke_all_sessions::RevokeAllSessions>(),
         command::<revoke_session::RevokeSession>(),
+        command::<revoke_service_account_key::RevokeServiceAccountKey>(),
+        command::<rotate_service_account_key::RotateServiceAccountKey>(),
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),
         command::<suspend_admin::SuspendAdmin>(),

@@ -13,6 +13,7 @@ pub mod decision;
 pub mod execute;
 mod expire_session;
 pub mod fields;
+pub mod guests;
 pub mod http;
 pub mod openapi;
 pub mod passwords;
@@ -20,6 +21,7 @@ pub mod permission;
 pub mod posts;
 pub mod refusal;
 pub mod reply;
+pub mod service_accounts;
 pub mod sessions;
 pub mod throttle;
 

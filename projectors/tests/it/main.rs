@@ -16,6 +16,7 @@ mod poison;
 mod readers;
 mod rebuild;
 mod rows;
+mod rows_of_guests;
 mod rows_of_content;
 mod runners;
 mod story;

@@ -10,6 +10,8 @@ pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
+pub mod guest_conversions;
+pub mod guests;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
@@ -17,6 +19,7 @@ pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod posts;
+pub mod service_accounts;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -51,6 +54,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
         .routes(routes!(my_votes::on_comments))
+        .routes(routes!(guests::list))
+        .routes(routes!(service_accounts::list))
+        .routes(routes!(guest_conversions::list))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

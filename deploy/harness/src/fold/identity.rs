@@ -116,6 +116,7 @@ const AUDITED: &[&str] = &[
     "ConfigurationRemoved",
     "ConfigurationSet",
     "CredentialInvalidated",
+    "GuestForgotten",
     "MemberDeleted",
     "MemberDeletionPending",
     "MemberDeletionRejected",
@@ -124,6 +125,9 @@ const AUDITED: &[&str] = &[
     "MemberSuspended",
     "PasswordChanged",
     "PostModerated",
+    "ServiceAccountCreated",
+    "ServiceAccountKeyRevoked",
+    "ServiceAccountKeyRotated",
     "SessionIssued",
     "SessionRevoked",
 ];
