@@ -233,11 +233,7 @@ async fn of_session(
     Ok(Principal { actor, proof, roles, guards: vec![session.guard(), standing] })
 }
 
-async fn of_key(
-    app: &App,
-    admin_id: AdminId,
-    key_id: ApiKeyId,
-) -> Result<Principal, CommandError> {
+async fn of_key(app: &App, admin_id: AdminId, key_id: ApiKeyId) -> Result<Principal, CommandError> {
     let account = app.log.load::<ServiceAccount>(&admin_id.to_string()).await?;
     if account.state.key_id() != Some(key_id) {
         return Err(unknown_key());

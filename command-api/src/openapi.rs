@@ -11,7 +11,9 @@ use utoipa::{
         path::{OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{ObjectBuilder, Type},
-        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 use utoipa_swagger_ui::SwaggerUi;
@@ -146,7 +148,10 @@ fn problems() -> [(&'static str, &'static str); 12] {
         ("413", "The body has more than 1 MiB"),
         ("415", "The body is not application/json"),
         ("422", "A rule is broken: see `rule` and `errors`"),
-        ("429", "Too many failures, or too much from a guest: wait for as long as Retry-After says"),
+        (
+            "429",
+            "Too many failures, or too much from a guest: wait for as long as Retry-After says",
+        ),
         ("503", "The log is away: wait for as long as Retry-After says"),
     ]
 }

@@ -159,17 +159,17 @@ impl Matrix {
                 "The account is suspended or waits for deletion: it can read, export and log out.",
             )
             .with_rule("MEM-05")),
-            Some(_) => Err(Problem::forbidden("Your role may not send this command.")
-                .with_rule(forbidden_rule(command))),
+            Some(role) => Err(Problem::forbidden("Your role may not send this command.")
+                .with_rule(forbidden_rule(command, role))),
         }
     }
 }
 
 /// The rule that keeps a command from other roles, where one says so by itself.
-fn forbidden_rule(command: &str) -> &'static str {
+fn forbidden_rule(command: &str, role: Roles) -> &'static str {
     match command {
         "create-community" => "COM-12",
-        "create-post" => "PST-05",
+        "create-post" if role == Roles::SIGNED_GUEST => "PST-05",
         "create-admin" => "ADM-01",
         "join-community" | "leave-community" => "MSH-01",
         "restore-community" => "COM-08",

@@ -21,8 +21,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, Object, WrongFields},
-    guests,
-    posts,
+    guests, posts,
     refusal::{CommandError, no_such},
 };
 

@@ -57,9 +57,10 @@ pub struct ChangePasswordBody {
 impl Command for ChangePassword {
     const NAME: &'static str = "change-password";
     const SUMMARY: &'static str = "Set another password; all other sessions end";
-    const RULES: &'static [&'static str] =
-        &["CRD-04", "CRD-05", "CRD-06", "CRD-07", "CRD-08", "CRD-12", "SES-11", "ADM-07",
-          "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] = &[
+        "CRD-04", "CRD-05", "CRD-06", "CRD-07", "CRD-08", "CRD-12", "SES-11", "ADM-07", "ESX-03",
+        "ESX-04",
+    ];
     type Body = ChangePasswordBody;
 
     fn parse(body: ChangePasswordBody, wrong: &mut WrongFields) -> Option<Self> {

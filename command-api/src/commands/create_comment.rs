@@ -17,8 +17,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    guests,
-    posts,
+    guests, posts,
     refusal::CommandError,
 };
 
@@ -55,8 +54,8 @@ impl Command for CreateComment {
     const NAME: &'static str = "create-comment";
     const SUMMARY: &'static str = "Comment on a post, or answer a comment on it";
     const RULES: &'static [&'static str] = &[
-        "CMT-01", "CMT-02", "CMT-03", "CMT-04", "CMT-05", "CMT-07", "CMT-08", "CMT-09", "GST-05", "PST-03", "MEM-05",
-        "ESX-04",
+        "CMT-01", "CMT-02", "CMT-03", "CMT-04", "CMT-05", "CMT-07", "CMT-08", "CMT-09", "GST-05",
+        "PST-03", "MEM-05", "ESX-04",
     ];
     type Body = CreateCommentBody;
 

@@ -4,9 +4,7 @@ use agora_domain::{
     Actor, PersonalCategory,
     identity::{
         admin::{Admin, AdminCommand, CreateAdmin},
-        service_account::{
-            CreateServiceAccount as Create, ServiceAccount, ServiceAccountCommand,
-        },
+        service_account::{CreateServiceAccount as Create, ServiceAccount, ServiceAccountCommand},
         values::AdminScope,
     },
     ids::{AdminId, ApiKeyId, CredentialId},

@@ -44,8 +44,8 @@ impl Command for DeleteComment {
     const SUMMARY: &'static str =
         "Delete a comment of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
-        "CMT-06", "CMT-07", "CMT-09", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10", "ESX-03",
-        "ESX-04",
+        "CMT-06", "CMT-07", "CMT-09", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10",
+        "ESX-03", "ESX-04",
     ];
     type Body = DeleteCommentBody;
 

@@ -17,8 +17,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    guests,
-    posts,
+    guests, posts,
     refusal::{CommandError, no_such},
 };
 
@@ -51,8 +50,8 @@ impl Command for EditComment {
     const SUMMARY: &'static str =
         "Change a comment of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
-        "CMT-01", "CMT-07", "CMT-08", "CMT-09", "CMT-10", "PST-03", "MOD-02", "MOD-06", "MOD-07", "MEM-05",
-        "REL-10", "ESX-03", "ESX-04",
+        "CMT-01", "CMT-07", "CMT-08", "CMT-09", "CMT-10", "PST-03", "MOD-02", "MOD-06", "MOD-07",
+        "MEM-05", "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = EditCommentBody;
 

@@ -26,7 +26,8 @@ pub struct LogOutBody {}
 impl Command for LogOut {
     const NAME: &'static str = "log-out";
     const SUMMARY: &'static str = "End the session of the token that is sent";
-    const RULES: &'static [&'static str] = &["SES-04", "SES-13", "SES-14", "ADM-07", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] =
+        &["SES-04", "SES-13", "SES-14", "ADM-07", "ESX-03", "ESX-04"];
     type Body = LogOutBody;
 
     fn parse(_: LogOutBody, _: &mut WrongFields) -> Option<Self> {

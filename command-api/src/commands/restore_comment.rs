@@ -17,8 +17,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    guests,
-    posts,
+    guests, posts,
     refusal::{CommandError, no_such},
 };
 
@@ -46,8 +45,8 @@ impl Command for RestoreComment {
     const SUMMARY: &'static str =
         "Bring a deleted comment back; what an admin deleted, an admin restores";
     const RULES: &'static [&'static str] = &[
-        "CMT-06", "CMT-07", "CMT-08", "CMT-09", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10",
-        "ESX-03", "ESX-04",
+        "CMT-06", "CMT-07", "CMT-08", "CMT-09", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05",
+        "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = RestoreCommentBody;
 

@@ -39,7 +39,8 @@ pub struct RetireAdminBody {
 
 impl Command for RetireAdmin {
     const NAME: &'static str = "retire-admin";
-    const SUMMARY: &'static str = "Retire an admin for good; its sessions end, and a service account's key";
+    const SUMMARY: &'static str =
+        "Retire an admin for good; its sessions end, and a service account's key";
     const RULES: &'static [&'static str] =
         &["ADM-04", "ADM-05", "ADM-07", "SES-11", "REL-10", "ESX-03", "ESX-04"];
     type Body = RetireAdminBody;

@@ -31,17 +31,13 @@ pub(super) async fn caller<C: Command>(
     };
     let mut was_guest = false;
     let principal = match authenticate::bearer(headers)? {
-        Some(token) => {
-            Some(authenticate::principal(app, token, now).await.map_err(refused)?)
-        }
-        None if app.matrix.tells_guests_apart(C::NAME) => {
-            match authenticate::signature(headers)? {
-                Some(signature) => {
-                    Some(authenticate::guest(app, signature, now).await.map_err(refused)?)
-                }
-                None => None,
+        Some(token) => Some(authenticate::principal(app, token, now).await.map_err(refused)?),
+        None if app.matrix.tells_guests_apart(C::NAME) => match authenticate::signature(headers)? {
+            Some(signature) => {
+                Some(authenticate::guest(app, signature, now).await.map_err(refused)?)
             }
-        }
+            None => None,
+        },
         // Here a signature that does not hold keeps nobody from anything.
         None if C::COUNTS_GUESTS => {
             was_guest = match authenticate::signature(headers) {

@@ -43,13 +43,12 @@ async fn cmt_09_guest_comments_are_off_until_the_configuration_allows_them() {
     let mut named = comment(&post_id);
     named["display_name"] = "Kari".into();
     world.send_as_guest(&guest, "create-comment", named).await.refused(422, "CMT-09");
-    let address: String = sqlx::query_scalar(
-        "SELECT metadata->>'ip' FROM log.events WHERE aggregate_id = $1",
-    )
-    .bind(answer.id())
-    .fetch_one(&world.database.pool)
-    .await
-    .unwrap();
+    let address: String =
+        sqlx::query_scalar("SELECT metadata->>'ip' FROM log.events WHERE aggregate_id = $1")
+            .bind(answer.id())
+            .fetch_one(&world.database.pool)
+            .await
+            .unwrap();
     let day = format!("sealed:v1:network:day-{}", Utc::now().date_naive());
     assert!(address.starts_with(&day), "{address}");
     // A post's own rules hold for guests as for others.
@@ -92,11 +91,8 @@ async fn cmt_10_a_guest_changes_its_own_comments_with_the_same_signature_only() 
 
 #[tokio::test]
 async fn cmt_09_guests_are_limited_each_and_by_address() {
-    let settings = Settings {
-        guest_acts_per_guest: 2,
-        guest_acts_per_address: 5,
-        ..Settings::default()
-    };
+    let settings =
+        Settings { guest_acts_per_guest: 2, guest_acts_per_address: 5, ..Settings::default() };
     let world = World::with(settings).await;
     let settled = world.settled().await;
     allow(&world, &settled, "allow_guest_comments").await;

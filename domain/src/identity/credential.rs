@@ -140,7 +140,9 @@ impl Refusal for CredentialError {
         match self {
             Self::AlreadyExists => RefusalKind::Conflict,
             Self::NotFound => RefusalKind::NotFound,
-            Self::NoHolder | Self::HeldByGuest | Self::CurrentPasswordWrong => RefusalKind::Forbidden,
+            Self::NoHolder | Self::HeldByGuest | Self::CurrentPasswordWrong => {
+                RefusalKind::Forbidden
+            }
             Self::Invalidated => RefusalKind::Gone,
         }
     }

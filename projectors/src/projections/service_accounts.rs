@@ -14,11 +14,7 @@ use crate::projection::{ApplyError, Columns, Projection, number, payload, stream
 pub(super) const PROJECTION: Projection = Projection {
     name: "service_accounts",
     version: 1,
-    event_types: &[
-        "ServiceAccountCreated",
-        "ServiceAccountKeyRotated",
-        "ServiceAccountKeyRevoked",
-    ],
+    event_types: &["ServiceAccountCreated", "ServiceAccountKeyRotated", "ServiceAccountKeyRevoked"],
     columns: Columns::Payload,
     tables: &["service_accounts"],
     apply: |events, connection| Box::pin(apply(events, connection)),

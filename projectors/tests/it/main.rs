@@ -16,7 +16,7 @@ mod poison;
 mod readers;
 mod rebuild;
 mod rows;
-mod rows_of_guests;
 mod rows_of_content;
+mod rows_of_guests;
 mod runners;
 mod story;

@@ -72,10 +72,7 @@ async fn adm_07_a_service_accounts_row_says_which_key_lets_it_in() {
     assert_eq!((&row["created_at"], &row["updated_at"]), (&time(1), &time(3)));
     let audited = scene.rows("SELECT event_type FROM audit_log ORDER BY position").await;
     let types: Vec<_> = audited.iter().map(|row| row["event_type"].clone()).collect();
-    let expected = [
-        "service_account_created",
-        "service_account_key_rotated",
-        "service_account_key_revoked",
-    ];
+    let expected =
+        ["service_account_created", "service_account_key_rotated", "service_account_key_revoked"];
     assert_eq!(types, expected);
 }

@@ -2,7 +2,11 @@
 //! on the primary at every request, never of a read table that may lag: the unit that ends one releases
 //! its claim, so the next request is refused.
 
-use agora_domain::{Actor, ActorKind, identity::values::AdminScope, ids::{AdminId, GuestId, SessionId}};
+use agora_domain::{
+    Actor, ActorKind,
+    identity::values::AdminScope,
+    ids::{AdminId, GuestId, SessionId},
+};
 use agora_service::{clock, problem::Problem};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -60,7 +60,6 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
         with_position::<Guest>(&rows)
     })
     .await?;
-    let part =
-        read.query.cut(&app, LIST, rows, |last| PlaceInTime(last.created_at.0, last.id));
+    let part = read.query.cut(&app, LIST, rows, |last| PlaceInTime(last.created_at.0, last.id));
     Ok(read.list(position, &part))
 }

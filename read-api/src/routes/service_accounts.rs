@@ -81,8 +81,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
         with_position::<Row>(&rows)
     })
     .await?;
-    let part =
-        read.query.cut(&app, LIST, rows, |last| PlaceInTime(last.created_at.0, last.id));
+    let part = read.query.cut(&app, LIST, rows, |last| PlaceInTime(last.created_at.0, last.id));
     let mut sealed = Sealed::default();
     let mut names = Vec::with_capacity(part.items.len());
     for row in &part.items {

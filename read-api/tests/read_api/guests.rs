@@ -97,15 +97,15 @@ async fn gst_03_gst_05_admins_list_guests_and_see_no_signature_that_acts() {
     let guests = [world.visitor().await, world.visitor().await, world.visitor().await];
     world.forget(&guests[0]).await;
     let position = world.project().await;
-    let first = world
-        .get_as(&admin, &format!("/v1/guests?limit=2&min_position={position}"))
-        .await;
+    let first = world.get_as(&admin, &format!("/v1/guests?limit=2&min_position={position}")).await;
     assert!(first.position() >= position);
     let first = first.ok();
     let next = format!("/v1/guests?limit=2&cursor={}", first["next"].as_str().unwrap());
     let second = world.get_as(&admin, &next).await.ok();
-    let listed: Vec<Value> =
-        [&first, &second].iter().flat_map(|part| part["items"].as_array().unwrap().clone()).collect();
+    let listed: Vec<Value> = [&first, &second]
+        .iter()
+        .flat_map(|part| part["items"].as_array().unwrap().clone())
+        .collect();
     let ids: Vec<_> = listed.iter().map(|guest| guest["id"].clone()).collect();
     assert_eq!(ids, [2, 1, 0].map(|number: usize| json!(guests[number].id)));
     assert!(listed[2]["deleted_at"].is_string() && listed[1]["deleted_at"].is_null());
@@ -145,11 +145,12 @@ async fn gst_05_a_forgotten_signature_is_refused_at_the_next_request() {
     let problem = world.get_with(&guest, "/v1/categories").await.problem(401);
     assert_eq!(problem["rule"], "GST-05");
     // A refusal's address stands under the day: a guest has no key of its own (GST-01).
-    let addresses: Vec<String> =
-        sqlx::query_scalar("SELECT ip_address FROM log.security_records WHERE ip_address IS NOT NULL")
-            .fetch_all(&world.database.pool)
-            .await
-            .unwrap();
+    let addresses: Vec<String> = sqlx::query_scalar(
+        "SELECT ip_address FROM log.security_records WHERE ip_address IS NOT NULL",
+    )
+    .fetch_all(&world.database.pool)
+    .await
+    .unwrap();
     assert!(!addresses.is_empty());
     assert!(addresses.iter().all(|it| it.starts_with("sealed:v1:network:day-")), "{addresses:?}");
 }

@@ -120,9 +120,7 @@ async fn adm_07_admins_list_service_accounts_without_their_keys() {
     ];
     let position = world.project().await;
     let path = "/v1/service-accounts";
-    let first = world
-        .get_as(&admin, &format!("{path}?limit=1&min_position={position}"))
-        .await;
+    let first = world.get_as(&admin, &format!("{path}?limit=1&min_position={position}")).await;
     assert!(first.position() >= position);
     let first = first.ok();
     assert_eq!(first["items"][0]["id"], json!(programs[1].admin_id));
