@@ -10,7 +10,7 @@ use agora_domain::{
     Actor, ActorKind,
     identity::{
         admin::Admin, guest::Guest, member::Member, service_account::ServiceAccount,
-        session::Session,
+        session::Session, session_era::SessionEra,
     },
     ids::{AdminId, ApiKeyId, GuestId, SessionId},
 };
@@ -50,8 +50,8 @@ pub struct Principal {
     pub actor: Actor,
     pub proof: Proof,
     pub roles: Roles,
-    /// What says so: the session and the member or admin; the service account and its admin; the
-    /// guest.
+    /// What says so: the session, the era of sessions, and the member or admin; the service account
+    /// and its admin; the guest.
     pub guards: Vec<Guard>,
 }
 
@@ -219,7 +219,8 @@ async fn of_session(
 ) -> Result<Principal, CommandError> {
     let session = app.log.load::<Session>(&session_id.to_string()).await?;
     let actor = session.state.principal().ok_or_else(unknown)?;
-    if session.state.is_revoked() {
+    let era = app.log.load::<SessionEra>(SessionEra::STREAM_ID).await?;
+    if session.state.is_revoked() || !era.state.admits(session_id, session.state.era()) {
         return Err(problem("SES-04", "The session was ended: log in again."));
     }
     if !session.state.is_valid_at(now) {
@@ -230,7 +231,7 @@ async fn of_session(
     }
     let (roles, standing) = roles(app, actor).await?;
     let proof = Proof::Session(session_id);
-    Ok(Principal { actor, proof, roles, guards: vec![session.guard(), standing] })
+    Ok(Principal { actor, proof, roles, guards: vec![session.guard(), era.guard(), standing] })
 }
 
 async fn of_key(app: &App, admin_id: AdminId, key_id: ApiKeyId) -> Result<Principal, CommandError> {

@@ -39,6 +39,7 @@ pub mod retire_admin;
 pub mod retire_category;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
+pub mod revoke_everybodys_sessions;
 pub mod revoke_service_account_key;
 pub mod revoke_session;
 pub mod rotate_service_account_key;
@@ -98,6 +99,7 @@ pub fn all() -> Vec<Registered> {
         command::<retire_category::RetireCategory>(),
         command::<revoke_admin_scope::RevokeAdminScope>(),
         command::<revoke_all_sessions::RevokeAllSessions>(),
+        command::<revoke_everybodys_sessions::RevokeEverybodysSessions>(),
         command::<revoke_session::RevokeSession>(),
         command::<revoke_service_account_key::RevokeServiceAccountKey>(),
         command::<rotate_service_account_key::RotateServiceAccountKey>(),

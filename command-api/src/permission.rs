@@ -71,6 +71,7 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("log-out", KNOWN),
     ("revoke-session", KNOWN),
     ("revoke-all-sessions", KNOWN),
+    ("revoke-everybodys-sessions", ADMINS),
     ("change-password", KNOWN),
     ("change-display-name", MEMBERS.and(Roles::ADMIN).and(Roles::AUDITOR).and(Roles::OPS)),
     ("create-admin", ADMINS),

@@ -27,6 +27,7 @@ use crate::{
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         service_account::{ServiceAccount, ServiceAccountEvent},
         session::{Session, SessionEvent},
+        session_era::{SessionEra, SessionEraEvent},
     },
     site::configuration::{Configuration, ConfigurationEvent},
 };
@@ -45,6 +46,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ServiceAccount::TYPE, events: ServiceAccountEvent::TYPES },
     AggregateTypes { aggregate_type: Guest::TYPE, events: GuestEvent::TYPES },
     AggregateTypes { aggregate_type: Session::TYPE, events: SessionEvent::TYPES },
+    AggregateTypes { aggregate_type: SessionEra::TYPE, events: SessionEraEvent::TYPES },
     AggregateTypes {
         aggregate_type: PrincipalSessions::TYPE,
         events: PrincipalSessionsEvent::TYPES,

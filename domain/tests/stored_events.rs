@@ -18,7 +18,7 @@ use agora_domain::{
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
-        session::Session,
+        session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
     site::configuration::Configuration,
@@ -36,6 +36,7 @@ macro_rules! each_aggregate {
             $check::<ServiceAccount>(),
             $check::<Guest>(),
             $check::<Session>(),
+            $check::<SessionEra>(),
             $check::<PrincipalSessions>(),
             $check::<Category>(),
             $check::<CategoryOrder>(),

@@ -9,8 +9,9 @@ use agora_domain::{
     },
     content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
     identity::{
-        admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session,
+        admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
+        member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
+        session::Session, session_era::SessionEra,
     },
     site::configuration::Configuration,
 };
@@ -29,7 +30,10 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Member::TYPE, begin::<Member>),
     (Admin::TYPE, begin::<Admin>),
     (AdminRoster::TYPE, begin::<AdminRoster>),
+    (ServiceAccount::TYPE, begin::<ServiceAccount>),
+    (Guest::TYPE, begin::<Guest>),
     (Session::TYPE, begin::<Session>),
+    (SessionEra::TYPE, begin::<SessionEra>),
     (PrincipalSessions::TYPE, begin::<PrincipalSessions>),
     (Category::TYPE, begin::<Category>),
     (CategoryOrder::TYPE, begin::<CategoryOrder>),

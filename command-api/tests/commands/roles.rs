@@ -26,6 +26,7 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("log-out", "msauo"),
     ("revoke-session", "msauo"),
     ("revoke-all-sessions", "msauo"),
+    ("revoke-everybodys-sessions", "a"),
     ("change-password", "msauo"),
     ("change-display-name", "mauo"),
     ("create-admin", "a"),

@@ -9,4 +9,5 @@ pub mod password;
 pub mod principal_sessions;
 pub mod service_account;
 pub mod session;
+pub mod session_era;
 pub mod values;

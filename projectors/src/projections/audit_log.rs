@@ -23,6 +23,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "AdminScopeGranted",
         "AdminScopeRevoked",
         "AdminSuspended",
+        "AllSessionsRevoked",
         "CategoriesReordered",
         "CategoryCreated",
         "CategoryDescribed",
