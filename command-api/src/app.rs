@@ -38,6 +38,15 @@ pub struct Settings {
     /// Failed logins from one address in a quarter of an hour before it has to wait (CRD-12).
     #[arg(long, env = "AGORA_LOGIN_FAILURES_PER_ADDRESS", default_value_t = 100)]
     pub login_failures_per_address: u32,
+    /// What one guest may write in a quarter of an hour (CMT-09, CVT-06).
+    #[arg(long, env = "AGORA_GUEST_ACTS_PER_GUEST", default_value_t = 30)]
+    pub guest_acts_per_guest: u32,
+    /// What all guests of one address may write in a quarter of an hour (CMT-09, CVT-06).
+    #[arg(long, env = "AGORA_GUEST_ACTS_PER_ADDRESS", default_value_t = 150)]
+    pub guest_acts_per_address: u32,
+    /// Guests that one address may make in a quarter of an hour.
+    #[arg(long, env = "AGORA_NEW_GUESTS_PER_ADDRESS", default_value_t = 300)]
+    pub new_guests_per_address: u32,
 }
 
 impl Default for Settings {
@@ -50,6 +59,9 @@ impl Default for Settings {
             password_characters_min: PASSWORD_CHARACTERS_MIN,
             login_failures_per_account: 10,
             login_failures_per_address: 100,
+            guest_acts_per_guest: 30,
+            guest_acts_per_address: 150,
+            new_guests_per_address: 300,
         }
     }
 }
@@ -70,6 +82,9 @@ pub struct Parts {
     pub activity: Activity,
     pub account_failures: Throttle,
     pub address_failures: Throttle,
+    pub guest_acts: Throttle,
+    pub guest_address_acts: Throttle,
+    pub new_guests: Throttle,
     email_key: Key,
     receipt_key: Key,
 }
@@ -95,6 +110,9 @@ impl App {
                 activity: Activity::start(log.pool().clone(), settings.session_idle_seconds),
                 account_failures: Throttle::new(settings.login_failures_per_account, window),
                 address_failures: Throttle::new(settings.login_failures_per_address, window),
+                guest_acts: Throttle::new(settings.guest_acts_per_guest, window),
+                guest_address_acts: Throttle::new(settings.guest_acts_per_address, window),
+                new_guests: Throttle::new(settings.new_guests_per_address, window),
                 email_key,
                 receipt_key,
                 log,

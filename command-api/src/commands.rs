@@ -14,6 +14,7 @@ pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
 pub mod decide_appeal;
+pub mod create_service_account;
 pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_post;
@@ -21,11 +22,13 @@ pub mod describe_category;
 pub mod describe_configuration;
 pub mod edit_comment;
 pub mod edit_post;
+pub mod forget_guest;
 pub mod grant_admin_scope;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod record_guest_visit;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
@@ -39,7 +42,9 @@ pub mod retire_category;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
 pub mod revoke_everybodys_sessions;
+pub mod revoke_service_account_key;
 pub mod revoke_session;
+pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
 pub mod suspend_admin;
@@ -71,6 +76,7 @@ pub fn all() -> Vec<Registered> {
         command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
         command::<decide_appeal::DecideAppeal>(),
+        command::<create_service_account::CreateServiceAccount>(),
         command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
         command::<delete_post::DeletePost>(),
@@ -78,11 +84,13 @@ pub fn all() -> Vec<Registered> {
         command::<describe_configuration::DescribeConfiguration>(),
         command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
+        command::<forget_guest::ForgetGuest>(),
         command::<grant_admin_scope::GrantAdminScope>(),
         command::<join_community::JoinCommunity>(),
         command::<leave_community::LeaveCommunity>(),
         command::<log_in::LogIn>(),
         command::<log_out::LogOut>(),
+        command::<record_guest_visit::RecordGuestVisit>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
@@ -97,6 +105,8 @@ pub fn all() -> Vec<Registered> {
         command::<revoke_all_sessions::RevokeAllSessions>(),
         command::<revoke_everybodys_sessions::RevokeEverybodysSessions>(),
         command::<revoke_session::RevokeSession>(),
+        command::<revoke_service_account_key::RevokeServiceAccountKey>(),
+        command::<rotate_service_account_key::RotateServiceAccountKey>(),
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),
         command::<suspend_admin::SuspendAdmin>(),

@@ -14,6 +14,7 @@ pub mod decision;
 pub mod execute;
 mod expire_session;
 pub mod fields;
+pub mod guests;
 pub mod http;
 pub mod moderations;
 pub mod openapi;
@@ -22,6 +23,7 @@ pub mod permission;
 pub mod posts;
 pub mod refusal;
 pub mod reply;
+pub mod service_accounts;
 pub mod sessions;
 pub mod throttle;
 

@@ -48,6 +48,10 @@ ids! {
     MemberId;
     /// A platform administrator (E08).
     AdminId;
+    /// Somebody without an account (E06).
+    GuestId;
+    /// A key that a service account gets in with (ADM-07).
+    ApiKeyId;
     /// An e-mail address and a password hash (E09).
     CredentialId;
     /// A login (E04).

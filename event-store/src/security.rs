@@ -8,7 +8,7 @@ mod spill;
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
-use agora_domain::{Actor, ActorKind, PersonalCategory, Subject};
+use agora_domain::{Actor, PersonalCategory, Subject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -167,7 +167,7 @@ impl Writer {
             Some(address) => {
                 let subject = record
                     .actor
-                    .filter(|actor| actor.kind != ActorKind::System)
+                    .filter(|actor| actor.has_account())
                     .map_or_else(|| Subject::day(recorded_at.date_naive()), Actor::subject);
                 self.sealed_address(id, &subject, address).await
             }

@@ -18,6 +18,13 @@ struct Vote {
     last_at: DateTime<Utc>,
 }
 
+/// Who votes on a kind of thing: guests on comments only (PVT-03).
+#[derive(Clone, Copy)]
+pub enum Voters {
+    WithAccounts,
+    AlsoGuests,
+}
+
 /// The votes that a batch changes, one row each however often they are toggled (PVT-02, CVT-02).
 #[derive(Default)]
 pub struct Votes(HashMap<Uuid, Vote>);
@@ -37,26 +44,33 @@ impl Votes {
         vote.last_at = at;
     }
 
-    /// Runs a statement that takes arrays of ids, targets, members, admins, states, and first and
-    /// last times, in the order of the ids: then index pages are touched once.
+    /// Runs a statement that takes arrays of ids, targets, members, admins, states, first and last
+    /// times, and, on comments, of guests, in the order of the ids: then index pages are touched once.
     pub async fn write(
         self,
+        voters: Voters,
         statement: &str,
         connection: &mut PgConnection,
     ) -> Result<(), ApplyError> {
         let mut votes: Vec<_> = self.0.into_iter().collect();
         votes.sort_unstable_by_key(|(id, _)| *id);
         let of = |vote: &Vote| (vote.voter.as_member(), vote.voter.as_admin());
-        sqlx::query(statement)
+        let guest = |vote: &Vote| vote.voter.as_guest().map(|id| id.0);
+        let query = sqlx::query(statement)
             .bind(votes.iter().map(|(id, _)| *id).collect::<Vec<_>>())
             .bind(votes.iter().map(|(_, vote)| vote.target).collect::<Vec<_>>())
             .bind(votes.iter().map(|(_, vote)| of(vote).0.map(|id| id.0)).collect::<Vec<_>>())
             .bind(votes.iter().map(|(_, vote)| of(vote).1.map(|id| id.0)).collect::<Vec<_>>())
             .bind(votes.iter().map(|(_, vote)| vote.state.as_str()).collect::<Vec<_>>())
             .bind(votes.iter().map(|(_, vote)| vote.first_at).collect::<Vec<_>>())
-            .bind(votes.iter().map(|(_, vote)| vote.last_at).collect::<Vec<_>>())
-            .execute(connection)
-            .await?;
+            .bind(votes.iter().map(|(_, vote)| vote.last_at).collect::<Vec<_>>());
+        let query = match voters {
+            Voters::WithAccounts => query,
+            Voters::AlsoGuests => {
+                query.bind(votes.iter().map(|(_, vote)| guest(vote)).collect::<Vec<_>>())
+            }
+        };
+        query.execute(connection).await?;
         Ok(())
     }
 }

@@ -12,8 +12,9 @@ use agora_domain::{
         post::Post, post_vote::PostVote,
     },
     identity::{
-        admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session, session_era::SessionEra,
+        admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
+        member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
+        session::Session, session_era::SessionEra,
     },
     site::configuration::Configuration,
 };
@@ -32,6 +33,8 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Member::TYPE, begin::<Member>),
     (Admin::TYPE, begin::<Admin>),
     (AdminRoster::TYPE, begin::<AdminRoster>),
+    (ServiceAccount::TYPE, begin::<ServiceAccount>),
+    (Guest::TYPE, begin::<Guest>),
     (Session::TYPE, begin::<Session>),
     (SessionEra::TYPE, begin::<SessionEra>),
     (PrincipalSessions::TYPE, begin::<PrincipalSessions>),

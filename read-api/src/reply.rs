@@ -68,11 +68,11 @@ impl<Q> Read<Q> {
     fn caching(&self, response: &mut Response) {
         let control = match self.caller {
             Caller::Guest => "no-cache",
-            Caller::Principal(_) => "no-store",
+            Caller::SignedGuest(_) | Caller::Principal(_) => "no-store",
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
-        headers.insert(header::VARY, HeaderValue::from_static("authorization"));
+        headers.insert(header::VARY, HeaderValue::from_static("authorization, agora-guest"));
     }
 }
 

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use super::register_member::{NewPassword, PasswordText};
 use crate::{
     App, Command,
+    authenticate::Principal,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
@@ -56,8 +57,10 @@ pub struct ChangePasswordBody {
 impl Command for ChangePassword {
     const NAME: &'static str = "change-password";
     const SUMMARY: &'static str = "Set another password; all other sessions end";
-    const RULES: &'static [&'static str] =
-        &["CRD-04", "CRD-05", "CRD-06", "CRD-07", "CRD-08", "CRD-12", "SES-11", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] = &[
+        "CRD-04", "CRD-05", "CRD-06", "CRD-07", "CRD-08", "CRD-12", "SES-11", "ADM-07", "ESX-03",
+        "ESX-04",
+    ];
     type Body = ChangePasswordBody;
 
     fn parse(body: ChangePasswordBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -67,7 +70,9 @@ impl Command for ChangePassword {
     }
 
     async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
-        let actor = caller.actor().ok_or_else(Problem::internal)?;
+        let sender = caller.principal.as_ref().ok_or_else(Problem::internal)?;
+        sender.require_session()?;
+        let actor = sender.actor;
         // A stolen session must not become a way to guess the password (CRD-12).
         let account = actor.to_string();
         self.new.check(app, "/new_password")?;
@@ -113,7 +118,7 @@ impl Command for ChangePassword {
             current_password_verified: verified,
         };
         decision.decide_on_target(&credential, CredentialCommand::ChangePassword(change)).await?;
-        let current = decision.caller.principal.as_ref().map(|sender| sender.session_id);
+        let current = decision.caller.principal.as_ref().and_then(Principal::session_id);
         let cause = RevocationCause::PasswordChanged;
         sessions::end_all(decision, actor, current, actor, cause).await?;
         Ok(Done::of::<Credential>(stream_id))
@@ -132,7 +137,7 @@ async fn credential(app: &App, actor: Actor) -> Result<Loaded<Credential>, Comma
     let credential_id: Option<CredentialId> = match actor.kind {
         ActorKind::Member => app.log.load::<Member>(&id).await?.state.credential_id(),
         ActorKind::Admin => app.log.load::<Admin>(&id).await?.state.credential_id(),
-        ActorKind::System => None,
+        ActorKind::Guest | ActorKind::System => None,
     };
     let credential_id = credential_id.ok_or_else(Problem::internal)?;
     Ok(app.log.load::<Credential>(&credential_id.to_string()).await?)

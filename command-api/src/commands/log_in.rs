@@ -20,7 +20,6 @@ use agora_domain::{
 };
 use agora_event_store::Loaded;
 use agora_service::problem::Problem;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ use zeroize::Zeroizing;
 use super::register_member::EMAIL;
 use crate::{
     App, Command,
-    authenticate::{self, SESSION_TOKEN},
+    authenticate::{self, Principal, SESSION_TOKEN},
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
@@ -98,7 +97,7 @@ impl Command for LogIn {
         match credential.and_then(|it| it.state.holder().map(|holder| (it, holder))) {
             Some((credential, principal)) if right => {
                 app.account_failures.succeeded(&account);
-                let token = Zeroizing::new(new_token()?);
+                let token = authenticate::new_secret()?;
                 self.verified = Some(Verified { principal, credential, token });
                 Ok(())
             }
@@ -166,13 +165,6 @@ fn wrong_login() -> Problem {
     Problem::unauthenticated("The e-mail address or the password is wrong.").with_rule("CRD-09")
 }
 
-/// 256 bits from the operating system, in base64url (SES-08).
-fn new_token() -> Result<String, Problem> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut()).map_err(|_| Problem::internal())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes.as_ref()))
-}
-
 async fn credential(app: &App, account: &str) -> Result<Option<Loaded<Credential>>, Problem> {
     let id: Option<String> =
         sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
@@ -194,7 +186,7 @@ async fn may_log_in(decision: &mut Decision<'_>, principal: Actor) -> Result<boo
     Ok(match principal.kind {
         ActorKind::Member => decision.load::<Member>(id).await?.state.may_log_in(),
         ActorKind::Admin => decision.load::<Admin>(id).await?.state.is_active(),
-        ActorKind::System => false,
+        ActorKind::Guest | ActorKind::System => false,
     })
 }
 
@@ -216,7 +208,7 @@ async fn make_room(
         .principal
         .as_ref()
         .filter(|sender| sender.actor == principal)
-        .map(|sender| sender.session_id);
+        .and_then(Principal::session_id);
     if let Some(replaced) = replaced {
         list.state = Arc::new(list.state.without(replaced));
     }

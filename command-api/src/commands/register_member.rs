@@ -100,7 +100,8 @@ impl Command for RegisterMember {
     const NAME: &'static str = "register-member";
     const SUMMARY: &'static str = "Register with an e-mail address and a password";
     const RULES: &'static [&'static str] =
-        &["CRD-01", "CRD-06", "CRD-07", "CRD-08", "MEM-01", "ESX-04"];
+        &["CRD-01", "CRD-06", "CRD-07", "CRD-08", "MEM-01", "GST-06", "ESX-04"];
+    const COUNTS_GUESTS: bool = true;
     type Body = RegisterMemberBody;
 
     fn parse(body: RegisterMemberBody, wrong: &mut WrongFields) -> Option<Self> {

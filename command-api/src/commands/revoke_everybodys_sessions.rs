@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Command,
+    authenticate::Principal,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, Flag, WrongFields},
@@ -32,7 +33,7 @@ pub struct RevokeEverybodysSessionsBody {
 impl Command for RevokeEverybodysSessions {
     const NAME: &'static str = "revoke-everybodys-sessions";
     const SUMMARY: &'static str = "End all sessions of all members and admins, as an admin";
-    const RULES: &'static [&'static str] = &["SES-12", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] = &["SES-12", "ADM-07", "ESX-03", "ESX-04"];
     type Body = RevokeEverybodysSessionsBody;
 
     fn parse(body: RevokeEverybodysSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -47,7 +48,7 @@ impl Command for RevokeEverybodysSessions {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let revoked_by = decision.actor()?;
         sessions::require_recent_login(decision, None)?;
-        let current = decision.caller.principal.as_ref().map(|sender| sender.session_id);
+        let current = decision.caller.principal.as_ref().and_then(Principal::session_id);
         let kept = current.filter(|_| self.keep_current);
         let era = decision.load::<SessionEra>(SessionEra::STREAM_ID).await?;
         let end = SessionEraCommand::End(EndEra { revoked_by, kept });

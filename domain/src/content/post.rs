@@ -212,7 +212,7 @@ fn create(post: &Post, command: CreatePost) -> Result<Vec<PostEvent>, PostError>
     if post.exists() {
         return Err(PostError::AlreadyExists);
     }
-    if command.author == Actor::SYSTEM {
+    if !command.author.has_account() {
         return Err(PostError::NoAuthor);
     }
     if !command.community_open {

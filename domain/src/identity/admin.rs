@@ -248,7 +248,7 @@ fn create(admin: &Admin, command: CreateAdmin) -> Result<Vec<AdminEvent>, AdminE
         ActorKind::Admin => {}
         ActorKind::System if command.roster_empty => {}
         ActorKind::System => return Err(AdminError::AlreadyBootstrapped),
-        ActorKind::Member => return Err(AdminError::CreatorIsNoAdmin),
+        ActorKind::Member | ActorKind::Guest => return Err(AdminError::CreatorIsNoAdmin),
     }
     if command.credential_holder != Actor::admin(command.admin_id) {
         return Err(AdminError::CredentialOfAnother);

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    actor::Actor,
+    actor::{Actor, ActorKind},
     aggregate::{Decide, aggregate, domain_event},
     identity::password::PasswordHash,
     ids::CredentialId,
@@ -116,6 +116,8 @@ pub enum CredentialError {
     NotFound,
     #[error("a credential is held by a member or an admin")]
     NoHolder,
+    #[error("a guest has no credential: it registers as a member instead")]
+    HeldByGuest,
     #[error("the credential is no longer valid")]
     Invalidated,
     #[error("the current password is wrong: give it to set another")]
@@ -128,6 +130,7 @@ impl Refusal for CredentialError {
             Self::AlreadyExists => "MEM-03",
             Self::NotFound => "REL-10",
             Self::NoHolder => "REL-01",
+            Self::HeldByGuest => "GST-02",
             Self::Invalidated => "CRD-04",
             Self::CurrentPasswordWrong => "CRD-08",
         }
@@ -137,7 +140,9 @@ impl Refusal for CredentialError {
         match self {
             Self::AlreadyExists => RefusalKind::Conflict,
             Self::NotFound => RefusalKind::NotFound,
-            Self::NoHolder | Self::CurrentPasswordWrong => RefusalKind::Forbidden,
+            Self::NoHolder | Self::HeldByGuest | Self::CurrentPasswordWrong => {
+                RefusalKind::Forbidden
+            }
             Self::Invalidated => RefusalKind::Gone,
         }
     }
@@ -162,8 +167,10 @@ fn register(
     if credential.exists() {
         return Err(CredentialError::AlreadyExists);
     }
-    if command.holder == Actor::SYSTEM {
-        return Err(CredentialError::NoHolder);
+    match command.holder.kind {
+        ActorKind::Member | ActorKind::Admin => {}
+        ActorKind::Guest => return Err(CredentialError::HeldByGuest),
+        ActorKind::System => return Err(CredentialError::NoHolder),
     }
     Ok(vec![CredentialEvent::CredentialRegistered {
         credential_id: command.credential_id,

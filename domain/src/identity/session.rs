@@ -158,7 +158,8 @@ fn issue(session: &Session, command: IssueSession) -> Result<Vec<SessionEvent>, 
     if session.exists() {
         return Err(SessionError::AlreadyExists);
     }
-    if command.principal == Actor::SYSTEM || !command.principal_may_log_in {
+    // A guest shows its signature instead (GST-02).
+    if !command.principal.has_account() || !command.principal_may_log_in {
         return Err(SessionError::NoPrincipal);
     }
     if command.expires_at <= command.issued_at {
@@ -177,7 +178,8 @@ fn issue(session: &Session, command: IssueSession) -> Result<Vec<SessionEvent>, 
 
 fn revoke(session: &Session, command: RevokeSession) -> Result<Vec<SessionEvent>, SessionError> {
     let current = session.issued.as_ref().ok_or(SessionError::NotFound)?;
-    if command.revoked_by.kind == ActorKind::Member && command.revoked_by != current.principal {
+    let may_end_others = matches!(command.revoked_by.kind, ActorKind::Admin | ActorKind::System);
+    if !may_end_others && command.revoked_by != current.principal {
         return Err(SessionError::OfAnother);
     }
     if current.revoked {

@@ -31,6 +31,20 @@ pub enum Kind {
     Number { default: u32, min: u32, max: u32 },
 }
 
+pub static ALLOW_GUEST_COMMENTS: Setting = Setting {
+    key: "allow_guest_comments",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether guests may comment (CMT-09)",
+};
+
+pub static ALLOW_GUEST_VOTES: Setting = Setting {
+    key: "allow_guest_votes",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether guests may vote on comments (CVT-06)",
+};
+
 pub static ENABLE_VOTING: Setting = Setting {
     key: "enable_voting",
     kind: Kind::Flag { default: true },
@@ -66,7 +80,9 @@ pub static MAX_CONCURRENT_SESSIONS: Setting = Setting {
     about: "Sessions of one principal at once; the oldest ends when there would be more (SES-07)",
 };
 
-pub static ALL: [&Setting; 5] = [
+pub static ALL: [&Setting; 7] = [
+    &ALLOW_GUEST_COMMENTS,
+    &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
     &MAX_COMMENT_LENGTH,
     &MAX_CONCURRENT_SESSIONS,

@@ -11,6 +11,8 @@ mod comments;
 mod communities;
 mod community_rules;
 mod configurations;
+mod guest_conversion_counts;
+mod guests;
 mod members;
 mod memberships;
 mod moderation_appeals;
@@ -19,6 +21,7 @@ mod post_scores;
 mod post_votes;
 mod posts;
 mod recent_communities;
+mod service_accounts;
 mod sessions;
 
 /// Every projection, by name.
@@ -32,6 +35,8 @@ pub const ALL: &[&Projection] = &[
     &communities::PROJECTION,
     &community_rules::PROJECTION,
     &configurations::PROJECTION,
+    &guest_conversion_counts::PROJECTION,
+    &guests::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,
@@ -40,6 +45,7 @@ pub const ALL: &[&Projection] = &[
     &post_votes::PROJECTION,
     &posts::PROJECTION,
     &recent_communities::PROJECTION,
+    &service_accounts::PROJECTION,
     &sessions::PROJECTION,
 ];
 

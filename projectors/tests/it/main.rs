@@ -17,5 +17,6 @@ mod readers;
 mod rebuild;
 mod rows;
 mod rows_of_content;
+mod rows_of_guests;
 mod runners;
 mod story;

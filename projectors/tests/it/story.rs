@@ -37,6 +37,8 @@ pub const CATEGORY: u128 = 4;
 pub const ADMIN: u128 = 5;
 pub const SESSION: u128 = 6;
 pub const COMMENT: u128 = 10;
+pub const GUEST: u128 = 13;
+pub const SERVICE_ACCOUNT: u128 = 14;
 
 pub fn member_registered(number: usize) -> Fact {
     let member = id(MEMBER, number);
@@ -127,6 +129,49 @@ pub fn comment_vote(comment: Uuid, voter: Uuid, state: &str, previous: &str) -> 
         json!({ "id": vote, "comment_id": comment, "voter": member(voter), "vote_state": state,
             "previous": previous }),
     )
+}
+
+/// The same comment or vote, by a guest.
+pub fn by_guest(mut fact: Fact, field: &str, number: usize) -> Fact {
+    fact.payload[fact.event_type][field] = json!({ "kind": "guest", "id": id(GUEST, number) });
+    fact
+}
+
+pub fn guest_seen(number: usize) -> Fact {
+    let guest = id(GUEST, number);
+    fact(
+        "guest",
+        guest,
+        "GuestFirstSeen",
+        json!({ "guest_id": guest, "session_signature": format!("digest{number}"),
+            "first_seen_at": "2026-11-20T12:00:00Z" }),
+    )
+}
+
+pub fn on_guest(number: usize, kind: &'static str) -> Fact {
+    let guest = id(GUEST, number);
+    let fields = match kind {
+        "GuestForgotten" => {
+            json!({ "guest_id": guest, "forgotten_by": { "kind": "guest", "id": guest } })
+        }
+        _ => json!({ "guest_id": guest, "last_active_at": "2026-11-20T14:00:00Z" }),
+    };
+    fact("guest", guest, kind, fields).by(&format!("guest:{guest}"))
+}
+
+pub fn on_service_account(number: usize, kind: &'static str, key: usize) -> Fact {
+    let account = id(SERVICE_ACCOUNT, number);
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let mut fields = json!({ "admin_id": account, "credential_id": id(9, 800 + number) });
+    match kind {
+        "ServiceAccountCreated" => fields["created_by"] = by,
+        "ServiceAccountKeyRotated" => fields["rotated_by"] = by,
+        _ => fields["revoked_by"] = by,
+    }
+    if kind != "ServiceAccountKeyRevoked" {
+        fields["key_id"] = json!(id(15, key));
+    }
+    fact("service_account", account, kind, fields).by(&format!("admin:{}", id(ADMIN, 0)))
 }
 
 pub fn joined(id: Uuid, community: Uuid, member: Uuid, kind: &'static str) -> Fact {
@@ -270,6 +315,8 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     told.extend((0..3).map(|number| post_created(number, id(COMMUNITY, number), id(MEMBER, 0))));
     told.push(session_issued(0, member(id(MEMBER, 0))));
     told.push(comment_created(0, id(POST, 0), None, id(MEMBER, 0)));
+    told.extend((0..3).map(guest_seen));
+    told.push(on_service_account(0, "ServiceAccountCreated", 0));
     // Each comment's post and depth.
     let mut comments = vec![(0, 0)];
     let mut configured_keys: std::collections::HashMap<_, (usize, bool)> = Default::default();
@@ -375,6 +422,15 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 let state = ["upvote", "downvote", "none"][dice.roll(3)];
                 let previous = comment_votes.insert((comment, m), state).unwrap_or("none");
                 told.push(comment_vote(id(COMMENT, comment), id(MEMBER, m), state, previous));
+            }
+            26 => {
+                let guest = dice.roll(3);
+                told.push(match dice.roll(6) {
+                    0 => on_guest(guest, "GuestForgotten"),
+                    1 | 2 => on_guest(guest, "GuestActive"),
+                    3 => on_service_account(0, "ServiceAccountKeyRevoked", 0),
+                    _ => on_service_account(0, "ServiceAccountKeyRotated", told.len()),
+                });
             }
             _ => {
                 let state = ["upvote", "downvote", "none"][dice.roll(3)];

@@ -51,6 +51,8 @@ const OWN_VOTES: &[Role] = &[Member, Admin, GlobalAdmin];
 const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
 /// "categories, configuration, integrations".
 const SITE: &[Role] = &[Admin, GlobalAdmin];
+/// "admin reads aggregates" of guests; who manages admins sees the programs among them.
+const ADMINISTRATION: &[Role] = &[Admin, GlobalAdmin];
 /// "read audit logs".
 const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
 /// The log itself, across everything.
@@ -84,6 +86,9 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/me/moderation-notices", OWN),
     ("/v1/me/votes", OWN_VOTES),
     ("/v1/me/comment-votes", OWN_VOTES),
+    ("/v1/guests", ADMINISTRATION),
+    ("/v1/service-accounts", ADMINISTRATION),
+    ("/v1/analytics/guest-conversions", ADMINISTRATION),
     ("/v1/audit-log", AUDIT_LOG),
     ("/v1/moderation-log", AUDIT_LOG),
     ("/v1/appeals", AUDIT_LOG),

@@ -13,6 +13,8 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
 pub mod feeds;
+pub mod guest_conversions;
+pub mod guests;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
@@ -20,6 +22,7 @@ pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod posts;
+pub mod service_accounts;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -55,6 +58,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::all))
         .routes(routes!(appeals::list))
         .routes(routes!(my_votes::on_comments))
+        .routes(routes!(guests::list))
+        .routes(routes!(service_accounts::list))
+        .routes(routes!(guest_conversions::list))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

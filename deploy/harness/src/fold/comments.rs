@@ -27,7 +27,7 @@ fn created(tables: &mut Tables, event: &Event) {
     let comment = json!({
         "id": id, "post_id": post, "parent_comment_id": fields.get("parent_comment_id"),
         "answers": answers, "depth": fields["depth"],
-        "author_memberuser_id": id_of(&fields["author"], "member"), "author_guestuser_id": null,
+        "author_memberuser_id": id_of(&fields["author"], "member"), "author_guestuser_id": id_of(&fields["author"], "guest"),
         "author_adminuser_id": id_of(&fields["author"], "admin"), "body": fields["body"],
         "display_name": fields.get("display_name"), "created_at": at, "updated_at": at,
         "deleted_at": null, "reply_count": 0, "sequence": event.sequence,

@@ -132,6 +132,7 @@ const AUDITED: &[&str] = &[
     "ConfigurationRemoved",
     "ConfigurationSet",
     "CredentialInvalidated",
+    "GuestForgotten",
     "MemberDeleted",
     "MemberDeletionPending",
     "MemberDeletionRejected",
@@ -142,6 +143,9 @@ const AUDITED: &[&str] = &[
     "ModerationAppealLodged",
     "PasswordChanged",
     "PostModerated",
+    "ServiceAccountCreated",
+    "ServiceAccountKeyRevoked",
+    "ServiceAccountKeyRotated",
     "SessionIssued",
     "SessionRevoked",
 ];

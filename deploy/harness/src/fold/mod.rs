@@ -4,6 +4,7 @@
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
 mod comments;
+mod guests;
 mod identity;
 mod places;
 mod ranks;
@@ -56,6 +57,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("communities", "id"),
     ("community_rules", "id"),
     ("configurations", "key"),
+    ("guest_conversion_counts", "day"),
+    ("guests", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_appeals", "id"),
@@ -67,6 +70,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("posts", "id"),
     ("recent_communities", "id"),
     ("recent_communities_deleted", "community_id"),
+    ("service_accounts", "id"),
     ("sessions", "id"),
 ];
 
@@ -143,6 +147,7 @@ pub fn fold(events: &[Event]) -> Tables {
     let mut tables: Tables = TABLES.iter().map(|(table, _)| (*table, BTreeMap::new())).collect();
     for event in events {
         identity::apply(&mut tables, event);
+        guests::apply(&mut tables, event);
         places::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);

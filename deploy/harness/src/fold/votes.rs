@@ -80,7 +80,7 @@ fn voted(tables: &mut Tables, event: &Event, names: &Names) {
                 names.state: after, "created_at": event.at(), "updated_at": event.at(),
             });
             if names.votes == "comment_votes" {
-                vote["voter_guestuser_id"] = Value::Null;
+                vote["voter_guestuser_id"] = id_of(&fields["voter"], "guest");
             }
             put(tables, names.votes, &id, vote);
             json!("none")

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ids::{AdminId, MemberId},
+    ids::{AdminId, GuestId, MemberId},
     personal::{Category, Subject},
 };
 
@@ -58,6 +58,13 @@ fn mem_03_adm_02_rel_01_a_credential_is_registered_once_for_one_member_or_admin(
     }
     let nobody = Credential::default().decide(register(Actor::SYSTEM));
     assert_eq!(nobody, Err(CredentialError::NoHolder));
+}
+
+#[test]
+fn gst_02_a_guest_can_have_no_credential() {
+    let guest = Actor::guest(GuestId(MEMBER.id));
+    let linked = Credential::default().decide(register(guest));
+    assert_eq!(linked, Err(CredentialError::HeldByGuest));
 }
 
 #[test]
