@@ -23,6 +23,7 @@ use crate::{
         admin_roster::{AdminRoster, AdminRosterEvent},
         credential::{Credential, CredentialEvent},
         member::{Member, MemberEvent},
+        password_reset::{PasswordReset, PasswordResetEvent},
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         session::{Session, SessionEvent},
     },
@@ -37,6 +38,7 @@ pub struct AggregateTypes {
 
 pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Credential::TYPE, events: CredentialEvent::TYPES },
+    AggregateTypes { aggregate_type: PasswordReset::TYPE, events: PasswordResetEvent::TYPES },
     AggregateTypes { aggregate_type: Member::TYPE, events: MemberEvent::TYPES },
     AggregateTypes { aggregate_type: Admin::TYPE, events: AdminEvent::TYPES },
     AggregateTypes { aggregate_type: AdminRoster::TYPE, events: AdminRosterEvent::TYPES },

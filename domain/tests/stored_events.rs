@@ -17,7 +17,7 @@ use agora_domain::{
     content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session,
+        password_reset::PasswordReset, principal_sessions::PrincipalSessions, session::Session,
     },
     registry::AGGREGATES,
     site::configuration::Configuration,
@@ -29,6 +29,7 @@ macro_rules! each_aggregate {
     ($check:ident) => {
         [
             $check::<Credential>(),
+            $check::<PasswordReset>(),
             $check::<Member>(),
             $check::<Admin>(),
             $check::<AdminRoster>(),

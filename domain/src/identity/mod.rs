@@ -5,6 +5,7 @@ pub mod admin_roster;
 pub mod credential;
 pub mod member;
 pub mod password;
+pub mod password_reset;
 pub mod principal_sessions;
 pub mod session;
 pub mod values;
