@@ -4,16 +4,21 @@ use axum::routing::MethodRouter;
 
 use crate::{App, Command, http, openapi};
 
+pub mod cancel_account_deletion;
 pub mod cast_vote;
 pub mod change_display_name;
+pub mod change_email;
 pub mod change_password;
+pub mod confirm_email;
 pub mod create_admin;
 pub mod create_category;
 pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
+pub mod delete_admin;
 pub mod delete_comment;
 pub mod delete_community;
+pub mod delete_member;
 pub mod delete_post;
 pub mod describe_category;
 pub mod describe_configuration;
@@ -24,11 +29,15 @@ pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod mark_member_for_deletion;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
 pub mod reorder_categories;
+pub mod request_account_deletion;
+pub mod request_password_reset;
+pub mod reset_password;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
@@ -39,6 +48,7 @@ pub mod revoke_all_sessions;
 pub mod revoke_session;
 pub mod set_community_rules;
 pub mod set_configuration;
+pub mod start_password_reset;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
@@ -58,16 +68,21 @@ fn command<C: Command>() -> Registered {
 /// The registry.
 pub fn all() -> Vec<Registered> {
     vec![
+        command::<cancel_account_deletion::CancelAccountDeletion>(),
         command::<cast_vote::CastVote>(),
         command::<change_display_name::ChangeDisplayName>(),
+        command::<change_email::ChangeEmail>(),
         command::<change_password::ChangePassword>(),
+        command::<confirm_email::ConfirmEmail>(),
         command::<create_admin::CreateAdmin>(),
         command::<create_category::CreateCategory>(),
         command::<create_comment::CreateComment>(),
         command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
+        command::<delete_admin::DeleteAdmin>(),
         command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
+        command::<delete_member::DeleteMember>(),
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
         command::<describe_configuration::DescribeConfiguration>(),
@@ -78,11 +93,15 @@ pub fn all() -> Vec<Registered> {
         command::<leave_community::LeaveCommunity>(),
         command::<log_in::LogIn>(),
         command::<log_out::LogOut>(),
+        command::<mark_member_for_deletion::MarkMemberForDeletion>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
         command::<remove_configuration::RemoveConfiguration>(),
         command::<reorder_categories::ReorderCategories>(),
+        command::<request_account_deletion::RequestAccountDeletion>(),
+        command::<request_password_reset::RequestPasswordReset>(),
+        command::<reset_password::ResetPassword>(),
         command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
         command::<restore_post::RestorePost>(),
@@ -93,6 +112,7 @@ pub fn all() -> Vec<Registered> {
         command::<revoke_session::RevokeSession>(),
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),
+        command::<start_password_reset::StartPasswordReset>(),
         command::<suspend_admin::SuspendAdmin>(),
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),

@@ -7,6 +7,7 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod account_ends;
 mod admins;
 mod bad_bodies;
 mod bad_requests;
@@ -19,6 +20,7 @@ mod configuration;
 mod credentials;
 mod idempotency;
 mod kernel;
+mod mail;
 mod members;
 mod memberships;
 mod personal_data;

@@ -54,6 +54,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("communities", "id"),
     ("community_rules", "id"),
     ("configurations", "key"),
+    ("credentials", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_log", "position"),
