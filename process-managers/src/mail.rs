@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, SinglePart,
-        header::{Header, HeaderName, HeaderValue},
+        Body, Mailbox, SinglePart,
+        header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue},
     },
 };
 use url::Url;
@@ -131,9 +131,19 @@ impl Mailer {
             .message_id(Some(message_id))
             .date(SystemTime::from(mail.date))
             .header(AutoSubmitted)
-            .singlepart(SinglePart::plain(mail.text.as_str().to_owned()))
+            .singlepart(plain(&mail.text))
             .ok()
     }
+}
+
+/// Lines as they are: an encoding would break a token or a link that somebody copies from a file.
+fn plain(text: &str) -> SinglePart {
+    let lines = text.replace('\n', "\r\n");
+    let body = match text.is_ascii() {
+        true => Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit),
+        false => Body::new(lines),
+    };
+    SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body)
 }
 
 /// RFC 3834: no machine answers a mail that says this.

@@ -37,7 +37,8 @@ impl Smtp {
     pub(super) fn new(url: &str) -> Result<Self, MailConfigError> {
         let broken = |_: Error| MailConfigError::SmtpUrl;
         let parsed: Url = url.parse().map_err(|_| MailConfigError::SmtpUrl)?;
-        let host = parsed.host().ok_or(MailConfigError::SmtpUrl)?;
+        let host = parsed.host().filter(|_| parsed.host_str() != Some(""));
+        let host = host.ok_or(MailConfigError::SmtpUrl)?;
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .map_err(broken)?
             .timeout(Some(STEP));

@@ -17,15 +17,9 @@ fn a_mail(text: &str) -> Mail {
     }
 }
 
-fn folder() -> PathBuf {
-    let mut random = [0; 8];
-    getrandom(&mut random);
-    std::env::temp_dir().join(format!("agora-mail-{:016x}", u64::from_le_bytes(random)))
-}
-
 #[expect(clippy::disallowed_methods, reason = "a test makes its own names")]
-fn getrandom(random: &mut [u8; 8]) {
-    random.copy_from_slice(&Uuid::new_v4().as_bytes()[..8]);
+fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("agora-mail-{}", Uuid::new_v4()))
 }
 
 #[tokio::test]
