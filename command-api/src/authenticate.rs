@@ -7,7 +7,7 @@ use std::{
 
 use agora_domain::{
     Actor, ActorKind,
-    identity::{admin::Admin, member::Member, session::Session},
+    identity::{admin::Admin, member::Member, session::Session, session_era::SessionEra},
     ids::SessionId,
 };
 use agora_event_store::Guard;
@@ -35,8 +35,8 @@ pub struct Principal {
     pub actor: Actor,
     pub session_id: SessionId,
     pub roles: Roles,
-    /// What says so: the session, and the member or admin.
-    pub guards: [Guard; 2],
+    /// What says so: the session, the era of sessions, and the member or admin.
+    pub guards: [Guard; 3],
 }
 
 /// Tokens that were looked up before. A token leads to one session for ever; whether the session
@@ -117,7 +117,8 @@ pub async fn holder(
 ) -> Result<Principal, CommandError> {
     let session = app.log.load::<Session>(&session_id.to_string()).await?;
     let actor = session.state.principal().ok_or_else(unknown)?;
-    if session.state.is_revoked() {
+    let era = app.log.load::<SessionEra>(SessionEra::STREAM_ID).await?;
+    if session.state.is_revoked() || !era.state.admits(session_id, session.state.era()) {
         return Err(problem("SES-04", "The session was ended: log in again."));
     }
     if !session.state.is_valid_at(now) {
@@ -127,7 +128,7 @@ pub async fn holder(
         return Err(problem("SES-10", "The session was not used for too long: log in again."));
     }
     let (roles, standing) = roles(app, actor).await?;
-    Ok(Principal { actor, session_id, roles, guards: [session.guard(), standing] })
+    Ok(Principal { actor, session_id, roles, guards: [session.guard(), era.guard(), standing] })
 }
 
 async fn roles(app: &App, actor: Actor) -> Result<(Roles, Guard), CommandError> {

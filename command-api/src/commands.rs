@@ -45,6 +45,7 @@ pub mod retire_admin;
 pub mod retire_category;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
+pub mod revoke_everybodys_sessions;
 pub mod revoke_session;
 pub mod set_community_rules;
 pub mod set_configuration;
@@ -109,6 +110,7 @@ pub fn all() -> Vec<Registered> {
         command::<retire_category::RetireCategory>(),
         command::<revoke_admin_scope::RevokeAdminScope>(),
         command::<revoke_all_sessions::RevokeAllSessions>(),
+        command::<revoke_everybodys_sessions::RevokeEverybodysSessions>(),
         command::<revoke_session::RevokeSession>(),
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),

@@ -64,6 +64,7 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("log-out", KNOWN),
     ("revoke-session", KNOWN),
     ("revoke-all-sessions", KNOWN),
+    ("revoke-everybodys-sessions", ADMINS),
     ("change-password", KNOWN),
     ("request-password-reset", ANYBODY),
     ("start-password-reset", ADMINS),

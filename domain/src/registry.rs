@@ -26,6 +26,7 @@ use crate::{
         password_reset::{PasswordReset, PasswordResetEvent},
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         session::{Session, SessionEvent},
+        session_era::{SessionEra, SessionEraEvent},
     },
     site::configuration::{Configuration, ConfigurationEvent},
 };
@@ -43,6 +44,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Admin::TYPE, events: AdminEvent::TYPES },
     AggregateTypes { aggregate_type: AdminRoster::TYPE, events: AdminRosterEvent::TYPES },
     AggregateTypes { aggregate_type: Session::TYPE, events: SessionEvent::TYPES },
+    AggregateTypes { aggregate_type: SessionEra::TYPE, events: SessionEraEvent::TYPES },
     AggregateTypes {
         aggregate_type: PrincipalSessions::TYPE,
         events: PrincipalSessionsEvent::TYPES,

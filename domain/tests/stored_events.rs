@@ -18,6 +18,7 @@ use agora_domain::{
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         password_reset::PasswordReset, principal_sessions::PrincipalSessions, session::Session,
+        session_era::SessionEra,
     },
     registry::AGGREGATES,
     site::configuration::Configuration,
@@ -34,6 +35,7 @@ macro_rules! each_aggregate {
             $check::<Admin>(),
             $check::<AdminRoster>(),
             $check::<Session>(),
+            $check::<SessionEra>(),
             $check::<PrincipalSessions>(),
             $check::<Category>(),
             $check::<CategoryOrder>(),

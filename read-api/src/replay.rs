@@ -10,7 +10,7 @@ use agora_domain::{
     content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session,
+        principal_sessions::PrincipalSessions, session::Session, session_era::SessionEra,
     },
     site::configuration::Configuration,
 };
@@ -30,6 +30,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Admin::TYPE, begin::<Admin>),
     (AdminRoster::TYPE, begin::<AdminRoster>),
     (Session::TYPE, begin::<Session>),
+    (SessionEra::TYPE, begin::<SessionEra>),
     (PrincipalSessions::TYPE, begin::<PrincipalSessions>),
     (Category::TYPE, begin::<Category>),
     (CategoryOrder::TYPE, begin::<CategoryOrder>),

@@ -11,6 +11,7 @@ use agora_domain::{
         password::PasswordAttempt,
         principal_sessions::{OpenSession, PrincipalSessions, PrincipalSessionsCommand},
         session::{IssueSession, Session, SessionCommand},
+        session_era::SessionEra,
         values::{DeviceInfo, RevocationCause},
     },
     ids::SessionId,
@@ -127,6 +128,7 @@ impl Command for LogIn {
         let expires_at = decision.now + TimeDelta::seconds(lifetime);
         let may_log_in = may_log_in(decision, principal).await?;
         make_room(decision, principal, session_id, expires_at).await?;
+        let era = decision.load::<SessionEra>(SessionEra::STREAM_ID).await?.state.era();
         let network = PersonalCategory::Network;
         let address: Option<IpAddr> =
             decision.caller.address.as_ref().and_then(|(_, address)| address.parse().ok());
@@ -138,6 +140,7 @@ impl Command for LogIn {
             expires_at,
             device_info: device.map(|device| decision.personal(principal, network, device)),
             ip_address: address.map(|address| decision.personal(principal, network, address)),
+            era,
             principal_may_log_in: may_log_in,
         };
         let session = decision.begin::<Session>(session_id);

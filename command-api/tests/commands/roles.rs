@@ -24,6 +24,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("log-out", "msauo"),
     ("revoke-session", "msauo"),
     ("revoke-all-sessions", "msauo"),
+    ("revoke-everybodys-sessions", "a"),
     ("change-password", "msauo"),
     ("request-password-reset", "gmsauo"),
     ("start-password-reset", "a"),

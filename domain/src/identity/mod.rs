@@ -8,4 +8,5 @@ pub mod password;
 pub mod password_reset;
 pub mod principal_sessions;
 pub mod session;
+pub mod session_era;
 pub mod values;

@@ -24,6 +24,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "AdminScopeGranted",
         "AdminScopeRevoked",
         "AdminSuspended",
+        "AllSessionsRevoked",
         "CategoriesReordered",
         "CategoryCreated",
         "CategoryDescribed",

@@ -155,6 +155,39 @@ async fn ses_14_revoked_at_keeps_the_first_time() {
     assert_eq!(row["device_info"], sealed("network", "device"));
 }
 
+#[tokio::test]
+async fn ses_12_everybodys_end_reaches_what_was_open_before_it_and_nothing_after() {
+    let mut scene = Scene::new().await;
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let everybodys = |era: u64, kept: Value| {
+        fact(
+            "session_era",
+            "all",
+            "AllSessionsRevoked",
+            json!({ "era": era, "revoked_by": by, "kept": kept }),
+        )
+        .by(&format!("admin:{}", id(ADMIN, 0)))
+    };
+    let of = |number| session_issued(number, member(id(MEMBER, number)));
+    // One batch, so that its order counts.
+    scene.append([of(0), of(1), of(2), session_revoked(0, "logged_out")]).await;
+    scene.append([everybodys(1, json!(id(SESSION, 1))), of(3)]).await;
+    scene.project().await;
+    let ended = async |scene: &Scene| {
+        let rows = scene.rows("SELECT * FROM sessions ORDER BY id").await;
+        rows.iter().map(|row| row["revoke_cause"].clone()).collect::<Vec<_>>()
+    };
+    let (out, revoked) = (json!("logged_out"), json!("revoked"));
+    let expected = [out.clone(), Value::Null, revoked.clone(), Value::Null];
+    assert_eq!(ended(&scene).await, expected);
+    scene.append([everybodys(2, Value::Null)]).await;
+    scene.project().await;
+    assert_eq!(ended(&scene).await, [out, revoked.clone(), revoked.clone(), revoked]);
+    let entry = scene.row("SELECT * FROM audit_log ORDER BY position DESC LIMIT 1").await;
+    assert_eq!(entry["event_type"], "all_sessions_revoked");
+    assert_eq!(entry["actor_adminuser_id"], json!(id(ADMIN, 0)));
+}
+
 async fn recent(scene: &Scene) -> Vec<(Value, Value)> {
     scene.project().await;
     scene

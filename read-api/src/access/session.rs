@@ -1,11 +1,16 @@
 //! From a bearer token to a principal. Asked of the log on the primary at every request, never of a
 //! read table that may lag: revoking a session releases its claim, so the next request is refused.
 
-use agora_domain::{Actor, ActorKind, identity::values::AdminScope, ids::SessionId};
+use agora_domain::{
+    Actor, ActorKind,
+    identity::{session_era::SessionEra, values::AdminScope},
+    ids::SessionId,
+};
 use agora_service::{clock, problem::Problem};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -23,6 +28,8 @@ struct Issued {
     principal: Actor,
     issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    /// None in what was written before there were eras: 0.
+    era: Option<u64>,
 }
 
 /// Why a token lets nobody in, and whose it is where that is known.
@@ -74,6 +81,8 @@ struct Found {
     issued: String,
     /// The events of the admin whose session it is; null for members.
     admin: Option<String>,
+    /// The last event of the era of sessions; null in the first era.
+    era: Option<String>,
     last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -84,7 +93,9 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
                 CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
                     SELECT json_agg(a.payload ORDER BY a.sequence)::text
                     FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
-                ) END AS admin
+                ) END AS admin,
+                (SELECT e.payload::text FROM log.stream('session_era', 'all') e
+                 ORDER BY e.sequence DESC LIMIT 1) AS era
          FROM log.claims c
          JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
          LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
@@ -94,23 +105,26 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
     .fetch_optional(&app.primary)
     .await
     .map_err(|cause| error::database(&cause))?;
-    let Some(Found { session_id, issued, admin, last_used_at }) = found else {
-        return Err(Problem::unauthenticated(
-            "The token is not one of a session, or the session was revoked: log in again.",
-        )
-        .with_rule("SES-04")
-        .into());
+    let Some(Found { session_id, issued, admin, era, last_used_at }) = found else {
+        return Err(revoked().into());
     };
     let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
     let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
     let session_id = session_id.parse::<SessionId>().ok();
-    let (Some(Issued { principal, issued_at, expires_at }), Some(session_id)) =
+    let (Some(Issued { principal, issued_at, expires_at, era: issued_in }), Some(session_id)) =
         (issued, session_id)
     else {
         tracing::error!("a session's first event cannot be read");
         return Err(Problem::internal().into());
     };
     let refused = |problem| Refused { actor: Some(principal), problem };
+    let mut current = SessionEra::default();
+    if let Some(event) = era {
+        current.apply(serde_json::from_str(&event).map_err(|_| Problem::internal())?);
+    }
+    if !current.admits(session_id, issued_in.unwrap_or(0)) {
+        return Err(refused(revoked()));
+    }
     let now = clock::now();
     if now >= expires_at {
         let problem = Problem::unauthenticated("The session has expired: log in again.");
@@ -130,6 +144,13 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
         ActorKind::System => Vec::new(),
     };
     Ok(Principal { actor: principal, session_id, roles })
+}
+
+fn revoked() -> Problem {
+    Problem::unauthenticated(
+        "The token is not one of a session, or the session was revoked: log in again.",
+    )
+    .with_rule("SES-04")
 }
 
 /// The roles that an admin's events give it now (ADM-04, ADM-06).

@@ -81,6 +81,24 @@ async fn ses_12_ses_01_one_sees_all_own_sessions_and_no_token() {
 }
 
 #[tokio::test]
+async fn ses_12_everybodys_sessions_end_here_at_once_too_and_the_table_says_so() {
+    let world = World::new().await;
+    let (admin, ada) = (world.admin(&[]).await, world.member(None).await);
+    let position = world.revoke_everybodys(admin.actor, Some(admin.session)).await;
+    world.get_as(&ada, "/v1/me").await.problem(401);
+    world.project().await;
+    world.get_as(&admin, "/v1/me").await.ok();
+    // Those of the next era are in, and see how the earlier ones ended.
+    let again = world.log_in(ada.actor).await;
+    world.project().await;
+    let path = format!("/v1/me/sessions?min_position={position}");
+    let list = world.get_as(&again, &path).await.ok();
+    let ended: Vec<bool> =
+        list["items"].as_array().unwrap().iter().map(|it| it["revoked_at"].is_string()).collect();
+    assert_eq!(ended, [false, true]);
+}
+
+#[tokio::test]
 async fn pvt_10_one_sees_own_votes_and_nobody_elses() {
     let world = World::new().await;
     let author = world.member(None).await;

@@ -114,9 +114,7 @@ fn sessions(tables: &mut Tables, event: &Event) {
         "SessionRevoked"
             if row(tables, "sessions", id).is_some_and(|it| it["revoked_at"].is_null()) =>
         {
-            let by = &fields["revoked_by"];
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let by = format!("{}:{}", text(&by["kind"]), text(&by["id"]));
+            let by = actor(&fields["revoked_by"]);
             let columns = [
                 ("revoked_at", event.at()),
                 ("revoked_by", json!(by)),
@@ -124,8 +122,24 @@ fn sessions(tables: &mut Tables, event: &Event) {
             ];
             set(tables, "sessions", event, &columns);
         }
+        "AllSessionsRevoked" => {
+            let by = actor(&fields["revoked_by"]);
+            for (session, row) in tables.entry("sessions").or_default() {
+                if row["revoked_at"].is_null() && fields["kept"].as_str() != Some(session) {
+                    row["revoked_at"] = event.at();
+                    row["revoked_by"] = json!(by);
+                    row["revoke_cause"] = json!("revoked");
+                }
+            }
+        }
         _ => {}
     }
+}
+
+/// `member:018f…`
+fn actor(actor: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}:{}", text(&actor["kind"]), text(&actor["id"]))
 }
 
 /// What an auditor looks for (AUD-07): identity, sessions, categories, and what is taken away.
@@ -138,6 +152,7 @@ const AUDITED: &[&str] = &[
     "AdminScopeGranted",
     "AdminScopeRevoked",
     "AdminSuspended",
+    "AllSessionsRevoked",
     "CategoriesReordered",
     "CategoryCreated",
     "CategoryDescribed",
@@ -186,10 +201,7 @@ fn audited(event: &Event) -> Value {
     let principal = &event.fields["principal"];
     let actor = match event.event_type.as_str() {
         // Who logs in is known only by what comes of it.
-        "SessionIssued" => {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            format!("{}:{}", text(&principal["kind"]), text(&principal["id"]))
-        }
+        "SessionIssued" => actor(principal),
         _ => event.metadata["actor"].as_str().unwrap_or_default().to_owned(),
     };
     json!({

@@ -19,6 +19,7 @@ fn login() -> IssueSession {
         expires_at: EXPIRES_AT,
         device_info: None,
         ip_address: None,
+        era: 0,
         principal_may_log_in: true,
     }
 }
