@@ -5,9 +5,12 @@ use axum::routing::MethodRouter;
 use crate::{App, Command, http, openapi};
 
 pub mod appeal_moderation;
+pub mod cancel_account_deletion;
 pub mod cast_vote;
 pub mod change_display_name;
+pub mod change_email;
 pub mod change_password;
+pub mod confirm_email;
 pub mod create_admin;
 pub mod create_category;
 pub mod create_comment;
@@ -15,8 +18,10 @@ pub mod create_community;
 pub mod create_post;
 pub mod decide_appeal;
 pub mod create_service_account;
+pub mod delete_admin;
 pub mod delete_comment;
 pub mod delete_community;
+pub mod delete_member;
 pub mod delete_post;
 pub mod describe_category;
 pub mod describe_configuration;
@@ -29,11 +34,15 @@ pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
 pub mod record_guest_visit;
+pub mod mark_member_for_deletion;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
 pub mod reorder_categories;
+pub mod request_account_deletion;
+pub mod request_password_reset;
+pub mod reset_password;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
@@ -47,6 +56,7 @@ pub mod revoke_session;
 pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
+pub mod start_password_reset;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
@@ -67,9 +77,12 @@ fn command<C: Command>() -> Registered {
 pub fn all() -> Vec<Registered> {
     vec![
         command::<appeal_moderation::AppealModeration>(),
+        command::<cancel_account_deletion::CancelAccountDeletion>(),
         command::<cast_vote::CastVote>(),
         command::<change_display_name::ChangeDisplayName>(),
+        command::<change_email::ChangeEmail>(),
         command::<change_password::ChangePassword>(),
+        command::<confirm_email::ConfirmEmail>(),
         command::<create_admin::CreateAdmin>(),
         command::<create_category::CreateCategory>(),
         command::<create_comment::CreateComment>(),
@@ -77,8 +90,10 @@ pub fn all() -> Vec<Registered> {
         command::<create_post::CreatePost>(),
         command::<decide_appeal::DecideAppeal>(),
         command::<create_service_account::CreateServiceAccount>(),
+        command::<delete_admin::DeleteAdmin>(),
         command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
+        command::<delete_member::DeleteMember>(),
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
         command::<describe_configuration::DescribeConfiguration>(),
@@ -91,11 +106,15 @@ pub fn all() -> Vec<Registered> {
         command::<log_in::LogIn>(),
         command::<log_out::LogOut>(),
         command::<record_guest_visit::RecordGuestVisit>(),
+        command::<mark_member_for_deletion::MarkMemberForDeletion>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
         command::<remove_configuration::RemoveConfiguration>(),
         command::<reorder_categories::ReorderCategories>(),
+        command::<request_account_deletion::RequestAccountDeletion>(),
+        command::<request_password_reset::RequestPasswordReset>(),
+        command::<reset_password::ResetPassword>(),
         command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
         command::<restore_post::RestorePost>(),
@@ -109,6 +128,7 @@ pub fn all() -> Vec<Registered> {
         command::<rotate_service_account_key::RotateServiceAccountKey>(),
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),
+        command::<start_password_reset::StartPasswordReset>(),
         command::<suspend_admin::SuspendAdmin>(),
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),

@@ -4,6 +4,7 @@
 //! (one file in [`commands`]), the aggregate (in the domain), the log. Nothing is answered as done
 //! before the log has it.
 
+pub mod accounts;
 pub mod app;
 pub mod authenticate;
 pub mod bootstrap;
@@ -16,11 +17,13 @@ mod expire_session;
 pub mod fields;
 pub mod guests;
 pub mod http;
+pub mod mail_tokens;
 pub mod moderations;
 pub mod openapi;
 pub mod passwords;
 pub mod permission;
 pub mod posts;
+pub mod reauthentication;
 pub mod refusal;
 pub mod reply;
 pub mod service_accounts;

@@ -44,7 +44,7 @@ pub async fn look_up(
         CommandError::from(crate::refusal::unavailable())
     };
     let mut connection = decision.app.log.pool().acquire().await.map_err(failed)?;
-    let event = read::event(&mut connection, moderation_id.0).await.map_err(failed)?;
+    let event = read::by_id(&mut connection, moderation_id.0).await.map_err(failed)?;
     drop(connection);
     let Some(event) = event.filter(|event| event.event_type.ends_with("Moderated")) else {
         return Ok(None);

@@ -54,6 +54,10 @@ ids! {
     ApiKeyId;
     /// An e-mail address and a password hash (E09).
     CredentialId;
+    /// A request for a new password (E09).
+    PasswordResetId;
+    /// A proof, asked for by mail, that an address is somebody's (E09).
+    EmailConfirmationId;
     /// A login (E04).
     SessionId;
     /// A category of communities (E01).

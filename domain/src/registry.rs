@@ -25,6 +25,7 @@ use crate::{
         credential::{Credential, CredentialEvent},
         guest::{Guest, GuestEvent},
         member::{Member, MemberEvent},
+        password_reset::{PasswordReset, PasswordResetEvent},
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         service_account::{ServiceAccount, ServiceAccountEvent},
         session::{Session, SessionEvent},
@@ -41,6 +42,7 @@ pub struct AggregateTypes {
 
 pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Credential::TYPE, events: CredentialEvent::TYPES },
+    AggregateTypes { aggregate_type: PasswordReset::TYPE, events: PasswordResetEvent::TYPES },
     AggregateTypes { aggregate_type: Member::TYPE, events: MemberEvent::TYPES },
     AggregateTypes { aggregate_type: Admin::TYPE, events: AdminEvent::TYPES },
     AggregateTypes { aggregate_type: AdminRoster::TYPE, events: AdminRosterEvent::TYPES },

@@ -20,8 +20,8 @@ use agora_domain::{
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
-        member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
-        session::Session, session_era::SessionEra,
+        member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
+        service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
     site::configuration::Configuration,
@@ -33,6 +33,7 @@ macro_rules! each_aggregate {
     ($check:ident) => {
         [
             $check::<Credential>(),
+            $check::<PasswordReset>(),
             $check::<Member>(),
             $check::<Admin>(),
             $check::<AdminRoster>(),

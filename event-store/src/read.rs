@@ -159,8 +159,8 @@ pub async fn of_types(
     rows.iter().map(recorded).collect()
 }
 
-/// One event.
-pub async fn event(
+/// One event; none where the log does not have it.
+pub async fn by_id(
     connection: &mut PgConnection,
     event_id: Uuid,
 ) -> Result<Option<RecordedEvent>, sqlx::Error> {

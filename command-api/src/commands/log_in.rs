@@ -26,14 +26,13 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::register_member::EMAIL;
 use crate::{
     App, Command,
     authenticate::{self, Principal, SESSION_TOKEN},
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    refusal::{CommandError, at_once, too_many_failures, unavailable},
+    refusal::{CommandError, at_once, too_many_failures},
     sessions,
 };
 
@@ -87,7 +86,7 @@ impl Command for LogIn {
         }
         app.account_failures.begin(&account).map_err(too_many_failures)?;
         let verified = async {
-            let credential = credential(app, &account).await?;
+            let credential = credential(app, &self.email).await?;
             let hash = credential.as_ref().and_then(|it| it.state.password_hash().cloned());
             let right = app.hasher.verify(self.password.clone(), hash).await?;
             Ok::<_, Problem>((credential, right))
@@ -165,19 +164,9 @@ fn wrong_login() -> Problem {
     Problem::unauthenticated("The e-mail address or the password is wrong.").with_rule("CRD-09")
 }
 
-async fn credential(app: &App, account: &str) -> Result<Option<Loaded<Credential>>, Problem> {
-    let id: Option<String> =
-        sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-            .bind(EMAIL)
-            .bind(account)
-            .fetch_optional(app.log.pool())
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "cannot look up a credential");
-                unavailable()
-            })?;
-    let Some(id) = id else { return Ok(None) };
-    let loaded = app.log.load::<Credential>(&id).await;
+async fn credential(app: &App, email: &Email) -> Result<Option<Loaded<Credential>>, Problem> {
+    let Some(id) = app.credential_of(email).await? else { return Ok(None) };
+    let loaded = app.log.load::<Credential>(&id.to_string()).await;
     loaded.map(Some).map_err(|error| at_once(error.into()))
 }
 

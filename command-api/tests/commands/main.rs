@@ -7,6 +7,7 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod account_ends;
 mod admins;
 mod appeals;
 mod bad_bodies;
@@ -22,6 +23,7 @@ mod guests;
 mod guests_content;
 mod idempotency;
 mod kernel;
+mod mail;
 mod members;
 mod memberships;
 mod personal_data;

@@ -6,6 +6,7 @@ pub mod credential;
 pub mod guest;
 pub mod member;
 pub mod password;
+pub mod password_reset;
 pub mod principal_sessions;
 pub mod service_account;
 pub mod session;

@@ -80,7 +80,14 @@ pub static MAX_CONCURRENT_SESSIONS: Setting = Setting {
     about: "Sessions of one principal at once; the oldest ends when there would be more (SES-07)",
 };
 
-pub static ALL: [&Setting; 7] = [
+pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
+    key: "registration_requires_confirmation",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether an account is made only when its e-mail address has been confirmed (CRD-09)",
+};
+
+pub static ALL: [&Setting; 8] = [
     &ALLOW_GUEST_COMMENTS,
     &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
@@ -88,6 +95,7 @@ pub static ALL: [&Setting; 7] = [
     &MAX_CONCURRENT_SESSIONS,
     &MAX_POST_LENGTH,
     &POSTING_REQUIRES_MEMBERSHIP,
+    &REGISTRATION_REQUIRES_CONFIRMATION,
 ];
 
 /// Why a value is not one of a setting.

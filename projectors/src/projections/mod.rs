@@ -13,6 +13,7 @@ mod community_rules;
 mod configurations;
 mod guest_conversion_counts;
 mod guests;
+mod credentials;
 mod members;
 mod memberships;
 mod moderation_appeals;
@@ -37,6 +38,7 @@ pub const ALL: &[&Projection] = &[
     &configurations::PROJECTION,
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
+    &credentials::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,

@@ -313,6 +313,44 @@ async fn adm_04_an_admins_status_and_scopes_follow_its_events() {
 }
 
 #[tokio::test]
+async fn adm_05_a_deleted_admin_is_retired_and_keeps_its_row() {
+    let mut scene = Scene::new().await;
+    scene.append(tell(1, 5)).await;
+    scene.append([fact("admin", id(ADMIN, 0), "AdminDeleted", json!({}))]).await;
+    scene.project().await;
+    let row = scene.row("SELECT * FROM admins").await;
+    assert_eq!((&row["status"], &row["deleted_at"]), (&json!("retired"), &time(scene.head())));
+}
+
+#[tokio::test]
+async fn crd_03_crd_05_a_credentials_row_follows_its_events_and_has_no_hash() {
+    let mut scene = Scene::new().await;
+    let (first, second) = (sealed("identity", "first"), sealed("identity", "second"));
+    for (kind, status, email, pending) in [
+        ("CredentialRegistered", "valid", &first, None),
+        ("EmailConfirmationRequested", "unconfirmed", &first, None),
+        ("EmailConfirmed", "valid", &first, None),
+        ("EmailChangeRequested", "valid", &first, Some(&second)),
+        ("PasswordReset", "valid", &first, None),
+        ("EmailChangeRequested", "valid", &first, Some(&second)),
+        ("EmailChanged", "valid", &second, None),
+        ("PasswordChanged", "valid", &second, None),
+        ("CredentialInvalidated", "invalidated", &second, None),
+    ] {
+        let address = if kind == "CredentialRegistered" { "first" } else { "second" };
+        scene.append([on_credential(0, kind, address)]).await;
+        scene.project().await;
+        let row = scene.row("SELECT * FROM credentials").await;
+        assert_eq!((&row["status"], &row["email"]), (&json!(status), &json!(email)), "{kind}");
+        assert_eq!(row["pending_email"], json!(pending), "{kind}");
+        assert_eq!(row["updated_at"], time(scene.head()), "{kind}");
+        let deleted = if status == "invalidated" { time(scene.head()) } else { Value::Null };
+        assert_eq!(row["deleted_at"], deleted);
+        assert!(!row.to_string().contains("sealed:v1:credential"), "{row}");
+    }
+}
+
+#[tokio::test]
 async fn aud_02_aud_03_aud_06_entries_say_who_did_what_and_when() {
     let mut scene = Scene::new().await;
     let (alice, admin) = (id(MEMBER, 0), id(ADMIN, 0));

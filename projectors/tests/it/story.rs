@@ -266,6 +266,27 @@ pub fn rules_set(community: usize, rules: &[usize]) -> Fact {
     )
 }
 
+/// What happens to one member's credential, with this address where there is one.
+pub fn on_credential(number: usize, kind: &'static str, address: &str) -> Fact {
+    let credential = id(9, number);
+    let email = sealed("identity", address);
+    let fields = match kind {
+        "CredentialRegistered" => {
+            json!({ "credential_id": credential, "holder": member(id(MEMBER, number)),
+                "email": email, "password_hash": sealed("credential", "hash") })
+        }
+        "EmailChanged" => json!({ "confirmation_id": id(13, number), "email": email,
+            "previous": sealed("identity", "previous") }),
+        "EmailChangeRequested" => json!({ "confirmation_id": id(13, number), "email": email,
+            "expires_at": "2026-11-20T12:00:00Z" }),
+        "PasswordReset" => {
+            json!({ "reset_id": id(14, number), "password_hash": sealed("credential", "other") })
+        }
+        _ => json!({}),
+    };
+    fact("credential", credential, kind, fields)
+}
+
 /// A key of the configuration, set, described or removed; its entry has this number.
 pub fn configured(key: &str, kind: &'static str, entry: usize, value: &str) -> Fact {
     let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
@@ -322,6 +343,17 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     let mut configured_keys: std::collections::HashMap<_, (usize, bool)> = Default::default();
     told.push(configured("theme", "ConfigurationSet", 0, "dark"));
     configured_keys.insert("theme", (0, true));
+    for (number, kinds) in [
+        &["EmailConfirmationRequested", "EmailConfirmed", "EmailChangeRequested"][..],
+        &["EmailChangeRequested", "EmailChanged", "CredentialInvalidated"],
+        &["EmailChangeRequested", "PasswordReset", "PasswordChanged"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        told.push(on_credential(number, "CredentialRegistered", "first"));
+        told.extend(kinds.iter().map(|kind| on_credential(number, kind, "second")));
+    }
     let mut comment_votes = std::collections::HashMap::new();
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();

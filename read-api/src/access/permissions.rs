@@ -79,6 +79,7 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/configuration/{key}", SITE),
     ("/v1/configuration/{key}/history", SITE),
     ("/v1/me", OWN),
+    ("/v1/me/credential", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),
     ("/v1/me/feed", OWN_MEMBERSHIPS),

@@ -226,7 +226,7 @@ fn admin_roles(events: &str) -> Result<Vec<Role>, Problem> {
         };
         match name.as_str() {
             "AdminCreated" | "AdminReinstated" => active = true,
-            "AdminSuspended" | "AdminRetired" => active = false,
+            "AdminSuspended" | "AdminRetired" | "AdminDeleted" => active = false,
             _ => {}
         }
         if let Some(changed) = content.get("scopes") {
@@ -258,11 +258,13 @@ mod tests {
         let suspended = json!({"AdminSuspended": {}});
         let reinstated = json!({"AdminReinstated": {}});
         let retired = json!({"AdminRetired": {}});
+        let deleted = json!({"AdminDeleted": {}});
         assert!(roles(&json!([])).is_none());
         assert_eq!(roles(&json!([created])), Some(vec![Role::Admin, Role::GlobalAdmin]));
         assert!(roles(&json!([created, suspended])).is_none());
         assert!(roles(&json!([created, suspended, reinstated])).is_some());
         assert!(roles(&json!([created, suspended, reinstated, retired])).is_none());
+        assert!(roles(&json!([created, deleted])).is_none());
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod guests;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
+pub mod my_credential;
 pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
@@ -48,6 +49,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(configuration::show))
         .routes(routes!(audit_streams::configuration_history))
         .routes(routes!(me::show))
+        .routes(routes!(my_credential::show))
         .routes(routes!(my_communities::memberships))
         .routes(routes!(my_communities::recent))
         .routes(routes!(my_feed::list))

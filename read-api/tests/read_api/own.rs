@@ -23,6 +23,31 @@ async fn esx_08_me_is_who_asks_and_is_not_kept_by_caches() {
 }
 
 #[tokio::test]
+async fn crd_03_one_sees_what_one_logs_in_with_and_no_hash() {
+    let world = World::new().await;
+    let ada = world.member(None).await;
+    let root = world.admin(&[AdminScope::Ops]).await;
+    world.get_as(&ada, "/v1/me/credential").await.problem(404);
+    world.project().await;
+    let mut ids = Vec::new();
+    for user in [&ada, &root] {
+        let reply = world.get_as(user, "/v1/me/credential").await;
+        let credential = reply.ok();
+        assert_eq!(credential["email"], "somebody@example.org");
+        assert_eq!(
+            (&credential["status"], &credential["pending_email"]),
+            (&json!("valid"), &Value::Null)
+        );
+        assert_eq!(reply.header("cache-control"), "no-store");
+        assert!(!reply.header("etag").is_empty());
+        assert!(!reply.body.contains("argon2id") && !reply.body.contains("hash"));
+        ids.push(credential["id"].clone());
+    }
+    assert_ne!(ids[0], ids[1]);
+    world.get("/v1/me/credential").await.problem(401);
+}
+
+#[tokio::test]
 async fn ses_12_ses_01_one_sees_all_own_sessions_and_no_token() {
     let world = World::new().await;
     let ada = world.member(None).await;

@@ -7,6 +7,7 @@ use super::{Event, Tables, micros, put, row, set};
 pub(super) fn apply(tables: &mut Tables, event: &Event) {
     members(tables, event);
     admins(tables, event);
+    credentials(tables, event);
     sessions(tables, event);
     if AUDITED.contains(&event.event_type.as_str()) {
         put(tables, "audit_log", &event.position.to_string(), audited(event));
@@ -58,10 +59,41 @@ fn admins(tables: &mut Tables, event: &Event) {
         "AdminSuspended" => ("status", json!("suspended")),
         "AdminReinstated" => ("status", json!("active")),
         "AdminRetired" => ("status", json!("retired")),
+        "AdminDeleted" => {
+            let columns =
+                [("status", json!("retired")), ("deleted_at", event.at()), ("updated_at", at)];
+            return set(tables, "admins", event, &columns);
+        }
         "AdminScopeGranted" | "AdminScopeRevoked" => ("scopes", fields["scopes"].clone()),
         _ => return,
     };
     set(tables, "admins", event, &[changed, ("updated_at", at)]);
+}
+
+fn credentials(tables: &mut Tables, event: &Event) {
+    let (id, fields, at) = (&event.aggregate_id, &event.fields, event.at());
+    let mut columns = match event.event_type.as_str() {
+        "CredentialRegistered" => {
+            let credential = json!({
+                "id": id, "holder_kind": fields["holder"]["kind"],
+                "holder_id": fields["holder"]["id"], "email": fields["email"],
+                "pending_email": null, "status": "valid", "created_at": at, "updated_at": at,
+                "deleted_at": null, "sequence": event.sequence,
+            });
+            return put(tables, "credentials", id, credential);
+        }
+        "EmailConfirmationRequested" => vec![("status", json!("unconfirmed"))],
+        "EmailConfirmed" => vec![("status", json!("valid"))],
+        "EmailChangeRequested" => vec![("pending_email", fields["email"].clone())],
+        "EmailChanged" => vec![("email", fields["email"].clone()), ("pending_email", Value::Null)],
+        "PasswordChanged" | "PasswordReset" => vec![("pending_email", Value::Null)],
+        "CredentialInvalidated" => {
+            vec![("status", json!("invalidated")), ("deleted_at", at.clone())]
+        }
+        _ => return,
+    };
+    columns.push(("updated_at", at));
+    set(tables, "credentials", event, &columns);
 }
 
 fn sessions(tables: &mut Tables, event: &Event) {
@@ -113,6 +145,7 @@ fn actor(actor: &Value) -> String {
 /// What an auditor looks for (AUD-07): identity, sessions, categories, and what is taken away.
 const AUDITED: &[&str] = &[
     "AdminCreated",
+    "AdminDeleted",
     "AdminDisplayNameChanged",
     "AdminReinstated",
     "AdminRetired",
@@ -132,6 +165,9 @@ const AUDITED: &[&str] = &[
     "ConfigurationRemoved",
     "ConfigurationSet",
     "CredentialInvalidated",
+    "EmailChangeRequested",
+    "EmailChanged",
+    "EmailConfirmed",
     "GuestForgotten",
     "MemberDeleted",
     "MemberDeletionPending",
@@ -142,6 +178,8 @@ const AUDITED: &[&str] = &[
     "ModerationAppealDecided",
     "ModerationAppealLodged",
     "PasswordChanged",
+    "PasswordReset",
+    "PasswordResetRequested",
     "PostModerated",
     "ServiceAccountCreated",
     "ServiceAccountKeyRevoked",

@@ -59,6 +59,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("configurations", "key"),
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
+    ("credentials", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_appeals", "id"),
