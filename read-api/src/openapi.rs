@@ -35,6 +35,7 @@ use crate::access::{PERMISSIONS, Role};
         (name = "Comments", description = "Comments, replies and their scores: public"),
         (name = "Site", description = "The configuration"),
         (name = "Own account", description = "What belongs to whoever asks"),
+        (name = "Live", description = "What happens, as it happens: server-sent events"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),
     )
 )]
@@ -116,6 +117,9 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         Problem::unavailable("What is served here has not reached the position yet.")
             .with_rule("ESX-07"),
     ];
+    if responses.contains_key("429") {
+        problems.push(Problem::too_many_requests(5));
+    }
     if responses.contains_key("404") {
         problems.push(Problem::of(Kind::NotFound));
     }

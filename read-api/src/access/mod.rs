@@ -10,7 +10,7 @@ use agora_domain::{Actor, ids::SessionId};
 pub use activity::Activity;
 pub use guard::guard;
 pub use permissions::{PERMISSIONS, Role};
-pub(crate) use session::token_is_missing;
+pub(crate) use session::{still_open, token_is_missing};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,8 @@
 //! From a bearer token to a principal. Asked of the log on the primary at every request, never of a
 //! read table that may lag: revoking a session releases its claim, so the next request is refused.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use agora_domain::{Actor, ActorKind, identity::values::AdminScope, ids::SessionId};
 use agora_service::{clock, problem::Problem};
 use axum::http::{HeaderMap, header};
@@ -77,10 +79,8 @@ struct Found {
     last_used_at: Option<DateTime<Utc>>,
 }
 
-async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
-    let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()));
-    let found: Option<Found> = sqlx::query_as(
-        "SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
+/// Sessions that are not revoked, with what the log says of them.
+const FIND: &str = "SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
                 CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
                     SELECT json_agg(a.payload ORDER BY a.sequence)::text
                     FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
@@ -88,48 +88,84 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
          FROM log.claims c
          JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
          LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
-         WHERE c.scope = 'session_token' AND c.key = $1",
-    )
-    .bind(hash)
-    .fetch_optional(&app.primary)
-    .await
-    .map_err(|cause| error::database(&cause))?;
-    let Some(Found { session_id, issued, admin, last_used_at }) = found else {
+     WHERE c.scope = 'session_token'";
+static FIND_BY_TOKEN: LazyLock<String> = LazyLock::new(|| format!("{FIND} AND c.key = $1"));
+static FIND_BY_IDS: LazyLock<String> =
+    LazyLock::new(|| format!("{FIND} AND c.aggregate_id = ANY ($1)"));
+
+async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
+    let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()));
+    let found: Option<Found> = sqlx::query_as(&FIND_BY_TOKEN)
+        .bind(hash)
+        .fetch_optional(&app.primary)
+        .await
+        .map_err(|cause| error::database(&cause))?;
+    let Some(found) = found else {
         return Err(Problem::unauthenticated(
             "The token is not one of a session, or the session was revoked: log in again.",
         )
         .with_rule("SES-04")
         .into());
     };
-    let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
-    let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
-    let session_id = session_id.parse::<SessionId>().ok();
-    let (Some(Issued { principal, issued_at, expires_at }), Some(session_id)) =
-        (issued, session_id)
-    else {
-        tracing::error!("a session's first event cannot be read");
-        return Err(Problem::internal().into());
-    };
-    let refused = |problem| Refused { actor: Some(principal), problem };
     let now = clock::now();
-    if now >= expires_at {
-        let problem = Problem::unauthenticated("The session has expired: log in again.");
-        return Err(refused(problem.with_rule("SES-05")));
+    let (principal, last_used_at) = found.judge(now)?;
+    if app.activity.touch(principal.session_id, Some(last_used_at), now) {
+        Ok(principal)
+    } else {
+        Err(Refused { actor: Some(principal.actor), problem: idle() })
     }
-    // A session that was never used is as old as its login.
-    let last_used_at = last_used_at.or(Some(issued_at));
-    if !app.activity.touch(session_id, last_used_at, now) {
-        let problem =
-            Problem::unauthenticated("The session was not used for too long: log in again.");
-        return Err(refused(problem.with_rule("SES-10")));
+}
+
+/// Which of these sessions still let somebody in, and with which roles. That they are looked up is no
+/// use of them.
+pub(crate) async fn still_open(
+    app: &App,
+    sessions: &[SessionId],
+) -> Result<HashMap<SessionId, Vec<Role>>, sqlx::Error> {
+    let ids: Vec<String> = sessions.iter().map(SessionId::to_string).collect();
+    let found: Vec<Found> = sqlx::query_as(&FIND_BY_IDS).bind(ids).fetch_all(&app.primary).await?;
+    let now = clock::now();
+    let open = found.into_iter().filter_map(|found| {
+        let (principal, last_used_at) = found.judge(now).ok()?;
+        let open = !app.activity.is_idle(last_used_at, now);
+        open.then_some((principal.session_id, principal.roles))
+    });
+    Ok(open.collect())
+}
+
+fn idle() -> Problem {
+    Problem::unauthenticated("The session was not used for too long: log in again.")
+        .with_rule("SES-10")
+}
+
+impl Found {
+    /// Who the session lets in, and when it was last used.
+    fn judge(self, now: DateTime<Utc>) -> Result<(Principal, DateTime<Utc>), Refused> {
+        let Self { session_id, issued, admin, last_used_at } = self;
+        let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
+        let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
+        let session_id = session_id.parse::<SessionId>().ok();
+        let (Some(Issued { principal, issued_at, expires_at }), Some(session_id)) =
+            (issued, session_id)
+        else {
+            tracing::error!("a session's first event cannot be read");
+            return Err(Problem::internal().into());
+        };
+        let refused = |problem| Refused { actor: Some(principal), problem };
+        if now >= expires_at {
+            let problem = Problem::unauthenticated("The session has expired: log in again.");
+            return Err(refused(problem.with_rule("SES-05")));
+        }
+        // A session that was never used is as old as its login.
+        let last_used_at = last_used_at.unwrap_or(issued_at);
+        let roles = match principal.kind {
+            // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
+            ActorKind::Member => vec![Role::Member],
+            ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
+            ActorKind::System => Vec::new(),
+        };
+        Ok((Principal { actor: principal, session_id, roles }, last_used_at))
     }
-    let roles = match principal.kind {
-        // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
-        ActorKind::Member => vec![Role::Member],
-        ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
-        ActorKind::System => Vec::new(),
-    };
-    Ok(Principal { actor: principal, session_id, roles })
 }
 
 /// The roles that an admin's events give it now (ADM-04, ADM-06).

@@ -10,6 +10,7 @@ pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
+pub mod live;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
@@ -51,6 +52,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
         .routes(routes!(my_votes::on_comments))
+        .routes(routes!(live::post))
+        .routes(routes!(live::community))
+        .routes(routes!(live::me))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

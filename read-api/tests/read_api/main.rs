@@ -9,6 +9,7 @@
 )]
 
 mod fixtures;
+mod listener;
 mod world;
 
 mod access;
@@ -17,6 +18,7 @@ mod bad_input;
 mod comments;
 mod configuration;
 mod freshness;
+mod live;
 mod moderation;
 mod openapi;
 mod own;
