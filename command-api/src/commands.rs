@@ -7,6 +7,7 @@ use crate::{App, Command, http, openapi};
 pub mod cast_vote;
 pub mod change_display_name;
 pub mod change_password;
+pub mod configure_integration;
 pub mod create_admin;
 pub mod create_category;
 pub mod create_comment;
@@ -17,18 +18,24 @@ pub mod delete_community;
 pub mod delete_post;
 pub mod describe_category;
 pub mod describe_configuration;
+pub mod disable_integration;
 pub mod edit_comment;
 pub mod edit_post;
+pub mod enable_integration;
 pub mod grant_admin_scope;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod record_integration_sync;
+pub mod register_integration;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
+pub mod remove_integration;
 pub mod reorder_categories;
+pub mod report_integration_error;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
@@ -61,6 +68,7 @@ pub fn all() -> Vec<Registered> {
         command::<cast_vote::CastVote>(),
         command::<change_display_name::ChangeDisplayName>(),
         command::<change_password::ChangePassword>(),
+        command::<configure_integration::ConfigureIntegration>(),
         command::<create_admin::CreateAdmin>(),
         command::<create_category::CreateCategory>(),
         command::<create_comment::CreateComment>(),
@@ -71,18 +79,24 @@ pub fn all() -> Vec<Registered> {
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
         command::<describe_configuration::DescribeConfiguration>(),
+        command::<disable_integration::DisableIntegration>(),
         command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
+        command::<enable_integration::EnableIntegration>(),
         command::<grant_admin_scope::GrantAdminScope>(),
         command::<join_community::JoinCommunity>(),
         command::<leave_community::LeaveCommunity>(),
         command::<log_in::LogIn>(),
         command::<log_out::LogOut>(),
+        command::<record_integration_sync::RecordIntegrationSync>(),
+        command::<register_integration::RegisterIntegration>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
         command::<remove_configuration::RemoveConfiguration>(),
+        command::<remove_integration::RemoveIntegration>(),
         command::<reorder_categories::ReorderCategories>(),
+        command::<report_integration_error::ReportIntegrationError>(),
         command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
         command::<restore_post::RestorePost>(),

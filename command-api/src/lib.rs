@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod passwords;
 pub mod permission;
 pub mod posts;
+pub mod provider;
 pub mod refusal;
 pub mod reply;
 pub mod sessions;

@@ -55,6 +55,8 @@ const KNOWN: Roles = Roles::MEMBER
     .and(Roles::OPS);
 const MEMBERS: Roles = Roles::MEMBER;
 const ADMINS: Roles = Roles::ADMIN;
+/// "ops: health" (E05).
+const ADMINS_AND_OPS: Roles = Roles::ADMIN.and(Roles::OPS);
 const MEMBERS_AND_ADMINS: Roles = Roles::MEMBER.and(Roles::ADMIN);
 
 /// The table: a line a command.
@@ -81,6 +83,13 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("set-configuration", ADMINS),
     ("describe-configuration", ADMINS),
     ("remove-configuration", ADMINS),
+    ("register-integration", ADMINS),
+    ("configure-integration", ADMINS),
+    ("enable-integration", ADMINS),
+    ("disable-integration", ADMINS),
+    ("remove-integration", ADMINS),
+    ("report-integration-error", ADMINS_AND_OPS),
+    ("record-integration-sync", ADMINS_AND_OPS),
     ("create-community", MEMBERS),
     ("update-community", MEMBERS),
     ("set-community-rules", MEMBERS),

@@ -26,7 +26,10 @@ use crate::{
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
         session::{Session, SessionEvent},
     },
-    site::configuration::{Configuration, ConfigurationEvent},
+    site::{
+        configuration::{Configuration, ConfigurationEvent},
+        integration::{Integration, IntegrationEvent},
+    },
 };
 
 /// An aggregate's name as stored, and the name and current version of each of its events.
@@ -59,4 +62,5 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Comment::TYPE, events: CommentEvent::TYPES },
     AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
+    AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },
 ];

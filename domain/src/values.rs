@@ -121,6 +121,8 @@ texts! {
     CommentDisplayName = Lines::One, 0..=32, "CMT-02" "must be at most 32 characters", "CMT-02";
     /// Why a moderator changed what somebody wrote: 1 to 255 characters (MOD-02).
     ModerationReason = Lines::Many, 1..=255, "MOD-02" "must be 1 to 255 characters", "MOD-02";
+    /// What an integration fails with: 1 to 255 characters.
+    IntegrationProblem = Lines::Many, 1..=255, "INT-07" "must be 1 to 255 characters", "INT-07";
     /// Why an admin did something: 1 to 10,000 characters (K33).
     Reason = Lines::Many, 1..=10_000, "MOD-03" "must be 1 to 10,000 characters", "MOD-03";
 }

@@ -20,7 +20,7 @@ use agora_domain::{
         principal_sessions::PrincipalSessions, session::Session,
     },
     registry::AGGREGATES,
-    site::configuration::Configuration,
+    site::{configuration::Configuration, integration::Integration},
 };
 use serde_json::{Map, Value};
 
@@ -45,6 +45,7 @@ macro_rules! each_aggregate {
             $check::<Comment>(),
             $check::<CommentVote>(),
             $check::<Configuration>(),
+            $check::<Integration>(),
         ]
     };
 }

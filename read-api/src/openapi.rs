@@ -33,7 +33,7 @@ use crate::access::{PERMISSIONS, Role};
         (name = "Communities", description = "Categories and communities: public"),
         (name = "Posts", description = "Posts and their scores: public"),
         (name = "Comments", description = "Comments, replies and their scores: public"),
-        (name = "Site", description = "The configuration"),
+        (name = "Site", description = "The configuration and integrations"),
         (name = "Own account", description = "What belongs to whoever asks"),
         (name = "Live", description = "What happens, as it happens: server-sent events"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),

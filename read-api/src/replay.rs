@@ -12,7 +12,7 @@ use agora_domain::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
         principal_sessions::PrincipalSessions, session::Session,
     },
-    site::configuration::Configuration,
+    site::{configuration::Configuration, integration::Integration},
 };
 use agora_event_store::{Opener, RecordedEvent, seal::SealedText, upcast, vault::VaultError};
 use cqrs_es::{Aggregate, persist::SerializedEvent};
@@ -42,6 +42,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Comment::TYPE, begin::<Comment>),
     (CommentVote::TYPE, begin::<CommentVote>),
     (Configuration::TYPE, begin::<Configuration>),
+    (Integration::TYPE, begin::<Integration>),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ mod community_rules;
 mod configuration;
 mod credentials;
 mod idempotency;
+mod integrations;
 mod kernel;
 mod members;
 mod memberships;

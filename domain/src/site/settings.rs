@@ -66,11 +66,19 @@ pub static MAX_CONCURRENT_SESSIONS: Setting = Setting {
     about: "Sessions of one principal at once; the oldest ends when there would be more (SES-07)",
 };
 
-pub static ALL: [&Setting; 5] = [
+pub static MAX_URI_LENGTH: Setting = Setting {
+    key: "max_uri_length",
+    kind: Kind::Number { default: 2_048, min: 1, max: 80_000 },
+    is_public: true,
+    about: "The most characters of a URI (K28)",
+};
+
+pub static ALL: [&Setting; 6] = [
     &ENABLE_VOTING,
     &MAX_COMMENT_LENGTH,
     &MAX_CONCURRENT_SESSIONS,
     &MAX_POST_LENGTH,
+    &MAX_URI_LENGTH,
     &POSTING_REQUIRES_MEMBERSHIP,
 ];
 

@@ -11,6 +11,7 @@ mod comments;
 mod communities;
 mod community_rules;
 mod configurations;
+mod integrations;
 mod members;
 mod memberships;
 mod moderation_log;
@@ -31,6 +32,7 @@ pub const ALL: &[&Projection] = &[
     &communities::PROJECTION,
     &community_rules::PROJECTION,
     &configurations::PROJECTION,
+    &integrations::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_log::PROJECTION,

@@ -37,6 +37,7 @@ pub const CATEGORY: u128 = 4;
 pub const ADMIN: u128 = 5;
 pub const SESSION: u128 = 6;
 pub const COMMENT: u128 = 10;
+pub const INTEGRATION: u128 = 13;
 
 pub fn member_registered(number: usize) -> Fact {
     let member = id(MEMBER, number);
@@ -236,6 +237,32 @@ pub fn configured(key: &str, kind: &'static str, entry: usize, value: &str) -> F
     fact("configuration", key, kind, fields).by(&format!("admin:{}", id(ADMIN, 0)))
 }
 
+/// Something that happens to an integration, with its whole state after it.
+pub fn integrated(number: usize, kind: &'static str, status: &str, url: Option<&str>) -> Fact {
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let state = json!({ "name": format!("Integration{number}"), "provider_url": url,
+        "status": status, "last_successful_sync_at": "2026-01-31T12:00:00.000001Z" });
+    let masked = sealed("content", &format!("masked{number}"));
+    let secret = sealed("credential", "secret");
+    let fields = match kind {
+        "IntegrationRegistered" => {
+            json!({ "integration_id": id(INTEGRATION, number), "integration": state,
+                "config_json": secret, "masked_config": masked, "registered_by": by })
+        }
+        "IntegrationConfigured" => {
+            json!({ "integration": state, "config_json": null, "masked_config": null,
+                "configured_by": by })
+        }
+        "IntegrationFailed" => {
+            json!({ "integration": state, "problem": sealed("content", "401"), "reported_by": by })
+        }
+        "IntegrationRemoved" => json!({ "name": format!("Integration{number}"), "removed_by": by }),
+        _ => json!({ "integration": state, "enabled_by": by }),
+    };
+    fact("integration", id(INTEGRATION, number), kind, fields)
+        .by(&format!("admin:{}", id(ADMIN, 0)))
+}
+
 pub fn on_post(number: usize, kind: &'static str) -> Fact {
     let by = member(id(MEMBER, 0));
     let fields = match kind {
@@ -273,13 +300,14 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     let mut configured_keys: std::collections::HashMap<_, (usize, bool)> = Default::default();
     told.push(configured("theme", "ConfigurationSet", 0, "dark"));
     configured_keys.insert("theme", (0, true));
+    let mut integrations = 0;
     let mut comment_votes = std::collections::HashMap::new();
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();
     let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
-        match dice.roll(27) {
+        match dice.roll(28) {
             0 => {
                 told.push(member_registered(members));
                 members += 1;
@@ -362,6 +390,22 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 rules.rotate_left(dice.roll(4));
                 rules.truncate(dice.roll(5));
                 told.push(rules_set(c, &rules));
+            }
+            22 if integrations == 0 || dice.roll(4) == 0 => {
+                told.push(integrated(integrations, "IntegrationRegistered", "pending_setup", None));
+                integrations += 1;
+            }
+            22 => {
+                let (kind, status) = [
+                    ("IntegrationConfigured", "enabled"),
+                    ("IntegrationEnabled", "enabled"),
+                    ("IntegrationDisabled", "disabled"),
+                    ("IntegrationFailed", "error"),
+                    ("IntegrationSynced", "enabled"),
+                    ("IntegrationRemoved", "enabled"),
+                ][dice.roll(6)];
+                let url = Some("https://example.com/");
+                told.push(integrated(dice.roll(integrations), kind, status, url));
             }
             17 => {
                 let kinds =

@@ -51,6 +51,8 @@ const OWN_VOTES: &[Role] = &[Member, Admin, GlobalAdmin];
 const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
 /// "categories, configuration, integrations".
 const SITE: &[Role] = &[Admin, GlobalAdmin];
+/// "ops: health" (E05); the handler sees to it that they see no more.
+const INTEGRATIONS: &[Role] = &[Admin, GlobalAdmin, Ops];
 /// "read audit logs".
 const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
 /// The log itself, across everything.
@@ -76,6 +78,9 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/configuration", SITE),
     ("/v1/configuration/{key}", SITE),
     ("/v1/configuration/{key}/history", SITE),
+    ("/v1/integrations", INTEGRATIONS),
+    ("/v1/integrations/{id}", INTEGRATIONS),
+    ("/v1/integrations/{id}/history", SITE),
     ("/v1/me", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),

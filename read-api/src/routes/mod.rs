@@ -10,6 +10,7 @@ pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
+pub mod integrations;
 pub mod live;
 pub mod me;
 pub mod moderation_log;
@@ -42,6 +43,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(configuration::list))
         .routes(routes!(configuration::show))
         .routes(routes!(audit_streams::configuration_history))
+        .routes(routes!(integrations::list))
+        .routes(routes!(integrations::show))
+        .routes(routes!(audit_streams::integration_history))
         .routes(routes!(me::show))
         .routes(routes!(my_communities::memberships))
         .routes(routes!(my_communities::recent))

@@ -18,6 +18,7 @@ mod bad_input;
 mod comments;
 mod configuration;
 mod freshness;
+mod integrations;
 mod live;
 mod moderation;
 mod openapi;

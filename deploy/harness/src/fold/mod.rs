@@ -5,6 +5,7 @@
 
 mod comments;
 mod identity;
+mod integrations;
 mod places;
 mod votes;
 
@@ -54,6 +55,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("communities", "id"),
     ("community_rules", "id"),
     ("configurations", "key"),
+    ("integrations", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_log", "position"),
@@ -142,6 +144,7 @@ pub fn fold(events: &[Event]) -> Tables {
         places::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
+        integrations::apply(&mut tables, event);
         moderation(&mut tables, event);
         votes::apply(&mut tables, event);
     }
