@@ -10,14 +10,15 @@ pub mod cast_vote;
 pub mod change_display_name;
 pub mod change_email;
 pub mod change_password;
+pub mod configure_integration;
 pub mod confirm_email;
 pub mod create_admin;
 pub mod create_category;
 pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
-pub mod decide_appeal;
 pub mod create_service_account;
+pub mod decide_appeal;
 pub mod delete_admin;
 pub mod delete_comment;
 pub mod delete_community;
@@ -25,21 +26,27 @@ pub mod delete_member;
 pub mod delete_post;
 pub mod describe_category;
 pub mod describe_configuration;
+pub mod disable_integration;
 pub mod edit_comment;
 pub mod edit_post;
+pub mod enable_integration;
 pub mod forget_guest;
 pub mod grant_admin_scope;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
-pub mod record_guest_visit;
 pub mod mark_member_for_deletion;
+pub mod record_guest_visit;
+pub mod record_integration_sync;
+pub mod register_integration;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
+pub mod remove_integration;
 pub mod reorder_categories;
+pub mod report_integration_error;
 pub mod request_account_deletion;
 pub mod request_password_reset;
 pub mod reset_password;
@@ -83,6 +90,7 @@ pub fn all() -> Vec<Registered> {
         command::<change_email::ChangeEmail>(),
         command::<change_password::ChangePassword>(),
         command::<confirm_email::ConfirmEmail>(),
+        command::<configure_integration::ConfigureIntegration>(),
         command::<create_admin::CreateAdmin>(),
         command::<create_category::CreateCategory>(),
         command::<create_comment::CreateComment>(),
@@ -97,9 +105,11 @@ pub fn all() -> Vec<Registered> {
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
         command::<describe_configuration::DescribeConfiguration>(),
+        command::<disable_integration::DisableIntegration>(),
         command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
         command::<forget_guest::ForgetGuest>(),
+        command::<enable_integration::EnableIntegration>(),
         command::<grant_admin_scope::GrantAdminScope>(),
         command::<join_community::JoinCommunity>(),
         command::<leave_community::LeaveCommunity>(),
@@ -107,14 +117,18 @@ pub fn all() -> Vec<Registered> {
         command::<log_out::LogOut>(),
         command::<record_guest_visit::RecordGuestVisit>(),
         command::<mark_member_for_deletion::MarkMemberForDeletion>(),
+        command::<record_integration_sync::RecordIntegrationSync>(),
+        command::<register_integration::RegisterIntegration>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
         command::<remove_configuration::RemoveConfiguration>(),
+        command::<remove_integration::RemoveIntegration>(),
         command::<reorder_categories::ReorderCategories>(),
         command::<request_account_deletion::RequestAccountDeletion>(),
         command::<request_password_reset::RequestPasswordReset>(),
         command::<reset_password::ResetPassword>(),
+        command::<report_integration_error::ReportIntegrationError>(),
         command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
         command::<restore_post::RestorePost>(),

@@ -23,6 +23,7 @@ pub mod openapi;
 pub mod passwords;
 pub mod permission;
 pub mod posts;
+pub mod provider;
 pub mod reauthentication;
 pub mod refusal;
 pub mod reply;

@@ -58,6 +58,8 @@ const KNOWN: Roles = Roles::MEMBER
     .and(Roles::OPS);
 const MEMBERS: Roles = Roles::MEMBER;
 const ADMINS: Roles = Roles::ADMIN;
+/// "ops: health" (E05).
+const ADMINS_AND_OPS: Roles = Roles::ADMIN.and(Roles::OPS);
 const MEMBERS_AND_ADMINS: Roles = Roles::MEMBER.and(Roles::ADMIN);
 /// Guests only where the configuration lets them: the commands ask it.
 const COMMENTERS: Roles = MEMBERS_AND_ADMINS.and(Roles::SIGNED_GUEST);
@@ -102,6 +104,13 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("set-configuration", ADMINS),
     ("describe-configuration", ADMINS),
     ("remove-configuration", ADMINS),
+    ("register-integration", ADMINS),
+    ("configure-integration", ADMINS),
+    ("enable-integration", ADMINS),
+    ("disable-integration", ADMINS),
+    ("remove-integration", ADMINS),
+    ("report-integration-error", ADMINS_AND_OPS),
+    ("record-integration-sync", ADMINS_AND_OPS),
     ("create-community", MEMBERS),
     ("update-community", MEMBERS),
     ("set-community-rules", MEMBERS),

@@ -96,6 +96,10 @@ fn taken(scope: &str) -> Problem {
             "CAT-03",
             "There is a category of this name already (case does not count).",
         ),
+        "integration_name" => Problem::rule_broken(
+            "INT-01",
+            "There is an integration of this name already (case does not count).",
+        ),
         "community_name" => Problem::rule_broken(
             "COM-02",
             "There is, or was, a community of this name (case does not count).",

@@ -70,6 +70,8 @@ ids! {
     RecentCommunityId;
     /// An entry of the configuration (E02).
     ConfigurationId;
+    /// An integration with an outside service (E05).
+    IntegrationId;
     /// A rule of a community (E12).
     CommunityRuleId;
     /// A post (E14).

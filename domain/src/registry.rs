@@ -31,7 +31,10 @@ use crate::{
         session::{Session, SessionEvent},
         session_era::{SessionEra, SessionEraEvent},
     },
-    site::configuration::{Configuration, ConfigurationEvent},
+    site::{
+        configuration::{Configuration, ConfigurationEvent},
+        integration::{Integration, IntegrationEvent},
+    },
 };
 
 /// An aggregate's name as stored, and the name and current version of each of its events.
@@ -69,4 +72,5 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
     AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
+    AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },
 ];

@@ -24,7 +24,7 @@ use agora_domain::{
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
-    site::configuration::Configuration,
+    site::{configuration::Configuration, integration::Integration},
 };
 use serde_json::{Map, Value};
 
@@ -54,6 +54,7 @@ macro_rules! each_aggregate {
             $check::<CommentVote>(),
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
+            $check::<Integration>(),
         ]
     };
 }

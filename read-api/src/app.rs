@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agora_event_store::{Opener, security::SecurityLog};
 use sqlx::PgPool;
 
-use crate::{access::Activity, cursor::Cursors, freshness::Projected};
+use crate::{access::Activity, cursor::Cursors, freshness::Projected, live::Live};
 
 pub type Shared = Arc<App>;
 
@@ -19,4 +19,5 @@ pub struct App {
     pub projected: Projected,
     pub security: SecurityLog,
     pub activity: Activity,
+    pub live: Live,
 }

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use agora_service::config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs};
 use clap::{Args, Parser, Subcommand};
 
+use crate::live::Limits;
+
 #[derive(Parser)]
 #[command(name = "read-api", about = "What Agora's clients, dashboards and auditors read", version)]
 pub struct Cli {
@@ -46,6 +48,15 @@ pub struct Serve {
     #[arg(long, env = "AGORA_SESSION_IDLE_SECONDS", default_value_t = 7 * 24 * 3_600,
           value_parser = clap::value_parser!(u32).range(60..))]
     pub session_idle_seconds: u32,
+
+    /// Live streams at once
+    #[arg(long, env = "AGORA_LIVE_STREAMS", default_value_t = Limits::default().all)]
+    pub live_streams: usize,
+
+    /// Live streams of one principal at once; of one address, for guests
+    #[arg(long, env = "AGORA_LIVE_STREAMS_PER_CLIENT",
+          default_value_t = Limits::default().per_client)]
+    pub live_streams_per_client: usize,
 
     /// File that keeps security records while Postgres is away
     #[arg(long, env = "AGORA_READ_SPILL_FILE")]

@@ -37,6 +37,11 @@ impl Projected {
         *self.0.borrow()
     }
 
+    /// Each new word, from now on.
+    pub(crate) fn news(&self) -> watch::Receiver<Position> {
+        self.0.subscribe()
+    }
+
     /// Listens until shutdown. Without NATS, reads that wait look by themselves, a little slower.
     pub async fn listen(self, client: Client, shutdown: CancellationToken) {
         let mut messages = match client.subscribe(SUBJECT).await {

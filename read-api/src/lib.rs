@@ -15,6 +15,7 @@ pub mod cursor;
 pub mod error;
 pub mod freshness;
 pub mod http;
+pub mod live;
 pub mod openapi;
 pub mod paging;
 pub mod params;

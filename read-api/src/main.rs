@@ -10,6 +10,7 @@ use agora_read_api::{
     cursor::Cursors,
     freshness::Projected,
     http,
+    live::{self, Limits, Live},
 };
 use agora_service::{health::Health, nats, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
@@ -66,6 +67,10 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
+        live: Live::new(
+            Limits { all: args.live_streams, per_client: args.live_streams_per_client },
+            shutdown.clone(),
+        ),
         projected,
         reads: reads.clone(),
         primary: primary.clone(),
@@ -74,7 +79,9 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let health = Health::new()
         .check("log", move || postgres::ready(primary.clone()))
         .check("read tables", move || postgres::ready(reads.clone()));
-    let routes = http::router(Arc::new(app)).merge(health.routes(metrics));
+    let app = Arc::new(app);
+    tokio::spawn(live::run(Arc::clone(&app)));
+    let routes = http::router(app).merge(health.routes(metrics));
     agora_service::http::serve(routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
     Ok(())
 }

@@ -35,9 +35,10 @@ use crate::access::{PERMISSIONS, Role};
         (name = "Communities", description = "Categories and communities: public"),
         (name = "Posts", description = "Posts and their scores: public"),
         (name = "Comments", description = "Comments, replies and their scores: public"),
-        (name = "Site", description = "The configuration"),
+        (name = "Site", description = "The configuration and integrations"),
         (name = "Administration", description = "Guests and service accounts"),
         (name = "Own account", description = "What belongs to whoever asks"),
+        (name = "Live", description = "What happens, as it happens: server-sent events"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),
     )
 )]
@@ -129,6 +130,9 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         Problem::unavailable("What is served here has not reached the position yet.")
             .with_rule("ESX-07"),
     ];
+    if responses.contains_key("429") {
+        problems.push(Problem::too_many_requests(5));
+    }
     if responses.contains_key("404") {
         problems.push(Problem::of(Kind::NotFound));
     }

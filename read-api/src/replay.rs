@@ -16,7 +16,7 @@ use agora_domain::{
         member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
         session::Session, session_era::SessionEra,
     },
-    site::configuration::Configuration,
+    site::{configuration::Configuration, integration::Integration},
 };
 use agora_event_store::{Opener, RecordedEvent, seal::SealedText, upcast, vault::VaultError};
 use cqrs_es::{Aggregate, persist::SerializedEvent};
@@ -50,6 +50,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (CommentVote::TYPE, begin::<CommentVote>),
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
+    (Integration::TYPE, begin::<Integration>),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What every read takes in, whatever its route.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use agora_event_store::{
     Position,
@@ -88,6 +88,11 @@ impl<Q> Read<Q> {
             Caller::Principal(principal) => Ok(principal),
             Caller::Guest | Caller::SignedGuest(_) => Err(token_is_missing()),
         }
+    }
+
+    /// Where the request came from.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client_address.map(|address| address.0)
     }
 
     /// Leaves the record that somebody read what is for auditors; to be called before the reply

@@ -3,7 +3,7 @@
 mod body;
 mod edge;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use axum::{Router, response::IntoResponse};
 use hyper::{body::Incoming, server::conn::http1};
@@ -12,6 +12,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, info, warn};
@@ -26,6 +27,8 @@ use crate::{
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long requests in flight have to end once shutdown is asked for.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of a reply before its connection is dropped.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send a request's head; also ends idle connections.
 const HEADER_LIMIT: Duration = Duration::from_secs(75);
 
@@ -59,6 +62,16 @@ pub async fn serve_on(
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    serve_within(WRITE_LIMIT, listener, routes, proxies, shutdown).await
+}
+
+async fn serve_within(
+    write_limit: Duration,
+    listener: TcpListener,
+    routes: Router,
+    proxies: TrustedProxies,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     info!(addr = %listener.local_addr()?, "serving");
     let app = complete(routes);
     let connections = GracefulShutdown::new();
@@ -69,6 +82,7 @@ pub async fn serve_on(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let stream = bounded(stream, write_limit);
                 serve_connection(stream, peer, app.clone(), proxies.clone(), &connections);
             }
             Err(error) => {
@@ -97,16 +111,25 @@ pub fn complete(routes: Router) -> Router {
         .layer(tower::layer::layer_fn(edge::Edge::new))
 }
 
+/// A reply that nobody takes, a live stream's above all, must not hold its place for ever.
+fn bounded(stream: TcpStream, write_limit: Duration) -> Connection {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "no TCP_NODELAY");
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(write_limit));
+    Box::pin(stream)
+}
+
+type Connection = Pin<Box<TimeoutStream<TcpStream>>>;
+
 fn serve_connection(
-    stream: TcpStream,
+    stream: Connection,
     peer: SocketAddr,
     app: Router,
     proxies: TrustedProxies,
     connections: &GracefulShutdown,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "no TCP_NODELAY");
-    }
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = proxies.client(peer, request.headers());
         request.extensions_mut().insert(client);

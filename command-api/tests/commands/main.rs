@@ -22,6 +22,7 @@ mod credentials;
 mod guests;
 mod guests_content;
 mod idempotency;
+mod integrations;
 mod kernel;
 mod mail;
 mod members;

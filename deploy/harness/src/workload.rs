@@ -65,6 +65,7 @@ impl Cast {
         let reason = "The butler is no subject for the body in the library.";
         for (command, body) in [
             ("set-configuration", json!({ "key": format!("theme.{run}"), "value": "dark" })),
+            ("register-integration", integration(&run)),
             ("delete-comment", json!({ "comment_id": comment, "reason": reason })),
             ("restore-comment", json!({ "comment_id": comment, "reason": reason })),
             ("delete-post", json!({ "post_id": posts[1], "reason": reason })),
@@ -76,6 +77,7 @@ impl Cast {
             "Harriet Vane".to_owned(),
             "Gaudy Night".to_owned(),
             "body in the library".to_owned(),
+            INTEGRATION_SECRET.to_owned(),
             stack.admin_password.clone(),
             scene::password(&run),
             admin_session.token,
@@ -108,6 +110,13 @@ async fn without_login(
         &forgotten.result["session_signature"],
     ];
     Ok(secrets.into_iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+const INTEGRATION_SECRET: &str = "Busman-s-Honeymoon";
+
+fn integration(run: &str) -> Value {
+    let config = json!({ "client_secret": INTEGRATION_SECRET }).to_string();
+    json!({ "integration_name": format!("faults-{run}"), "config_json": config })
 }
 
 /// The run's suffix stands in every text, so that the texts can be looked for.

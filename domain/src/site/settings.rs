@@ -80,6 +80,13 @@ pub static MAX_CONCURRENT_SESSIONS: Setting = Setting {
     about: "Sessions of one principal at once; the oldest ends when there would be more (SES-07)",
 };
 
+pub static MAX_URI_LENGTH: Setting = Setting {
+    key: "max_uri_length",
+    kind: Kind::Number { default: 2_048, min: 1, max: 80_000 },
+    is_public: true,
+    about: "The most characters of a URI (K28)",
+};
+
 pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
     key: "registration_requires_confirmation",
     kind: Kind::Flag { default: false },
@@ -87,13 +94,14 @@ pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
     about: "Whether an account is made only when its e-mail address has been confirmed (CRD-09)",
 };
 
-pub static ALL: [&Setting; 8] = [
+pub static ALL: [&Setting; 9] = [
     &ALLOW_GUEST_COMMENTS,
     &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
     &MAX_COMMENT_LENGTH,
     &MAX_CONCURRENT_SESSIONS,
     &MAX_POST_LENGTH,
+    &MAX_URI_LENGTH,
     &POSTING_REQUIRES_MEMBERSHIP,
     &REGISTRATION_REQUIRES_CONFIRMATION,
 ];

@@ -41,6 +41,12 @@ pub(super) const PROJECTION: Projection = Projection {
         "EmailChanged",
         "EmailConfirmed",
         "GuestForgotten",
+        "IntegrationConfigured",
+        "IntegrationDisabled",
+        "IntegrationEnabled",
+        "IntegrationFailed",
+        "IntegrationRegistered",
+        "IntegrationRemoved",
         "MemberDeleted",
         "MemberDeletionPending",
         "MemberDeletionRejected",
@@ -145,6 +151,7 @@ fn entry_type(event_type: &str, fields: &Value) -> String {
         "CommunityDeleted" => "community_delete",
         "CommunityRestored" => "community_restore",
         "ConfigurationDescribed" | "ConfigurationRemoved" | "ConfigurationSet" => "config_change",
+        other if other.starts_with("Integration") => "integration_change",
         other => return snake_case(other),
     };
     name.to_owned()

@@ -11,9 +11,10 @@ mod comments;
 mod communities;
 mod community_rules;
 mod configurations;
+mod credentials;
 mod guest_conversion_counts;
 mod guests;
-mod credentials;
+mod integrations;
 mod members;
 mod memberships;
 mod moderation_appeals;
@@ -39,6 +40,7 @@ pub const ALL: &[&Projection] = &[
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
     &credentials::PROJECTION,
+    &integrations::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,

@@ -140,3 +140,33 @@ async fn mod_01_mod_07_every_act_of_a_moderator_is_one_row_with_its_reason() {
     let sequence = scene.row("SELECT sequence FROM communities").await;
     assert_eq!(sequence["sequence"], 3, "for If-Match");
 }
+
+#[tokio::test]
+async fn int_02_int_05_an_integration_has_one_row_until_it_is_removed() {
+    let mut scene = Scene::new().await;
+    let url = Some("https://example.com/");
+    scene.append([integrated(0, "IntegrationRegistered", "pending_setup", None)]).await;
+    scene.append([integrated(1, "IntegrationRegistered", "pending_setup", url)]).await;
+    scene.project().await;
+    scene.append([integrated(0, "IntegrationConfigured", "pending_setup", url)]).await;
+    scene.append([integrated(0, "IntegrationFailed", "error", url)]).await;
+    scene.append([integrated(0, "IntegrationEnabled", "enabled", url)]).await;
+    scene.append([integrated(1, "IntegrationRemoved", "", None)]).await;
+    scene.project_in(2).await;
+    let row = scene.row("SELECT * FROM integrations").await;
+    assert_eq!(row["id"], json!(id(INTEGRATION, 0)));
+    assert_eq!((&row["status"], &row["provider_url"]), (&json!("enabled"), &json!(url)));
+    assert_eq!(row["config_json"], json!(sealed("content", "masked0")), "never a secret");
+    assert_eq!(
+        (&row["last_error"], &row["last_error_at"]),
+        (&json!(sealed("content", "401")), &time(4))
+    );
+    assert_eq!((&row["created_at"], &row["updated_at"]), (&time(1), &time(5)));
+    assert_eq!(row["sequence"], 4);
+    let audited = scene.rows("SELECT event_type, event_detail FROM audit_log").await;
+    assert_eq!(audited.len(), 6);
+    for entry in audited {
+        assert_eq!(entry["event_type"], "integration_change");
+        assert!(!entry["event_detail"].as_str().unwrap().contains("secret"));
+    }
+}

@@ -39,6 +39,7 @@ pub const SESSION: u128 = 6;
 pub const COMMENT: u128 = 10;
 pub const GUEST: u128 = 13;
 pub const SERVICE_ACCOUNT: u128 = 14;
+pub const INTEGRATION: u128 = 15;
 
 pub fn member_registered(number: usize) -> Fact {
     let member = id(MEMBER, number);
@@ -304,6 +305,32 @@ pub fn configured(key: &str, kind: &'static str, entry: usize, value: &str) -> F
     fact("configuration", key, kind, fields).by(&format!("admin:{}", id(ADMIN, 0)))
 }
 
+/// Something that happens to an integration, with its whole state after it.
+pub fn integrated(number: usize, kind: &'static str, status: &str, url: Option<&str>) -> Fact {
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let state = json!({ "name": format!("Integration{number}"), "provider_url": url,
+        "status": status, "last_successful_sync_at": "2026-01-31T12:00:00.000001Z" });
+    let masked = sealed("content", &format!("masked{number}"));
+    let secret = sealed("credential", "secret");
+    let fields = match kind {
+        "IntegrationRegistered" => {
+            json!({ "integration_id": id(INTEGRATION, number), "integration": state,
+                "config_json": secret, "masked_config": masked, "registered_by": by })
+        }
+        "IntegrationConfigured" => {
+            json!({ "integration": state, "config_json": null, "masked_config": null,
+                "configured_by": by })
+        }
+        "IntegrationFailed" => {
+            json!({ "integration": state, "problem": sealed("content", "401"), "reported_by": by })
+        }
+        "IntegrationRemoved" => json!({ "name": format!("Integration{number}"), "removed_by": by }),
+        _ => json!({ "integration": state, "enabled_by": by }),
+    };
+    fact("integration", id(INTEGRATION, number), kind, fields)
+        .by(&format!("admin:{}", id(ADMIN, 0)))
+}
+
 pub fn on_post(number: usize, kind: &'static str) -> Fact {
     let by = member(id(MEMBER, 0));
     let fields = match kind {
@@ -354,13 +381,14 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
         told.push(on_credential(number, "CredentialRegistered", "first"));
         told.extend(kinds.iter().map(|kind| on_credential(number, kind, "second")));
     }
+    let mut integrations = 0;
     let mut comment_votes = std::collections::HashMap::new();
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();
     let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
-        match dice.roll(27) {
+        match dice.roll(28) {
             0 => {
                 told.push(member_registered(members));
                 members += 1;
@@ -443,6 +471,22 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 rules.rotate_left(dice.roll(4));
                 rules.truncate(dice.roll(5));
                 told.push(rules_set(c, &rules));
+            }
+            22 if integrations == 0 || dice.roll(4) == 0 => {
+                told.push(integrated(integrations, "IntegrationRegistered", "pending_setup", None));
+                integrations += 1;
+            }
+            22 => {
+                let (kind, status) = [
+                    ("IntegrationConfigured", "enabled"),
+                    ("IntegrationEnabled", "enabled"),
+                    ("IntegrationDisabled", "disabled"),
+                    ("IntegrationFailed", "error"),
+                    ("IntegrationSynced", "enabled"),
+                    ("IntegrationRemoved", "enabled"),
+                ][dice.roll(6)];
+                let url = Some("https://example.com/");
+                told.push(integrated(dice.roll(integrations), kind, status, url));
             }
             17 => {
                 let kinds =

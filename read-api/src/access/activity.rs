@@ -31,6 +31,11 @@ impl Activity {
         Self { idle, unwritten }
     }
 
+    /// Whether a session that was last used then is idle for too long by now.
+    pub(super) fn is_idle(&self, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        now - last >= self.idle
+    }
+
     /// Notes a use; false where the session was idle for too long before it. `last` is the last use
     /// that was written, by this service or the command API.
     pub(super) fn touch(
@@ -39,7 +44,7 @@ impl Activity {
         last: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> bool {
-        if last.is_some_and(|last| now - last >= self.idle) {
+        if last.is_some_and(|last| self.is_idle(last, now)) {
             return false;
         }
         if last.is_none_or(|last| now - last >= RESOLUTION) {

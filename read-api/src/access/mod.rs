@@ -13,7 +13,7 @@ use agora_domain::{
 pub use activity::Activity;
 pub use guard::guard;
 pub use permissions::{PERMISSIONS, Role};
-pub(crate) use session::token_is_missing;
+pub(crate) use session::{still_open, token_is_missing};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq)]

@@ -53,6 +53,8 @@ const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
 const SITE: &[Role] = &[Admin, GlobalAdmin];
 /// "admin reads aggregates" of guests; who manages admins sees the programs among them.
 const ADMINISTRATION: &[Role] = &[Admin, GlobalAdmin];
+/// "ops: health" (E05); the handler sees to it that they see no more.
+const INTEGRATIONS: &[Role] = &[Admin, GlobalAdmin, Ops];
 /// "read audit logs".
 const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
 /// The log itself, across everything.
@@ -78,6 +80,9 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/configuration", SITE),
     ("/v1/configuration/{key}", SITE),
     ("/v1/configuration/{key}/history", SITE),
+    ("/v1/integrations", INTEGRATIONS),
+    ("/v1/integrations/{id}", INTEGRATIONS),
+    ("/v1/integrations/{id}/history", SITE),
     ("/v1/me", OWN),
     ("/v1/me/credential", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
@@ -90,6 +95,9 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/guests", ADMINISTRATION),
     ("/v1/service-accounts", ADMINISTRATION),
     ("/v1/analytics/guest-conversions", ADMINISTRATION),
+    ("/v1/live/posts/{id}", PUBLIC),
+    ("/v1/live/communities/{name}", PUBLIC),
+    ("/v1/live/me", OWN),
     ("/v1/audit-log", AUDIT_LOG),
     ("/v1/moderation-log", AUDIT_LOG),
     ("/v1/appeals", AUDIT_LOG),

@@ -2,6 +2,8 @@
 //! on the primary at every request, never of a read table that may lag: the unit that ends one releases
 //! its claim, so the next request is refused.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use agora_domain::{
     Actor, ActorKind,
     identity::{session_era::SessionEra, values::AdminScope},
@@ -149,63 +151,102 @@ struct Found {
     last_used_at: Option<DateTime<Utc>>,
 }
 
+/// Sessions that are not revoked, with what the log says of them.
+const FIND: &str = "
+    SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
+           CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
+               SELECT json_agg(a.payload ORDER BY a.sequence)::text
+               FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
+           ) END AS admin,
+           (SELECT e.payload::text FROM log.stream('session_era', 'all') e
+            ORDER BY e.sequence DESC LIMIT 1) AS era
+    FROM log.claims c
+    JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
+    LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
+    WHERE c.scope = 'session_token'";
+static FIND_BY_TOKEN: LazyLock<String> = LazyLock::new(|| format!("{FIND} AND c.key = $1"));
+static FIND_BY_IDS: LazyLock<String> =
+    LazyLock::new(|| format!("{FIND} AND c.aggregate_id = ANY ($1)"));
+
 async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
-    let found: Option<Found> = sqlx::query_as(
-        "SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
-                CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
-                    SELECT json_agg(a.payload ORDER BY a.sequence)::text
-                    FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
-                ) END AS admin,
-                (SELECT e.payload::text FROM log.stream('session_era', 'all') e
-                 ORDER BY e.sequence DESC LIMIT 1) AS era
-         FROM log.claims c
-         JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
-         LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
-         WHERE c.scope = 'session_token' AND c.key = $1",
-    )
-    .bind(key(token))
-    .fetch_optional(&app.primary)
-    .await
-    .map_err(|cause| error::database(&cause))?;
-    let Some(Found { session_id, issued, admin, era, last_used_at }) = found else {
-        return Err(revoked().into());
-    };
-    let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
-    let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
-    let session_id = session_id.parse::<SessionId>().ok();
-    let (Some(Issued { principal, issued_at, expires_at, era: issued_in }), Some(session_id)) =
-        (issued, session_id)
-    else {
-        tracing::error!("a session's first event cannot be read");
-        return Err(Problem::internal().into());
-    };
-    let refused = |problem| Refused { actor: Some(principal), problem };
-    let mut current = SessionEra::default();
-    if let Some(event) = era {
-        current.apply(serde_json::from_str(&event).map_err(|_| Problem::internal())?);
-    }
-    if !current.admits(session_id, issued_in.unwrap_or(0)) {
-        return Err(refused(revoked()));
-    }
+    let found: Option<Found> = sqlx::query_as(&FIND_BY_TOKEN)
+        .bind(key(token))
+        .fetch_optional(&app.primary)
+        .await
+        .map_err(|cause| error::database(&cause))?;
+    let Some(found) = found else { return Err(revoked().into()) };
     let now = clock::now();
-    if now >= expires_at {
-        let problem = Problem::unauthenticated("The session has expired: log in again.");
-        return Err(refused(problem.with_rule("SES-05")));
+    let Open { session_id, actor, roles, last_used_at } = found.judge(now)?;
+    if app.activity.touch(session_id, Some(last_used_at), now) {
+        Ok(Principal { actor, session_id: Some(session_id), roles })
+    } else {
+        Err(Refused { actor: Some(actor), problem: idle() })
     }
-    // A session that was never used is as old as its login.
-    let last_used_at = last_used_at.or(Some(issued_at));
-    if !app.activity.touch(session_id, last_used_at, now) {
-        let problem =
-            Problem::unauthenticated("The session was not used for too long: log in again.");
-        return Err(refused(problem.with_rule("SES-10")));
+}
+
+/// Which of these sessions still let somebody in, and with which roles. That they are looked up is no
+/// use of them.
+pub(crate) async fn still_open(
+    app: &App,
+    sessions: &[SessionId],
+) -> Result<HashMap<SessionId, Vec<Role>>, sqlx::Error> {
+    let ids: Vec<String> = sessions.iter().map(SessionId::to_string).collect();
+    let found: Vec<Found> = sqlx::query_as(&FIND_BY_IDS).bind(ids).fetch_all(&app.primary).await?;
+    let now = clock::now();
+    let open = found.into_iter().filter_map(|found| {
+        let session = found.judge(now).ok()?;
+        let idle = app.activity.is_idle(session.last_used_at, now);
+        (!idle).then_some((session.session_id, session.roles))
+    });
+    Ok(open.collect())
+}
+
+/// A session that lets its holder in, unless it lay idle for too long.
+struct Open {
+    session_id: SessionId,
+    actor: Actor,
+    roles: Vec<Role>,
+    last_used_at: DateTime<Utc>,
+}
+
+impl Found {
+    fn judge(self, now: DateTime<Utc>) -> Result<Open, Refused> {
+        let Self { session_id, issued, admin, era, last_used_at } = self;
+        let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
+        let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
+        let session_id = session_id.parse::<SessionId>().ok();
+        let (Some(issued), Some(session_id)) = (issued, session_id) else {
+            tracing::error!("a session's first event cannot be read");
+            return Err(Problem::internal().into());
+        };
+        let actor = issued.principal;
+        let refused = |problem| Refused { actor: Some(actor), problem };
+        let mut current = SessionEra::default();
+        if let Some(event) = era {
+            current.apply(serde_json::from_str(&event).map_err(|_| Problem::internal())?);
+        }
+        if !current.admits(session_id, issued.era.unwrap_or(0)) {
+            return Err(refused(revoked()));
+        }
+        if now >= issued.expires_at {
+            let problem = Problem::unauthenticated("The session has expired: log in again.");
+            return Err(refused(problem.with_rule("SES-05")));
+        }
+        let roles = match actor.kind {
+            // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
+            ActorKind::Member => vec![Role::Member],
+            ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
+            ActorKind::Guest | ActorKind::System => Vec::new(),
+        };
+        // A session that was never used is as old as its login.
+        let last_used_at = last_used_at.unwrap_or(issued.issued_at);
+        Ok(Open { session_id, actor, roles, last_used_at })
     }
-    let roles = match principal.kind {
-        // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
-        ActorKind::Member => vec![Role::Member],
-        ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
-        ActorKind::Guest | ActorKind::System => Vec::new(),
-    };
-    Ok(Principal { actor: principal, session_id: Some(session_id), roles })
+}
+
+fn idle() -> Problem {
+    Problem::unauthenticated("The session was not used for too long: log in again.")
+        .with_rule("SES-10")
 }
 
 fn revoked() -> Problem {

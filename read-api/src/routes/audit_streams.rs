@@ -3,7 +3,7 @@
 
 use agora_domain::{
     Actor,
-    ids::{CommentId, PostId},
+    ids::{CommentId, IntegrationId, PostId},
     site::configuration::ConfigurationKey,
 };
 use agora_event_store::{
@@ -165,6 +165,22 @@ pub async fn configuration_history(
     let key: ConfigurationKey = read.path.parse("key")?;
     read.record_audit_read(&app, "/v1/configuration/{key}/history").await;
     let (head, stream) = state_as_of(&app, &read, "configuration", key.as_str()).await?;
+    Ok(read.object(head, &stream))
+}
+
+/// Shows an integration as it was at a time or position, with every change up to then, who made it and
+/// when. Settings are withheld.
+#[utoipa::path(get, path = "/v1/integrations/{id}/history", tag = "Site",
+    params(("id" = Uuid, Path, description = "The integration's id"), AsOf, Page),
+    responses((status = 200, description = "The integration as it was", body = StreamState),
+              (status = 304), (status = 404)))]
+pub async fn integration_history(
+    State(app): State<Shared>,
+    read: Read<(AsOf, Page)>,
+) -> Result<Response, ReadError> {
+    let id: IntegrationId = read.path.parse("id")?;
+    read.record_audit_read(&app, "/v1/integrations/{id}/history").await;
+    let (head, stream) = state_as_of(&app, &read, "integration", &id.to_string()).await?;
     Ok(read.object(head, &stream))
 }
 

@@ -15,6 +15,8 @@ pub mod configuration;
 pub mod feeds;
 pub mod guest_conversions;
 pub mod guests;
+pub mod integrations;
+pub mod live;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
@@ -48,6 +50,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(configuration::list))
         .routes(routes!(configuration::show))
         .routes(routes!(audit_streams::configuration_history))
+        .routes(routes!(integrations::list))
+        .routes(routes!(integrations::show))
+        .routes(routes!(audit_streams::integration_history))
         .routes(routes!(me::show))
         .routes(routes!(my_credential::show))
         .routes(routes!(my_communities::memberships))
@@ -63,6 +68,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(guests::list))
         .routes(routes!(service_accounts::list))
         .routes(routes!(guest_conversions::list))
+        .routes(routes!(live::post))
+        .routes(routes!(live::community))
+        .routes(routes!(live::me))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

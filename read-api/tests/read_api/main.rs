@@ -9,6 +9,7 @@
 )]
 
 mod fixtures;
+mod listener;
 mod world;
 
 mod access;
@@ -19,6 +20,8 @@ mod configuration;
 mod feeds;
 mod freshness;
 mod guests;
+mod integrations;
+mod live;
 mod moderation;
 mod openapi;
 mod own;

@@ -11,7 +11,14 @@ use agora_projectors::{
     checkpoints,
     runner::applier::{Applier, Origin},
 };
-use agora_read_api::{access::Activity, app::App, cursor::Cursors, freshness::Projected, http};
+use agora_read_api::{
+    access::Activity,
+    app::App,
+    cursor::Cursors,
+    freshness::Projected,
+    http,
+    live::{self, Limits, Live},
+};
 use agora_service::{client_address::ClientAddress, clock};
 use axum::{
     Router,
@@ -22,6 +29,7 @@ use chrono::TimeDelta;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use sqlx::{ConnectOptions, PgPool, postgres::PgPoolOptions};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -33,6 +41,11 @@ pub struct World {
     pub log: EventLog,
     pub projected: Projected,
     pub reads: PgPool,
+    /// Ends the live streams.
+    pub shutdown: CancellationToken,
+    /// To be served on an address.
+    pub routes: Router,
+    /// The same as it is served.
     api: Router,
 }
 
@@ -93,6 +106,10 @@ impl Reply {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub async fn with(limits: Limits) -> Self {
         let database = TestDatabase::new().await;
         let log = database.log().await;
         let reads = PgPoolOptions::new()
@@ -102,12 +119,17 @@ impl World {
             .await
             .unwrap();
         let projected = Projected::default();
-        let api = api(&reads, database.vault(), projected.clone());
-        Self { database, log, projected, reads, api }
+        let shutdown = CancellationToken::new();
+        let routes = routes(&reads, database.vault(), projected.clone(), limits, &shutdown);
+        let api = agora_service::http::complete(routes.clone());
+        Self { database, log, projected, reads, shutdown, routes, api }
     }
 
     /// Another instance of the read API on the same data.
     pub fn another_instance(&self) -> Self {
+        let (limits, projected) = (Limits::default(), self.projected.clone());
+        let vault = self.database.vault();
+        let routes = routes(&self.reads, vault, projected, limits, &self.shutdown);
         Self {
             database: TestDatabase {
                 pool: self.database.pool.clone(),
@@ -116,7 +138,9 @@ impl World {
             log: self.log.clone(),
             projected: self.projected.clone(),
             reads: self.reads.clone(),
-            api: api(&self.reads, self.database.vault(), self.projected.clone()),
+            shutdown: self.shutdown.clone(),
+            api: agora_service::http::complete(routes.clone()),
+            routes,
         }
     }
 
@@ -163,6 +187,8 @@ impl World {
     pub async fn project(&self) -> Position {
         let options = checkpoints::live(self.database.connect_as("agora_projector"));
         let mut applier = Applier::open(options.connect().await.unwrap()).await.unwrap();
+        let head = applier.head().await.unwrap();
+        applier.check_history(head).await.unwrap();
         loop {
             let events = applier.read_log(2_000).await.unwrap();
             if events.is_empty() {
@@ -212,9 +238,21 @@ impl World {
         request.extensions_mut().insert(ClientAddress(client.parse().unwrap()));
         let response = self.api.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        if parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It does not end: whoever wants to hear it listens (see `World::listen`).
+            return Reply { status: parts.status, headers: parts.headers, body: String::new() };
+        }
         let body = body.collect().await.unwrap().to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();
         Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The reply's body as it comes, without waiting for its end.
+    pub async fn open(&self, request: axum::http::request::Builder) -> (Reply, Body) {
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ClientAddress(CLIENT.parse().unwrap()));
+        let (parts, body) = self.api.clone().oneshot(request).await.unwrap().into_parts();
+        (Reply { status: parts.status, headers: parts.headers, body: String::new() }, body)
     }
 
     pub async fn method(&self, method: Method, path: &str) -> Reply {
@@ -238,7 +276,13 @@ impl World {
     }
 }
 
-fn api(reads: &PgPool, vault: Vault, projected: Projected) -> Router {
+fn routes(
+    reads: &PgPool,
+    vault: Vault,
+    projected: Projected,
+    limits: Limits,
+    shutdown: &CancellationToken,
+) -> Router {
     let app = App {
         reads: reads.clone(),
         primary: reads.clone(),
@@ -246,7 +290,10 @@ fn api(reads: &PgPool, vault: Vault, projected: Projected) -> Router {
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
         opener: Opener::new(vault),
+        live: Live::new(limits, shutdown.clone()),
         projected,
     };
-    agora_service::http::complete(http::router(Arc::new(app)))
+    let app = Arc::new(app);
+    tokio::spawn(live::run(Arc::clone(&app)));
+    http::router(app)
 }

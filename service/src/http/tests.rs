@@ -113,3 +113,32 @@ async fn shutdown_lets_requests_in_flight_end() {
     assert!(in_flight.await.unwrap().ends_with("done"));
     assert!(TcpStream::connect(addr).await.is_err());
 }
+
+/// A client that takes nothing of an endless reply does not hold its place for ever.
+#[tokio::test]
+async fn a_reply_that_nobody_takes_ends() {
+    let place = std::sync::Arc::new(());
+    let held = std::sync::Arc::downgrade(&place);
+    let endless = futures::stream::repeat_with(move || {
+        let _held = &place;
+        Ok::<_, io::Error>(Bytes::from_static(&[b'x'; 65_536]))
+    });
+    let body = std::sync::Arc::new(std::sync::Mutex::new(Some(Body::from_stream(endless))));
+    let routes = Router::new().route(
+        "/endless",
+        get(move || std::future::ready(body.lock().unwrap().take().unwrap_or_default())),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let limit = Duration::from_millis(200);
+    let proxies = TrustedProxies::default();
+    tokio::spawn(serve_within(limit, listener, routes, proxies, CancellationToken::new()));
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while held.strong_count() > 0 {
+        assert!(tokio::time::Instant::now() < deadline, "the reply is still held");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(client);
+}

@@ -169,6 +169,12 @@ const AUDITED: &[&str] = &[
     "EmailChanged",
     "EmailConfirmed",
     "GuestForgotten",
+    "IntegrationConfigured",
+    "IntegrationDisabled",
+    "IntegrationEnabled",
+    "IntegrationFailed",
+    "IntegrationRegistered",
+    "IntegrationRemoved",
     "MemberDeleted",
     "MemberDeletionPending",
     "MemberDeletionRejected",
@@ -236,6 +242,7 @@ fn name(event: &Event) -> String {
         ("CommunityDeleted", _) => "community_delete".to_owned(),
         ("CommunityRestored", _) => "community_restore".to_owned(),
         (other, _) if other.starts_with("Configuration") => "config_change".to_owned(),
+        (other, _) if other.starts_with("Integration") => "integration_change".to_owned(),
         (other, _) => {
             let spaced: String = other
                 .chars()

@@ -6,6 +6,7 @@
 mod comments;
 mod guests;
 mod identity;
+mod integrations;
 mod places;
 mod ranks;
 mod votes;
@@ -60,6 +61,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
+    ("integrations", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_appeals", "id"),
@@ -152,6 +154,7 @@ pub fn fold(events: &[Event]) -> Tables {
         places::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
+        integrations::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         votes::apply(&mut tables, event);
