@@ -175,7 +175,7 @@ async fn crd_09_a_request_tells_nothing_of_whether_there_is_an_account() {
 async fn crd_12_mails_are_limited_by_account_and_by_the_clients_address() {
     let settings = Settings {
         mail_requests_per_account: 2,
-        mail_requests_per_address: 4,
+        mail_requests_per_address: 6,
         ..Settings::default()
     };
     let world = World::with(settings).await;
@@ -185,6 +185,8 @@ async fn crd_12_mails_are_limited_by_account_and_by_the_clients_address() {
         request_reset(&world, &email.to_uppercase()).await.accepted();
         request_reset(&world, &email).await.refused(429, "CRD-12");
     }
+    // Those that were refused count for the client, too.
+    request_reset(&world, "somebody@example.org").await.refused(429, "CRD-12");
 }
 
 #[tokio::test]
