@@ -40,7 +40,10 @@ impl Reauthentication {
     /// Verifies, once. Failures are counted: a stolen session must not become a way to guess the
     /// password (CRD-12).
     pub async fn verify(&mut self, app: &App, caller: &Caller) -> Result<bool, Problem> {
-        let actor = caller.actor().ok_or_else(Problem::internal)?;
+        // A service account has no password (ADM-07).
+        let sender = caller.principal.as_ref().ok_or_else(Problem::internal)?;
+        sender.require_session()?;
+        let actor = sender.actor;
         let account = actor.to_string();
         app.account_failures.begin(&account).map_err(too_many_failures)?;
         let verified = async {
@@ -81,7 +84,7 @@ async fn own_credential(app: &App, actor: Actor) -> Result<Loaded<Credential>, C
     let credential_id: Option<CredentialId> = match actor.kind {
         ActorKind::Member => app.log.load::<Member>(&id).await?.state.credential_id(),
         ActorKind::Admin => app.log.load::<Admin>(&id).await?.state.credential_id(),
-        ActorKind::System => None,
+        ActorKind::Guest | ActorKind::System => None,
     };
     let credential_id = credential_id.ok_or_else(Problem::internal)?;
     Ok(app.log.load::<Credential>(&credential_id.to_string()).await?)

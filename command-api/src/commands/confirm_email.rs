@@ -47,6 +47,8 @@ impl Command for ConfirmEmail {
     const SUMMARY: &'static str = "Confirm an e-mail address with the token of a mail";
     const RULES: &'static [&'static str] =
         &["CRD-01", "CRD-04", "CRD-10", "CRD-12", "MEM-05", "MEM-06", "ADM-04", "ESX-03", "ESX-04"];
+    // A registration that waited for its confirmation becomes an account here (GST-06).
+    const COUNTS_GUESTS: bool = true;
     type Body = ConfirmEmailBody;
 
     fn parse(body: ConfirmEmailBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -117,7 +119,7 @@ async fn require_active(decision: &mut Decision<'_>, holder: Actor) -> Result<()
         ActorKind::Admin => {
             decision.load::<Admin>(id).await?.state.require_active().map_err(refused)
         }
-        ActorKind::Member | ActorKind::System => {
+        ActorKind::Member | ActorKind::Guest | ActorKind::System => {
             decision.load::<Member>(id).await?.state.require_active().map_err(refused)
         }
     }

@@ -6,6 +6,7 @@ use agora_domain::{
     identity::{
         admin::{Admin, AdminCommand, ChangeAdminStatus},
         admin_roster::{AdminRoster, AdminRosterCommand, ChangeAdminRoster},
+        service_account::ServiceAccount,
     },
     ids::AdminId,
 };
@@ -20,6 +21,7 @@ use crate::{
     fields::{Field, WrongFields},
     permission::not_oneself,
     refusal::CommandError,
+    service_accounts,
 };
 
 /// Deletes an admin.
@@ -40,7 +42,7 @@ impl Command for DeleteAdmin {
     const NAME: &'static str = "delete-admin";
     const SUMMARY: &'static str = "Delete an admin; nobody logs in as it again";
     const RULES: &'static [&'static str] =
-        &["ADM-05", "CRD-04", "SES-11", "REL-10", "ESX-03", "ESX-04"];
+        &["ADM-05", "ADM-07", "CRD-04", "SES-11", "REL-10", "ESX-03", "ESX-04"];
     type Body = DeleteAdminBody;
 
     fn parse(body: DeleteAdminBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -62,8 +64,13 @@ impl Command for DeleteAdmin {
         let leave = AdminRosterCommand::Leave(ChangeAdminRoster { admin_id });
         decision.decide(&roster, leave).await?;
         not_oneself(decision, admin_id, "ADM-05")?;
+        service_accounts::end_key(decision, admin_id, actor).await?;
+        let is_program =
+            decision.load::<ServiceAccount>(admin_id.to_string()).await?.state.exists();
+        // A service account has a key instead of a credential and sessions (ADM-07).
         if let Some(credential_id) = admin.state.credential_id()
             && !admin.state.is_deleted()
+            && !is_program
         {
             accounts::close(decision, Actor::admin(admin_id), credential_id, actor).await?;
         }

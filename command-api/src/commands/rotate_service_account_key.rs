@@ -65,8 +65,9 @@ impl Command for RotateServiceAccountKey {
         let key = self.key.as_ref().ok_or_else(Problem::internal)?;
         let account = decision.load::<ServiceAccount>(admin_id.to_string()).await?;
         let admin = decision.load::<Admin>(admin_id.to_string()).await?;
-        let is_retired = admin.state.status() == Some(AdminStatus::Retired);
-        let rotate = RotateKey { key_id, rotated_by, is_retired };
+        let is_over =
+            admin.state.status() == Some(AdminStatus::Retired) || admin.state.is_deleted();
+        let rotate = RotateKey { key_id, rotated_by, is_retired: is_over };
         decision.decide_on_target(&account, ServiceAccountCommand::RotateKey(rotate)).await?;
         service_accounts::release_key(decision, admin_id, &account.state);
         key.take(decision, admin_id, key_id);
