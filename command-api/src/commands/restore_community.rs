@@ -30,8 +30,8 @@ pub struct RestoreCommunityBody {
     #[schema(value_type = Uuid, required)]
     #[serde(default)]
     community_id: Field<CommunityId>,
-    /// The owner reads it.
-    #[schema(value_type = String, required, min_length = 1, max_length = 255)]
+    /// Needed; the owner reads it.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     #[serde(default)]
     reason: Field<ModerationReason>,
 }

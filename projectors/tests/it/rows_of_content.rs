@@ -170,3 +170,21 @@ async fn int_02_int_05_an_integration_has_one_row_until_it_is_removed() {
         assert!(!entry["event_detail"].as_str().unwrap().contains("secret"));
     }
 }
+
+#[tokio::test]
+async fn mod_08_an_act_has_one_appeal_and_one_decision() {
+    let mut scene = Scene::new().await;
+    let lodged = on_appeal(0, "ModerationAppealLodged", 4, id(MEMBER, 1));
+    scene.append([lodged, on_appeal(1, "ModerationAppealLodged", 5, id(MEMBER, 2))]).await;
+    scene.append([on_appeal(0, "ModerationAppealDecided", 4, id(MEMBER, 1))]).await;
+    scene.project_in(2).await;
+    let rows = scene.rows("SELECT * FROM moderation_appeals ORDER BY position").await;
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0]["community_platform_post_id"], json!(id(POST, 4)));
+    assert_eq!(rows[0]["appellant_memberuser_id"], json!(id(MEMBER, 1)));
+    assert_eq!(rows[0]["performed_adminuser_id"], json!(id(ADMIN, 0)));
+    assert_eq!(rows[0]["appeal_text"], json!(sealed("content", "no")), "sealed as in the event");
+    assert_eq!((&rows[0]["outcome"], &rows[0]["sequence"]), (&json!("upheld"), &json!(2)));
+    assert_eq!((&rows[0]["created_at"], &rows[0]["decided_at"]), (&time(1), &time(3)));
+    assert_eq!((&rows[1]["outcome"], &rows[1]["decided_at"]), (&Value::Null, &Value::Null));
+}

@@ -40,6 +40,7 @@ pub const COMMENT: u128 = 10;
 pub const GUEST: u128 = 13;
 pub const SERVICE_ACCOUNT: u128 = 14;
 pub const INTEGRATION: u128 = 15;
+pub const APPEAL: u128 = 16;
 
 pub fn member_registered(number: usize) -> Fact {
     let member = id(MEMBER, number);
@@ -345,6 +346,22 @@ pub fn on_post(number: usize, kind: &'static str) -> Fact {
     fact("post", id(POST, number), kind, fields)
 }
 
+/// An appeal of a member against the removal of a post, or its decision.
+pub fn on_appeal(number: usize, kind: &'static str, post: usize, appellant: Uuid) -> Fact {
+    let admin = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let fields = match kind {
+        "ModerationAppealLodged" => json!({
+            "against": { "moderation_id": id(APPEAL, number), "kind": "post",
+                "thing_id": id(POST, post), "action": "delete", "moderator": admin,
+                "affected": member(appellant) },
+            "appellant": member(appellant), "text": sealed("content", "no") }),
+        _ => {
+            json!({ "decided_by": admin, "outcome": "upheld", "reason": sealed("content", "yes") })
+        }
+    };
+    fact("moderation_appeal", id(APPEAL, number), kind, fields)
+}
+
 /// Some thousand events: everything that can happen, in an order that the dice decide.
 pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     let mut dice = Dice(seed);
@@ -386,6 +403,7 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();
     let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
+    let (mut lodged, mut decided) = (0, 0);
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
         match dice.roll(28) {
@@ -407,8 +425,13 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
             }
             5 => told.push(session_revoked(dice.roll(sessions), "revoked")),
             6 => {
-                let kinds = ["CommunityDeleted", "CommunityRestored", "CommunityUpdated"];
-                told.push(on_community(c, kinds[dice.roll(3)]));
+                let kinds = [
+                    "CommunityDeleted",
+                    "CommunityRestored",
+                    "CommunityUpdated",
+                    "CommunityModerated",
+                ];
+                told.push(on_community(c, kinds[dice.roll(4)]));
             }
             7 => {
                 let kinds = ["PostEdited", "PostDeleted", "PostRestored", "PostModerated"];
@@ -492,6 +515,14 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 let kinds =
                     ["CommentEdited", "CommentDeleted", "CommentRestored", "CommentModerated"];
                 told.push(on_comment(dice.roll(comments.len()), kinds[dice.roll(4)]));
+            }
+            27 if decided < lodged => {
+                told.push(on_appeal(decided, "ModerationAppealDecided", p, id(MEMBER, m)));
+                decided += 1;
+            }
+            27 => {
+                told.push(on_appeal(lodged, "ModerationAppealLodged", p, id(MEMBER, m)));
+                lodged += 1;
             }
             18 | 19 => {
                 let comment = dice.roll(comments.len());
