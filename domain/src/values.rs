@@ -121,6 +121,8 @@ texts! {
     CommentDisplayName = Lines::One, 0..=32, "CMT-02" "must be at most 32 characters", "CMT-02";
     /// Why a moderator changed what somebody wrote: 1 to 255 characters (MOD-02).
     ModerationReason = Lines::Many, 1..=255, "MOD-02" "must be 1 to 255 characters", "MOD-02";
+    /// What somebody searches for: 1 to 512 characters on one line (SRL-01).
+    SearchQuery = Lines::One, 1..=512, "SRL-01" "must be 1 to 512 characters, not only white space", "SRL-01";
     /// Why an admin did something: 1 to 10,000 characters (K33).
     Reason = Lines::Many, 1..=10_000, "MOD-03" "must be 1 to 10,000 characters", "MOD-03";
 }

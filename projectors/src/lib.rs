@@ -6,11 +6,13 @@
 //! applied twice or skipped.
 
 pub mod checkpoints;
+pub mod databases;
 pub mod log;
 pub mod message;
 pub mod projection;
 pub mod projections;
 pub mod rebuild;
 pub mod runner;
+pub mod search;
 pub mod status;
 pub mod votes;

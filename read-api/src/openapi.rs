@@ -33,6 +33,8 @@ use crate::access::{PERMISSIONS, Role};
         (name = "Communities", description = "Categories and communities: public"),
         (name = "Posts", description = "Posts and their scores: public"),
         (name = "Comments", description = "Comments, replies and their scores: public"),
+        (name = "Search", description = "Full-text search of communities, posts and comments: public"),
+        (name = "Analytics", description = "What was searched for, in numbers"),
         (name = "Site", description = "The configuration"),
         (name = "Own account", description = "What belongs to whoever asks"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),

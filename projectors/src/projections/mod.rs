@@ -6,15 +6,18 @@ mod admins;
 mod audit_log;
 mod categories;
 mod comment_scores;
+mod comment_search;
 mod comment_votes;
 mod comments;
 mod communities;
 mod community_rules;
+mod community_search;
 mod configurations;
 mod members;
 mod memberships;
 mod moderation_log;
 mod post_scores;
+mod post_search;
 mod post_votes;
 mod posts;
 mod recent_communities;
@@ -26,15 +29,18 @@ pub const ALL: &[&Projection] = &[
     &audit_log::PROJECTION,
     &categories::PROJECTION,
     &comment_scores::PROJECTION,
+    &comment_search::PROJECTION,
     &comment_votes::PROJECTION,
     &comments::PROJECTION,
     &communities::PROJECTION,
     &community_rules::PROJECTION,
+    &community_search::PROJECTION,
     &configurations::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_log::PROJECTION,
     &post_scores::PROJECTION,
+    &post_search::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,
     &recent_communities::PROJECTION,

@@ -18,4 +18,5 @@ mod rebuild;
 mod rows;
 mod rows_of_content;
 mod runners;
+mod search;
 mod story;

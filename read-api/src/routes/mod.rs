@@ -17,6 +17,8 @@ pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod posts;
+pub mod search;
+pub mod search_logs;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -51,6 +53,12 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
         .routes(routes!(my_votes::on_comments))
+        .routes(routes!(search::communities))
+        .routes(routes!(search::posts))
+        .routes(routes!(search::comments))
+        .routes(routes!(search_logs::own))
+        .routes(routes!(search_logs::list))
+        .routes(routes!(search_logs::trends))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

@@ -44,6 +44,9 @@ fn well_formed(route: &str) -> String {
         .replace("{key}", "nothing.here")
 }
 
+/// More words than a search takes.
+const LONG: &str = "a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+1+2+3+4+5+6+7";
+
 /// What is wrong for each of the parameters that the description knows.
 fn wrong_values(name: &str) -> &'static [&'static str] {
     match name {
@@ -51,6 +54,10 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "after" | "min_position" => &["-1", "x", "", "1.5", "99999999999999999999"],
         "wait_ms" => &["-1", "10001", "x", ""],
         "cursor" => &["x", "", "AAAA", "%00", "eyJhIjoxfQ", "%F0%9F%92%A9"],
+        "q" => &["", "%20", "%00", "a%1Bb", "%E2%80%AEx", LONG],
+        "community" => &["x", "", "a%20b%20c", "%00"],
+        "scope" => &["members", "", "POSTS", "%00"],
+        "days" => &["0", "366", "-1", "x", "", "1.5"],
         "sort" => &["hot", "", "NEW", "%00"],
         "category_id" => &["x", "", "00000000000070008000000000000000", "%00"],
         "as_of" => &["yesterday", "", "-1", "2026-13-01T00:00:00Z", "99999999999999999999", "%00"],

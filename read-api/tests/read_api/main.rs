@@ -22,3 +22,5 @@ mod openapi;
 mod own;
 mod process;
 mod public;
+mod search;
+mod search_logs;

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use agora_domain::{Actor, Decide, PersonalCategory, ids::SessionId};
 use agora_event_store::{
-    Appended, EventLog, Opener, Position, Unit, Vault, log::Draft, read, security::SecurityLog,
+    Appended, EventLog, Opener, Position, Unit, Vault,
+    log::Draft,
+    read,
+    searches::{self, SearchLog},
+    security::SecurityLog,
     testing::TestDatabase,
 };
 use agora_projectors::{
@@ -33,6 +37,7 @@ pub struct World {
     pub log: EventLog,
     pub projected: Projected,
     pub reads: PgPool,
+    pub searches: SearchLog,
     api: Router,
 }
 
@@ -102,8 +107,9 @@ impl World {
             .await
             .unwrap();
         let projected = Projected::default();
-        let api = api(&reads, database.vault(), projected.clone());
-        Self { database, log, projected, reads, api }
+        let searches = searches(&reads, database.vault(), false);
+        let api = api(&reads, database.vault(), projected.clone(), searches.clone());
+        Self { database, log, projected, reads, searches, api }
     }
 
     /// Another instance of the read API on the same data.
@@ -116,8 +122,20 @@ impl World {
             log: self.log.clone(),
             projected: self.projected.clone(),
             reads: self.reads.clone(),
-            api: api(&self.reads, self.database.vault(), self.projected.clone()),
+            searches: self.searches.clone(),
+            api: self.api_with(self.searches.clone()),
         }
+    }
+
+    /// The same, where everybody has consented to analytics.
+    pub fn where_all_consent(&self) -> Self {
+        let searches = searches(&self.reads, self.database.vault(), true);
+        let api = self.api_with(searches.clone());
+        Self { searches, api, ..self.another_instance() }
+    }
+
+    fn api_with(&self, searches: SearchLog) -> Router {
+        api(&self.reads, self.database.vault(), self.projected.clone(), searches)
     }
 
     /// Appends events to a stream, in one unit; returns the last position.
@@ -162,7 +180,8 @@ impl World {
     /// Applies everything in the log to the read tables.
     pub async fn project(&self) -> Position {
         let options = checkpoints::live(self.database.connect_as("agora_projector"));
-        let mut applier = Applier::open(options.connect().await.unwrap()).await.unwrap();
+        let opener = Opener::new(self.database.vault());
+        let mut applier = Applier::open(options.connect().await.unwrap(), opener).await.unwrap();
         loop {
             let events = applier.read_log(2_000).await.unwrap();
             if events.is_empty() {
@@ -238,12 +257,18 @@ impl World {
     }
 }
 
-fn api(reads: &PgPool, vault: Vault, projected: Projected) -> Router {
+fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
+    let settings = searches::Settings { default_consent, retention_days: 90 };
+    SearchLog::start(reads.clone(), vault, None, settings)
+}
+
+fn api(reads: &PgPool, vault: Vault, projected: Projected, searches: SearchLog) -> Router {
     let app = App {
         reads: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
+        searches,
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
         opener: Opener::new(vault),
         projected,

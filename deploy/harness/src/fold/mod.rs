@@ -6,6 +6,7 @@
 mod comments;
 mod identity;
 mod places;
+mod search;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -49,16 +50,19 @@ pub const TABLES: &[(&str, &str)] = &[
     ("audit_log", "position"),
     ("categories", "id"),
     ("comment_scores", "comment_id"),
+    ("comment_search", "id"),
     ("comment_votes", "id"),
     ("comments", "id"),
     ("communities", "id"),
     ("community_rules", "id"),
+    ("community_search", "id"),
     ("configurations", "key"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_log", "position"),
     ("post_comment_counts", "post_id"),
     ("post_scores", "post_id"),
+    ("post_search", "id"),
     ("post_votes", "id"),
     ("posts", "id"),
     ("recent_communities", "id"),
@@ -109,6 +113,7 @@ pub async fn live(connection: &mut PgConnection) -> Result<Tables, sqlx::Error> 
         for row in rows {
             let mut value: Value = row.try_get("row")?;
             normalise(&mut value);
+            search::without_words(table, &mut value);
             all.insert(row.try_get("key")?, value);
         }
         tables.insert(table, all);
@@ -140,6 +145,7 @@ pub fn fold(events: &[Event]) -> Tables {
     for event in events {
         identity::apply(&mut tables, event);
         places::apply(&mut tables, event);
+        search::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         moderation(&mut tables, event);
