@@ -73,8 +73,7 @@ impl Sealer {
         text: &str,
     ) -> Option<String> {
         let id = record.1.to_string();
-        let context =
-            Context { aggregate_type: record.0, aggregate_id: &id, sequence: 0, field };
+        let context = Context { aggregate_type: record.0, aggregate_id: &id, sequence: 0, field };
         seal::seal_text(&self.0, &context, subject, category, text)
             .await
             .inspect_err(|error| tracing::error!(%error, field, "a record's field is left out"))

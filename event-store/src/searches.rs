@@ -164,31 +164,31 @@ impl Searches {
             Some(_) => address.to_canonical(),
             None => network(address),
         });
-        let seal = async |field, category, text: &str| {
-            sealer.seal((RECORD, id), field, (&subject, category), text).await
-        };
         let address = address.map(|address| address.to_string());
         let searcher = match (actor, &address) {
             (Some(actor), _) => actor.to_string(),
             (None, Some(address)) => address.clone(),
             (None, None) => String::new(),
         };
-        let network = PersonalCategory::Network;
+        let (place, network) = ((RECORD, id), (&subject, PersonalCategory::Network));
+        let content = (&subject, PersonalCategory::Content);
+        let ip_address = match &address {
+            Some(address) => sealer.seal(place, "ip_address", network, address).await,
+            None => None,
+        };
+        let user_agent = match &search.user_agent {
+            Some(agent) => sealer.seal(place, "user_agent", network, agent).await,
+            None => None,
+        };
         Row {
             id,
             created_at,
             member_user_id: actor.and_then(Actor::as_member).map(|id| id.0),
             admin_user_id: actor.and_then(Actor::as_admin).map(|id| id.0),
             target_scope: search.scope.as_str().to_owned(),
-            search_query: seal("search_query", PersonalCategory::Content, &search.query).await,
-            ip_address: match &address {
-                Some(address) => seal("ip_address", network, address).await,
-                None => None,
-            },
-            user_agent: match &search.user_agent {
-                Some(agent) => seal("user_agent", network, agent).await,
-                None => None,
-            },
+            search_query: sealer.seal(place, "search_query", content, &search.query).await,
+            ip_address,
+            user_agent,
             query_key: keyed(&self.keys.query, &normalised(&search.query)),
             searcher_key: keyed(&self.keys.searcher, &searcher),
         }

@@ -149,7 +149,6 @@ impl Row {
             occurrences,
         }
     }
-
 }
 
 async fn insert(pool: &PgPool, rows: &[Row]) -> Result<(), sqlx::Error> {

@@ -98,7 +98,9 @@ pub async fn copy_pieces(
 fn statement(after: Position, up_to: Position, event_types: &[&str], columns: Columns) -> String {
     let rest = match columns {
         Columns::Payload => "",
-        Columns::All | Columns::Opened => ", event_id, aggregate_type, event_version, metadata::text",
+        Columns::All | Columns::Opened => {
+            ", event_id, aggregate_type, event_version, metadata::text"
+        }
     };
     // Names of types are constants of the code; COPY takes no parameters.
     let types: Vec<_> = event_types.iter().map(|name| format!("'{name}'")).collect();

@@ -3,7 +3,8 @@
 
 use agora_domain::{Personal, PersonalCategory, Subject};
 use agora_event_store::vault::{SubjectKey, VaultError};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
+use serde_json::Value;
 use sqlx::ConnectOptions;
 
 use crate::{
@@ -13,29 +14,25 @@ use crate::{
     projections,
 };
 
-/// A personal text of an opened event.
+/// A personal text of an opened event; none where it is not of the form that was opened.
 #[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Text {
-    Opened(Personal<String>),
-    /// None of ours: nothing can be read of it.
-    Unreadable(IgnoredAny),
+#[serde(from = "Value")]
+pub(crate) struct Text(Option<Personal<String>>);
+
+impl From<Value> for Text {
+    fn from(value: Value) -> Self {
+        Self(serde_json::from_value(value).ok())
+    }
 }
 
 impl Text {
     /// What is to be indexed: nothing once it is erased.
     pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Opened(text) => text.get().map_or("", String::as_str),
-            Self::Unreadable(_) => "",
-        }
+        self.0.as_ref().and_then(Personal::get).map_or("", String::as_str)
     }
 
     pub(crate) fn subject(&self) -> &str {
-        match self {
-            Self::Opened(text) => text.subject().as_str(),
-            Self::Unreadable(_) => "",
-        }
+        self.0.as_ref().map_or("", |text| text.subject().as_str())
     }
 }
 

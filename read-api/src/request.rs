@@ -60,7 +60,8 @@ impl<S: Send + Sync, Q: FromParams> FromRequestParts<S> for Read<Q> {
         let if_none_match = parts.headers.get(header::IF_NONE_MATCH).cloned();
         let client_address = parts.extensions.get::<ClientAddress>().copied();
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|text| text.to_str().ok());
-        let user_agent = user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS_MAX).collect());
+        let user_agent =
+            user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS_MAX).collect());
         Ok(Self { path, query, freshness, caller, if_none_match, client_address, user_agent })
     }
 }

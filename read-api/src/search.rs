@@ -88,8 +88,7 @@ impl Within {
 }
 
 fn query(text: &str) -> Result<SearchQuery, Says> {
-    let query: SearchQuery =
-        text.parse().map_err(|wrong: RuleBreak| Says::from(wrong.detail))?;
+    let query: SearchQuery = text.parse().map_err(|wrong: RuleBreak| Says::from(wrong.detail))?;
     match query.as_str().split_whitespace().count() {
         0..=WORDS_MAX => Ok(query),
         _ => Err(format!("must be at most {WORDS_MAX} words").into()),
@@ -144,7 +143,13 @@ pub struct Window {
 
 impl Window {
     /// The cursor after the last row that is shown; `goes_on`: there are more in this window.
-    fn next(&self, app: &App, list: &str, last: Option<(i64, Uuid)>, goes_on: bool) -> Option<String> {
+    fn next(
+        &self,
+        app: &App,
+        list: &str,
+        last: Option<(i64, Uuid)>,
+        goes_on: bool,
+    ) -> Option<String> {
         let (newest, oldest) = (self.newest?, self.oldest?);
         let place = match last {
             // What is written meanwhile must not move the window.
@@ -233,7 +238,7 @@ where
     Ok((position, (rows, window)))
 }
 
-/// The first words of what is shown are marked with these, which no text of ours can hold (PST-03).
+/// Words that were found are marked with these, which no text of ours can hold (PST-03).
 const OPEN: char = '\u{2}';
 const CLOSE: char = '\u{3}';
 
@@ -323,6 +328,9 @@ mod tests {
     #[test]
     fn pst_03_what_is_shown_is_escaped() {
         let text = format!("<b onclick=\"x\">{OPEN}rye{CLOSE} & 'oats'");
-        assert_eq!(html(&text), "&lt;b onclick=&quot;x&quot;&gt;<mark>rye</mark> &amp; &#39;oats&#39;");
+        assert_eq!(
+            html(&text),
+            "&lt;b onclick=&quot;x&quot;&gt;<mark>rye</mark> &amp; &#39;oats&#39;"
+        );
     }
 }

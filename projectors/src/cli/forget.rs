@@ -22,7 +22,9 @@ impl Forget {
         let rows = match search::forget(&self.subject, databases).await {
             Ok(rows) => rows,
             Err(Unforgotten::KeyIsThere) => {
-                say_error("projectors: the key of the subject's texts is not destroyed: they would be indexed again");
+                say_error(
+                    "projectors: the key of the subject's texts is not destroyed: they would be indexed again",
+                );
                 return Ok(ExitCode::FAILURE);
             }
             Err(error) => return Err(error.into()),

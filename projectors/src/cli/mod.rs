@@ -46,9 +46,11 @@ struct Vault {
 impl Vault {
     fn open(&self) -> Result<Opener, Failure> {
         let (Some(url), Some(file)) = (&self.vault_url, &self.master_key_file) else {
-            return Err("set AGORA_VAULT_URL and AGORA_MASTER_KEY_FILE: the search tables cannot be \
+            return Err(
+                "set AGORA_VAULT_URL and AGORA_MASTER_KEY_FILE: the search tables cannot be \
                         made of sealed texts"
-                .into());
+                    .into(),
+            );
         };
         let pool = postgres::Pool {
             url,

@@ -64,8 +64,7 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
             Event::CommentRestored {} => change.is_deleted = Some(false),
         }
     }
-    let (new, old): (Vec<_>, Vec<_>) =
-        changes.iter().partition(|(_, change)| change.is_new);
+    let (new, old): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, change)| change.is_new);
     insert(&new, connection).await?;
     update(&old, connection).await
 }
@@ -89,7 +88,12 @@ async fn insert(
     .bind(comments.iter().map(|(_, comment)| comment.community_id).collect::<Vec<_>>())
     .bind(comments.iter().map(|(_, comment)| comment.subject()).collect::<Vec<_>>())
     .bind(comments.iter().map(|(_, comment)| comment.body()).collect::<Vec<_>>())
-    .bind(comments.iter().map(|(_, comment)| comment.is_deleted.unwrap_or_default()).collect::<Vec<_>>())
+    .bind(
+        comments
+            .iter()
+            .map(|(_, comment)| comment.is_deleted.unwrap_or_default())
+            .collect::<Vec<_>>(),
+    )
     .execute(connection)
     .await?;
     Ok(())

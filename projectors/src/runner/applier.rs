@@ -164,7 +164,11 @@ impl Applier {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failure::Moved) => return Ok(Outcome::Moved),
                 Err(Failure::Database(error)) => return Err(error),
-                Err(Failure::NoKeys(feed, error)) => self.leave_behind(feed, &error).await?,
+                Err(Failure::NoKeys(feed, error)) => {
+                    if !self.leave_behind(feed, &error).await? {
+                        return Ok(Outcome::Moved);
+                    }
+                }
                 Err(Failure::Poison(feed, _)) => {
                     let to = events.last().map_or(self.position, |event| event.position);
                     let wanted = self.wanted(feed, events);
@@ -172,7 +176,11 @@ impl Applier {
                         // It is past the batch, or stopped: either way the others can go on.
                         Ok(()) => {}
                         Err(Failure::Database(error)) => return Err(error),
-                        Err(Failure::NoKeys(feed, error)) => self.leave_behind(feed, &error).await?,
+                        Err(Failure::NoKeys(feed, error)) => {
+                            if !self.leave_behind(feed, &error).await? {
+                                return Ok(Outcome::Moved);
+                            }
+                        }
                         Err(Failure::Moved | Failure::Poison(..)) => return Ok(Outcome::Moved),
                     }
                 }

@@ -51,33 +51,37 @@ impl Applier {
         })
     }
 
-    /// Lets the others go on without a projection that cannot have its keys now.
+    /// Lets the others go on without a projection that cannot have its keys now; false where
+    /// somebody else moved something meanwhile.
     pub(super) async fn leave_behind(
         &mut self,
         index: usize,
         error: &VaultError,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<bool, sqlx::Error> {
         let feed = &self.feeds[index];
         let (name, generation, position) = (feed.projection.name, feed.generation, feed.position);
         tracing::warn!(projection = name, %error, "the others go on without it until the vault is back");
         self.keys_asked_again = Some(Instant::now() + VAULT_PAUSE);
         let mut tx = self.connection.begin().await?;
-        if checkpoints::lock_progress(&mut tx).await?.edition == self.edition {
-            sqlx::query(
-                "UPDATE read.checkpoints
-                 SET state = 'catching_up', position = greatest(position, $3),
-                     updated_at = clock_timestamp()
-                 WHERE projection = $1 AND generation = $2 AND state = 'running'",
-            )
-            .bind(name)
-            .bind(generation)
-            .bind(to_db(position))
-            .execute(&mut *tx)
-            .await?;
-            checkpoints::raise_edition(&mut tx).await?;
+        if checkpoints::lock_progress(&mut tx).await?.edition != self.edition {
+            tx.rollback().await?;
+            return Ok(false);
         }
+        sqlx::query(
+            "UPDATE read.checkpoints
+             SET state = 'catching_up', position = greatest(position, $3),
+                 updated_at = clock_timestamp()
+             WHERE projection = $1 AND generation = $2 AND state = 'running'",
+        )
+        .bind(name)
+        .bind(generation)
+        .bind(to_db(position))
+        .execute(&mut *tx)
+        .await?;
+        checkpoints::raise_edition(&mut tx).await?;
         tx.commit().await?;
-        self.reload().await
+        self.reload().await?;
+        Ok(true)
     }
 
     /// Brings the first laggard a step on; when it is level, it runs with the others.

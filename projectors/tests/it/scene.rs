@@ -113,11 +113,16 @@ impl Scene {
     }
 
     pub async fn connection(&self) -> PgConnection {
-        agora_projectors::checkpoints::live(self.connect().log).connect().await.expect("a connection")
+        agora_projectors::checkpoints::live(self.connect().log)
+            .connect()
+            .await
+            .expect("a connection")
     }
 
     pub async fn applier(&self) -> Applier {
-        Applier::open(self.connection().await, self.connect().opener).await.expect("the applier opens")
+        Applier::open(self.connection().await, self.connect().opener)
+            .await
+            .expect("the applier opens")
     }
 
     /// Applies everything that is not applied yet, in batches of a size.

@@ -157,9 +157,15 @@ async fn ddr_14_ddr_15_a_forgotten_subjects_words_are_gone_and_no_rebuild_brings
     desk.destroy(ada).await;
     // Until it is forgotten, a rebuild tells what must go.
     let before = desk.rebuild(true).await;
-    assert!(before.iter().all(|it| matches!(it, Err(RebuildError::Differs(rows)) if rows.len() == 1)));
+    assert!(
+        before.iter().all(|it| matches!(it, Err(RebuildError::Differs(rows)) if rows.len() == 1))
+    );
     assert_eq!(search::forget(ada.subject().as_str(), &databases).await.unwrap(), 2);
-    assert_eq!(search::forget(ada.subject().as_str(), &databases).await.unwrap(), 0, "twice is once");
+    assert_eq!(
+        search::forget(ada.subject().as_str(), &databases).await.unwrap(),
+        0,
+        "twice is once"
+    );
     let words = desk.words("post_search").await;
     assert!(words[0].is_empty() && words[1].contains("recipe"), "{words:?}");
     assert_eq!(desk.words("comment_search").await, [""]);
@@ -199,7 +205,10 @@ async fn an_erasure_waits_for_whoever_may_have_opened_a_text_before() {
     desk.scene.project().await;
     // A projector in the middle of a batch.
     let mut batch = desk.scene.db.pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE read.post_search IN ROW EXCLUSIVE MODE").execute(&mut *batch).await.unwrap();
+    sqlx::query("LOCK TABLE read.post_search IN ROW EXCLUSIVE MODE")
+        .execute(&mut *batch)
+        .await
+        .unwrap();
     desk.destroy(ada).await;
     let databases = desk.scene.connect();
     let forgetting = tokio::spawn({
@@ -229,7 +238,8 @@ async fn while_the_vault_is_away_only_the_search_tables_wait() {
         .acquire_timeout(std::time::Duration::from_millis(100))
         .connect_lazy("postgres://nobody@127.0.0.1:1/nowhere")
         .unwrap();
-    let opener = Opener::new(Vault::new(away, agora_event_store::testing::TestDatabase::master_keys()));
+    let opener =
+        Opener::new(Vault::new(away, agora_event_store::testing::TestDatabase::master_keys()));
     let mut applier = Applier::open(desk.scene.connection().await, opener.clone()).await.unwrap();
     let events = applier.read_log(10).await.unwrap();
     assert_eq!(applier.apply(&events, Origin::Log).await.unwrap(), Outcome::Applied);

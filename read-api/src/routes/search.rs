@@ -229,7 +229,12 @@ pub async fn posts(
             (
                 sealed.add("post", row.id, "title", Some(&row.title)),
                 sealed.add("post", row.id, "body", Some(&row.body)),
-                sealed.add("post", row.id, "author_display_name", row.author_display_name.as_deref()),
+                sealed.add(
+                    "post",
+                    row.id,
+                    "author_display_name",
+                    row.author_display_name.as_deref(),
+                ),
             )
         })
         .collect();
@@ -321,8 +326,8 @@ pub async fn comments(
     let texts: Vec<_> =
         readable.iter().map(|(_, body, _)| (Shown::Excerpt, body.clone())).collect();
     let html = marked(&app.reads, &query, &texts).await?;
-    let items = readable.into_iter().zip(html).map(|((row, _, display_name), body_html)| {
-        FoundComment {
+    let items =
+        readable.into_iter().zip(html).map(|((row, _, display_name), body_html)| FoundComment {
             id: row.id,
             post_id: row.post_id,
             community_name: row.community_name.clone(),
@@ -334,8 +339,7 @@ pub async fn comments(
             score: row.score,
             body_html,
             rank: row.rank,
-        }
-    });
+        });
     let items = items.collect();
     Ok(read.list(position, &List { items, next: part.next }))
 }

@@ -135,8 +135,8 @@ async fn records(
     let of_actor = match filter.actor.map(|actor| actor.kind) {
         Some(ActorKind::Member) => "AND member_user_id = $4",
         Some(ActorKind::Admin) => "AND admin_user_id = $4",
-        Some(_) => "AND $4::uuid IS NULL",
-        None => "AND ($4::uuid IS NULL OR true)",
+        // Of the platform itself there is none.
+        Some(_) | None => "AND $4::uuid IS NULL",
     };
     let statement = format!(
         "SELECT p.*, x.*

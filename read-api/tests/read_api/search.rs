@@ -12,7 +12,12 @@ use serde_json::Value;
 use crate::world::{User, World};
 
 impl World {
-    async fn post_of(&self, author: &User, community_id: CommunityId, texts: (&str, &str)) -> PostId {
+    async fn post_of(
+        &self,
+        author: &User,
+        community_id: CommunityId,
+        texts: (&str, &str),
+    ) -> PostId {
         let post_id = PostId(clock::new_id());
         let created = PostEvent::PostCreated {
             post_id,
@@ -59,13 +64,18 @@ async fn com_11_communities_are_found_by_name_and_by_description() {
     };
     world.append::<Community>(ada.actor, bakers, vec![updated]).await;
     world.project().await;
-    for query in ["bread", "baking", "bread-baking", "BREAD", "sourdough", "rye", "brea", "rye+bread"] {
+    for query in
+        ["bread", "baking", "bread-baking", "BREAD", "sourdough", "rye", "brea", "rye+bread"]
+    {
         let names = world.found(&format!("/v1/search/communities?q={query}"), "name").await;
         assert_eq!(names, ["bread-baking"], "{query}");
     }
     let list = world.get("/v1/search/communities?q=rye").await.ok();
     let html = list["items"][0]["description_html"].as_str().unwrap();
-    assert!(html.contains("&amp; <mark>rye</mark>") && html.contains("&lt;sourdough&gt;"), "{html}");
+    assert!(
+        html.contains("&amp; <mark>rye</mark>") && html.contains("&lt;sourdough&gt;"),
+        "{html}"
+    );
     for query in ["birds", "ake", "rye+-bread"] {
         let names = world.found(&format!("/v1/search/communities?q={query}"), "name").await;
         assert!(names.is_empty(), "{query}");
@@ -80,9 +90,15 @@ async fn pst_10_posts_are_found_by_title_and_by_body_and_titles_count_more() {
     let world = World::new().await;
     let ada = world.member(None).await;
     let community = world.community_of(&ada, "bread-baking").await;
-    world.post_of(&ada, community, ("Blåbærsyltetøy", "Kokt med <i>sukker</i> og én sitron.")).await;
-    world.post_of(&ada, community, ("First sourdough", "It rose & fell; see https://x.test/a.")).await;
-    world.post_of(&ada, community, ("An older try", "The first loaf was no sourdough at all.")).await;
+    world
+        .post_of(&ada, community, ("Blåbærsyltetøy", "Kokt med <i>sukker</i> og én sitron."))
+        .await;
+    world
+        .post_of(&ada, community, ("First sourdough", "It rose & fell; see https://x.test/a."))
+        .await;
+    world
+        .post_of(&ada, community, ("An older try", "The first loaf was no sourdough at all."))
+        .await;
     world.project().await;
     assert_eq!(
         world.titles("sourdough").await,
@@ -229,8 +245,15 @@ async fn no_search_scans_a_table() {
     .execute(&world.database.pool)
     .await
     .unwrap();
-    for query in ["'common'", "'rare77'", "'rar':*", "'often5'", "'common' & 'rare9'", "'nothing'",
-                  "'common' & 'word1'"] {
+    for query in [
+        "'common'",
+        "'rare77'",
+        "'rar':*",
+        "'often5'",
+        "'common' & 'rare9'",
+        "'nothing'",
+        "'common' & 'word1'",
+    ] {
         for (from, within) in [
             ("", ""),
             ("", "AND s.community_id = (SELECT md5('7')::uuid)"),

@@ -30,14 +30,19 @@ async fn srl_01_srl_03_srl_07_every_search_is_noted_and_without_consent_nobody_i
     let queries: Vec<_> = found.iter().map(|it| it["search_query"].as_str().unwrap()).collect();
     assert_eq!(queries, ["oats", "spelt", "Rye bread"], "the latest first");
     for record in &found {
-        assert_eq!((&record["member_user_id"], &record["admin_user_id"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&record["member_user_id"], &record["admin_user_id"]),
+            (&Value::Null, &Value::Null)
+        );
         assert_eq!(record["ip_address"], "198.51.100.0", "of {CLIENT} only the network");
         assert!(record["created_at"].as_str().unwrap().ends_with('Z'));
     }
     assert_eq!(found[2]["target_scope"], "posts");
     assert_eq!(log(&world, &auditor, "&scope=comments").await.len(), 1);
     assert!(log(&world, &auditor, "&to=2026-01-01T00:00:00Z").await.is_empty());
-    assert!(world.get_as(&ada, "/v1/me/searches").await.ok()["items"].as_array().unwrap().is_empty());
+    assert!(
+        world.get_as(&ada, "/v1/me/searches").await.ok()["items"].as_array().unwrap().is_empty()
+    );
     let stored: Vec<String> = sqlx::query_scalar("SELECT t::text FROM log.search_records t")
         .fetch_all(&world.database.pool)
         .await
@@ -66,11 +71,17 @@ async fn srl_02_srl_05_with_consent_a_search_is_its_searchers_and_goes_with_them
     assert_eq!(own["items"].as_array().unwrap().len(), 1, "nobody else's: {own}");
     let record = &own["items"][0];
     assert_eq!(record["search_query"], "rye");
-    assert_eq!((&record["ip_address"], &record["user_agent"]), (&CLIENT.into(), &"Lynx/2.9".into()));
+    assert_eq!(
+        (&record["ip_address"], &record["user_agent"]),
+        (&CLIENT.into(), &"Lynx/2.9".into())
+    );
     assert_eq!(record["member_user_id"], ada.id().to_string());
     let all = log(&world, &auditor, "").await;
     assert_eq!(all[1]["admin_user_id"], auditor.id().to_string());
-    assert_eq!((&all[0]["member_user_id"], &all[0]["ip_address"]), (&Value::Null, &"198.51.100.0".into()));
+    assert_eq!(
+        (&all[0]["member_user_id"], &all[0]["ip_address"]),
+        (&Value::Null, &"198.51.100.0".into())
+    );
     let of_bob = log(&world, &auditor, &format!("&actor=member:{}", bob.id())).await;
     assert_eq!(of_bob[0]["search_query"], "spelt");
     assert_eq!(of_bob.len(), 1);
@@ -133,7 +144,9 @@ async fn srl_04_srl_06_what_is_older_than_the_retention_leaves_every_list() {
     ] {
         sqlx::query(statement).execute(&world.database.pool).await.unwrap_err();
     }
-    for statement in ["DELETE FROM log.search_records", "UPDATE log.search_records SET deleted_at = now()"] {
+    for statement in
+        ["DELETE FROM log.search_records", "UPDATE log.search_records SET deleted_at = now()"]
+    {
         sqlx::query(statement).execute(&world.reads).await.unwrap_err();
     }
 }
@@ -146,7 +159,8 @@ async fn aud_09_reading_the_search_log_is_itself_recorded() {
         world.get_as(&root, path).await.ok();
     }
     let reads = world.security_records().await;
-    let read: Vec<_> = reads.iter().filter(|it| it.0 == "audit_read").map(|it| it.2.as_str()).collect();
+    let read: Vec<_> =
+        reads.iter().filter(|it| it.0 == "audit_read").map(|it| it.2.as_str()).collect();
     assert_eq!(read, ["/v1/search-logs", "/v1/analytics/search-trends"]);
 }
 
