@@ -1,5 +1,5 @@
 //! Search records (E19): who searched for what, when and from where. Handed over without waiting, so
-//! that no reply is later for them; written in groups.
+//! that no reply is later for them; written in groups, of which a crash loses the last.
 //!
 //! Without consent to analytics nobody is named: no user id is stored, and of the address only its
 //! network (SRL-07). What remains is sealed under the day instead of the person. Beside the records

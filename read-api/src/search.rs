@@ -241,6 +241,10 @@ where
 /// Words that were found are marked with these, which no text of ours can hold (PST-03).
 const OPEN: char = '\u{2}';
 const CLOSE: char = '\u{3}';
+/// Stands for `<` while Postgres looks at a text: it would take what follows for a tag, and drop it.
+const LESS: char = '\u{4}';
+/// Longer texts are shown in parts.
+const WHOLE_CHARACTERS_MAX: usize = 200;
 
 /// How a text is shown.
 #[derive(Clone, Copy)]
@@ -249,6 +253,16 @@ pub enum Shown {
     Whole,
     /// The parts in which words were found, or else its beginning.
     Excerpt,
+}
+
+impl Shown {
+    /// Of a text that may be long.
+    pub fn of(text: &str) -> Self {
+        match text.chars().nth(WHOLE_CHARACTERS_MAX) {
+            None => Self::Whole,
+            Some(_) => Self::Excerpt,
+        }
+    }
 }
 
 /// The texts as HTML, escaped, with `<mark>` around the words that were found.
@@ -270,7 +284,7 @@ pub async fn marked(
          ORDER BY number",
     )
     .bind(query)
-    .bind(texts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>())
+    .bind(texts.iter().map(|(_, text)| text.replace('<', &LESS.to_string())).collect::<Vec<_>>())
     .bind(texts.iter().map(|(shown, _)| matches!(shown, Shown::Whole)).collect::<Vec<_>>())
     .bind(format!("StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", HighlightAll=true"))
     .bind(format!(
@@ -287,7 +301,7 @@ fn html(text: &str) -> String {
     for character in text.chars() {
         match character {
             '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
+            '<' | LESS => html.push_str("&lt;"),
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),

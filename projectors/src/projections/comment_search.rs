@@ -76,9 +76,10 @@ async fn insert(
     if comments.is_empty() {
         return Ok(());
     }
+    // Postgres would pass over what stands in angle brackets: texts here are plain, and hold no tags.
     sqlx::query(
         "INSERT INTO comment_search (id, community_id, subject, words, is_deleted)
-         SELECT id, community_id, subject, to_tsvector(s.language, body), is_deleted
+         SELECT id, community_id, subject, to_tsvector(s.language, translate(body, '<', ' ')), is_deleted
          FROM (SELECT search.language() AS language OFFSET 0) s,
               unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[])
               AS u(id, community_id, subject, body, is_deleted)
@@ -109,7 +110,7 @@ async fn update(
     sqlx::query(
         "UPDATE comment_search c SET
              subject = coalesce(u.subject, c.subject),
-             words = coalesce(to_tsvector(s.language, u.body), c.words),
+             words = coalesce(to_tsvector(s.language, translate(u.body, '<', ' ')), c.words),
              is_deleted = coalesce(u.is_deleted, c.is_deleted)
          FROM (SELECT search.language() AS language OFFSET 0) s,
               unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[])

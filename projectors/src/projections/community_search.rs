@@ -73,7 +73,7 @@ async fn insert(
     sqlx::query(
         "INSERT INTO community_search (id, words, is_deleted)
          SELECT id, setweight(to_tsvector(s.language, name), 'A')
-                    || setweight(to_tsvector(s.language, coalesce(description, '')), 'B'),
+                    || setweight(to_tsvector(s.language, translate(coalesce(description, ''), '<', ' ')), 'B'),
                 is_deleted
          FROM (SELECT search.language() AS language OFFSET 0) s,
               unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[])
@@ -101,7 +101,7 @@ async fn update(
         "UPDATE community_search c SET
              words = CASE WHEN u.is_described
                  THEN ts_filter(c.words, '{a}')
-                      || setweight(to_tsvector(s.language, coalesce(u.description, '')), 'B')
+                      || setweight(to_tsvector(s.language, translate(coalesce(u.description, ''), '<', ' ')), 'B')
                  ELSE c.words END,
              is_deleted = coalesce(u.is_deleted, c.is_deleted)
          FROM (SELECT search.language() AS language OFFSET 0) s,

@@ -82,11 +82,12 @@ async fn insert(
     if posts.is_empty() {
         return Ok(());
     }
+    // Postgres would pass over what stands in angle brackets: texts here are plain, and hold no tags.
     sqlx::query(
         "INSERT INTO post_search (id, community_id, subject, words, is_deleted)
          SELECT id, community_id, subject,
-                setweight(to_tsvector(s.language, title), 'A')
-                    || setweight(to_tsvector(s.language, body), 'B'),
+                setweight(to_tsvector(s.language, translate(title, '<', ' ')), 'A')
+                    || setweight(to_tsvector(s.language, translate(body, '<', ' ')), 'B'),
                 is_deleted
          FROM (SELECT search.language() AS language OFFSET 0) s,
               unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[])
@@ -115,8 +116,8 @@ async fn update(
         "UPDATE post_search p SET
              subject = coalesce(u.subject, p.subject),
              words = CASE WHEN u.title IS NULL THEN p.words
-                 ELSE setweight(to_tsvector(s.language, u.title), 'A')
-                      || setweight(to_tsvector(s.language, u.body), 'B') END,
+                 ELSE setweight(to_tsvector(s.language, translate(u.title, '<', ' ')), 'A')
+                      || setweight(to_tsvector(s.language, translate(u.body, '<', ' ')), 'B') END,
              is_deleted = coalesce(u.is_deleted, p.is_deleted)
          FROM (SELECT search.language() AS language OFFSET 0) s,
               unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[])

@@ -143,7 +143,7 @@ async fn pst_10_words_of_title_and_body_are_indexed_and_replaced_by_an_edit() {
 }
 
 #[tokio::test]
-async fn ddr_14_ddr_15_a_forgotten_subjects_words_are_gone_and_no_rebuild_brings_them_back() {
+async fn a_forgotten_subjects_words_are_gone_and_no_rebuild_brings_them_back() {
     let desk = Desk::new().await;
     let (ada, bob) = (somebody(), somebody());
     let post = desk.post(ada, "Secret recipe", "Nobody knows it.").await;
@@ -181,7 +181,7 @@ async fn ddr_14_ddr_15_a_forgotten_subjects_words_are_gone_and_no_rebuild_brings
 
 /// The projector knows the key, and somebody else destroys it: no cache opens what is erased.
 #[tokio::test]
-async fn ddr_15_a_key_that_was_destroyed_elsewhere_opens_nothing() {
+async fn a_key_that_was_destroyed_elsewhere_opens_nothing() {
     let desk = Desk::new().await;
     let ada = somebody();
     let mut applier = desk.scene.applier().await;

@@ -251,7 +251,7 @@ pub async fn posts(
     let texts: Vec<_> = readable
         .iter()
         .flat_map(|(_, title, body, _)| {
-            [(Shown::Whole, title.clone()), (Shown::Excerpt, body.clone())]
+            [(Shown::Whole, title.clone()), (Shown::of(body), body.clone())]
         })
         .collect();
     let mut html = marked(&app.reads, &query, &texts).await?.into_iter();
@@ -324,7 +324,7 @@ pub async fn comments(
         .filter_map(|(row, (body, name))| Some((row, open.text(body)?, open.name(name))))
         .collect();
     let texts: Vec<_> =
-        readable.iter().map(|(_, body, _)| (Shown::Excerpt, body.clone())).collect();
+        readable.iter().map(|(_, body, _)| (Shown::of(body), body.clone())).collect();
     let html = marked(&app.reads, &query, &texts).await?;
     let items =
         readable.into_iter().zip(html).map(|((row, _, display_name), body_html)| FoundComment {

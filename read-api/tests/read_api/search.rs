@@ -156,7 +156,7 @@ async fn pst_08_com_09_cmt_06_what_is_deleted_is_not_found_until_it_is_restored(
 }
 
 #[tokio::test]
-async fn ddr_15_what_is_erased_is_not_found() {
+async fn what_is_erased_is_not_found() {
     let world = World::new().await;
     let (ada, bob) = (world.member(None).await, world.member(None).await);
     let community = world.community_of(&ada, "bread-baking").await;
