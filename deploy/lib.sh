@@ -56,6 +56,24 @@ ensure_tools() {
     fi
 }
 
+# ensure_schemathesis: prints the path of schemathesis, which makes requests from the OpenAPI
+# documents, in an environment of its own beside what cargo builds.
+ensure_schemathesis() {
+    local version=4.32.5 folder
+    folder=${CARGO_TARGET_DIR:-$root/target}/tools/schemathesis-$version
+    if ! "$folder/bin/schemathesis" --version >/dev/null 2>&1; then
+        step "installing schemathesis $version" >&2
+        # Debian keeps what `venv` needs in a package apart.
+        python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv >&2
+        rm -rf -- "$folder"
+        if ! python3 -m venv "$folder" ||
+            ! "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2; then
+            fail "schemathesis $version cannot be installed from PyPI"
+        fi
+    fi
+    echo "$folder/bin/schemathesis"
+}
+
 # In a subshell, whose trap puts back what the machine had, on an interrupt too.
 install_packages() (
     command -v apt-get >/dev/null || fail "please install: $* (this script knows only Debian's and Ubuntu's packages)"

@@ -2,13 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use agora_domain::identity::password::PASSWORD_CHARACTERS_MIN;
+use agora_domain::{identity::password::PASSWORD_CHARACTERS_MIN, ids::CredentialId, values::Email};
 use agora_event_store::{EventLog, Position, security::SecurityLog, vault::Key};
+use agora_service::problem::Problem;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{
-    authenticate::Tokens, passwords::Hasher, permission::Matrix, sessions::Activity,
+    authenticate::Tokens,
+    commands::register_member::EMAIL,
+    execute::Caller,
+    passwords::Hasher,
+    permission::Matrix,
+    refusal::{too_many_failures, unavailable},
+    sessions::Activity,
     throttle::Throttle,
 };
 
@@ -38,6 +45,30 @@ pub struct Settings {
     /// Failed logins from one address in a quarter of an hour before it has to wait (CRD-12).
     #[arg(long, env = "AGORA_LOGIN_FAILURES_PER_ADDRESS", default_value_t = 100)]
     pub login_failures_per_address: u32,
+    /// What one guest may write in a quarter of an hour (CMT-09, CVT-06).
+    #[arg(long, env = "AGORA_GUEST_ACTS_PER_GUEST", default_value_t = 30)]
+    pub guest_acts_per_guest: u32,
+    /// What all guests of one address may write in a quarter of an hour (CMT-09, CVT-06).
+    #[arg(long, env = "AGORA_GUEST_ACTS_PER_ADDRESS", default_value_t = 150)]
+    pub guest_acts_per_address: u32,
+    /// Guests that one address may make in a quarter of an hour.
+    #[arg(long, env = "AGORA_NEW_GUESTS_PER_ADDRESS", default_value_t = 300)]
+    pub new_guests_per_address: u32,
+    /// The token of a mail that sets a new password holds for so long, in seconds (CRD-12).
+    #[arg(long, env = "AGORA_PASSWORD_RESET_SECONDS", default_value_t = 3_600,
+          value_parser = clap::value_parser!(u32).range(60..=86_400))]
+    pub password_reset_seconds: u32,
+    /// The token of a mail that confirms an e-mail address holds for so long, in seconds.
+    #[arg(long, env = "AGORA_EMAIL_CONFIRMATION_SECONDS", default_value_t = 24 * 3_600,
+          value_parser = clap::value_parser!(u32).range(60..=7 * 86_400))]
+    pub email_confirmation_seconds: u32,
+    /// Mails with a token that anybody can have sent to one e-mail address in a quarter of an hour
+    /// (CRD-12).
+    #[arg(long, env = "AGORA_MAIL_REQUESTS_PER_ACCOUNT", default_value_t = 5)]
+    pub mail_requests_per_account: u32,
+    /// The same, for one client's address.
+    #[arg(long, env = "AGORA_MAIL_REQUESTS_PER_ADDRESS", default_value_t = 50)]
+    pub mail_requests_per_address: u32,
 }
 
 impl Default for Settings {
@@ -50,6 +81,13 @@ impl Default for Settings {
             password_characters_min: PASSWORD_CHARACTERS_MIN,
             login_failures_per_account: 10,
             login_failures_per_address: 100,
+            guest_acts_per_guest: 30,
+            guest_acts_per_address: 150,
+            new_guests_per_address: 300,
+            password_reset_seconds: 3_600,
+            email_confirmation_seconds: 24 * 3_600,
+            mail_requests_per_account: 5,
+            mail_requests_per_address: 50,
         }
     }
 }
@@ -70,7 +108,13 @@ pub struct Parts {
     pub activity: Activity,
     pub account_failures: Throttle,
     pub address_failures: Throttle,
+    pub guest_acts: Throttle,
+    pub guest_address_acts: Throttle,
+    pub new_guests: Throttle,
+    account_mails: Throttle,
+    address_mails: Throttle,
     email_key: Key,
+    pub(crate) mail_key: Key,
     receipt_key: Key,
 }
 
@@ -87,6 +131,7 @@ impl App {
         let window = Duration::from_secs(15 * 60);
         let masters = log.vault().masters();
         let (email_key, receipt_key) = (masters.derive("email-index"), masters.derive("receipts"));
+        let mail_key = masters.derive("mail-tokens");
         Self {
             parts: Arc::new(Parts {
                 tokens: Tokens::new(),
@@ -95,7 +140,13 @@ impl App {
                 activity: Activity::start(log.pool().clone(), settings.session_idle_seconds),
                 account_failures: Throttle::new(settings.login_failures_per_account, window),
                 address_failures: Throttle::new(settings.login_failures_per_address, window),
+                guest_acts: Throttle::new(settings.guest_acts_per_guest, window),
+                guest_address_acts: Throttle::new(settings.guest_acts_per_address, window),
+                new_guests: Throttle::new(settings.new_guests_per_address, window),
+                account_mails: Throttle::new(settings.mail_requests_per_account, window),
+                address_mails: Throttle::new(settings.mail_requests_per_address, window),
                 email_key,
+                mail_key,
                 receipt_key,
                 log,
                 security,
@@ -108,9 +159,33 @@ impl App {
 impl Parts {
     /// The blind index of an e-mail address: HMAC-SHA-256 under a secret, so that the claims tell
     /// nobody who is registered (CRD-11).
-    pub fn email_index(&self, email: &agora_domain::values::Email) -> String {
+    pub fn email_index(&self, email: &Email) -> String {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         URL_SAFE_NO_PAD.encode(mac(&self.email_key, &[email.folded().as_bytes()]))
+    }
+
+    /// Counts a mail that somebody has sent to an address of its choice; refuses where there were too
+    /// many to it, or from the sender's own address (CRD-12). Whether there is an account plays no
+    /// part.
+    pub fn begin_mail(&self, email: &Email, caller: &Caller) -> Result<(), Problem> {
+        let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
+        self.address_mails.begin(address).map_err(too_many_failures)?;
+        self.account_mails.begin(&self.email_index(email)).map_err(too_many_failures)
+    }
+
+    /// Whose credential has an address, if anybody's does.
+    pub async fn credential_of(&self, email: &Email) -> Result<Option<CredentialId>, Problem> {
+        let id: Option<String> =
+            sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
+                .bind(EMAIL)
+                .bind(self.email_index(email))
+                .fetch_optional(self.log.pool())
+                .await
+                .map_err(|error| {
+                    tracing::error!(%error, "cannot look up a credential");
+                    unavailable()
+                })?;
+        Ok(id.and_then(|id| id.parse().ok()))
     }
 
     /// How far this instance knows the log.

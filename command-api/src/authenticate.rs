@@ -1,4 +1,5 @@
-//! Who sends a command: from the bearer token to the session to its principal.
+//! Who sends a command: from what proves it (a session's token, a service account's key, a guest's
+//! signature) to the principal.
 
 use std::{
     num::NonZeroUsize,
@@ -7,8 +8,11 @@ use std::{
 
 use agora_domain::{
     Actor, ActorKind,
-    identity::{admin::Admin, member::Member, session::Session},
-    ids::SessionId,
+    identity::{
+        admin::Admin, guest::Guest, member::Member, service_account::ServiceAccount,
+        session::Session, session_era::SessionEra,
+    },
+    ids::{AdminId, ApiKeyId, GuestId, SessionId},
 };
 use agora_event_store::Guard;
 use agora_service::problem::Problem;
@@ -17,6 +21,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use lru::LruCache;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::{
     App,
@@ -26,23 +31,63 @@ use crate::{
 
 /// The scope of claims under which tokens' hashes stand.
 pub const SESSION_TOKEN: &str = "session_token";
+/// As [`SESSION_TOKEN`], of the keys of service accounts. A claim's id names account and key, so that
+/// one look-up tells both (see [`api_key_claim`]).
+pub const API_KEY: &str = "api_key";
+/// As [`SESSION_TOKEN`], of the signatures of guests.
+pub const GUEST_SIGNATURE: &str = "guest_signature";
+
+/// How a service account's key begins: people and scanners for leaked secrets know it by that.
+pub const API_KEY_PREFIX: &str = "agora_sk_";
+/// The header in which a guest shows its signature. Never a URL (SES-13).
+pub const GUEST_HEADER: &str = "agora-guest";
 
 const TOKENS_MAX: usize = 100_000;
 
-/// A principal with a valid session.
+/// A principal whose proof holds.
 #[derive(Clone, Debug)]
 pub struct Principal {
     pub actor: Actor,
-    pub session_id: SessionId,
+    pub proof: Proof,
     pub roles: Roles,
-    /// What says so: the session, and the member or admin.
-    pub guards: [Guard; 2],
+    /// What says so: the session, the era of sessions, and the member or admin; the service account
+    /// and its admin; the guest.
+    pub guards: Vec<Guard>,
 }
 
-/// Tokens that were looked up before. A token leads to one session for ever; whether the session
-/// still holds is asked of the session, whose guard goes into every unit.
+impl Principal {
+    /// The login; nothing where there is none, as with service accounts and guests.
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self.proof {
+            Proof::Session(session_id) => Some(session_id),
+            Proof::ApiKey(..) | Proof::Signature(_) => None,
+        }
+    }
+
+    /// The login, for commands that are about it. Guests never get that far.
+    pub fn require_session(&self) -> Result<SessionId, Problem> {
+        self.session_id().ok_or_else(|| {
+            let detail = "A service account has a key and no login: no session, no password.";
+            Problem::forbidden(detail).with_rule("ADM-07")
+        })
+    }
+}
+
+/// What a principal showed. It leads to one of these for ever; whether that still holds is asked of
+/// the log, and its guards go into every unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    Session(SessionId),
+    ApiKey(AdminId, ApiKeyId),
+    Signature(GuestId),
+}
+
+/// The scope and the hash: a secret proves only what it was given out for.
+type TokenKey = (&'static str, [u8; 32]);
+
+/// Tokens that were looked up before.
 pub struct Tokens {
-    known: Mutex<LruCache<[u8; 32], SessionId>>,
+    known: Mutex<LruCache<TokenKey, Proof>>,
 }
 
 impl Tokens {
@@ -51,12 +96,12 @@ impl Tokens {
         Self { known: Mutex::new(LruCache::new(size)) }
     }
 
-    fn get(&self, hash: &[u8; 32]) -> Option<SessionId> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).copied()
+    fn get(&self, key: &TokenKey) -> Option<Proof> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
-    fn put(&self, hash: [u8; 32], session_id: SessionId) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(hash, session_id);
+    fn put(&self, key: TokenKey, proof: Proof) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(key, proof);
     }
 }
 
@@ -73,6 +118,29 @@ pub fn claim_key(token_hash: &[u8; 32]) -> String {
 
 pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// 256 bits from the operating system, in base64url (SES-08).
+pub fn new_secret() -> Result<Zeroizing<String>, Problem> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut()).map_err(|_| Problem::internal())?;
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_ref())))
+}
+
+/// What a key's claim stands for: the account and which of its keys it is.
+pub fn api_key_claim(admin_id: AdminId, key_id: ApiKeyId) -> String {
+    format!("{admin_id}/{key_id}")
+}
+
+/// The guest's signature of a request.
+pub fn signature(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all(GUEST_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let signature = value.to_str().ok().filter(|_| values.next().is_none());
+    signature.map(|signature| Some(signature.trim())).ok_or_else(|| {
+        Problem::unauthenticated("The header must be `Agora-Guest: <signature>`, once.")
+            .with_rule("GST-03")
+    })
 }
 
 /// The bearer token of a request. A token in the URL is never looked at (SES-13).
@@ -92,32 +160,67 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     })
 }
 
-/// Whose token it is, if the session holds now.
+/// Whose token or key it is, if it holds now.
 pub async fn principal(
     app: &App,
     token: &str,
     now: DateTime<Utc>,
 ) -> Result<Principal, CommandError> {
-    let session_id = session_of(app, token).await?.ok_or_else(unknown)?;
-    let known = app.known();
-    match holder(app, session_id, now).await {
-        Err(CommandError::Refused(_)) if app.was_behind(known).await => {
-            holder(app, session_id, now).await
-        }
-        held => held,
+    if token.starts_with(API_KEY_PREFIX) {
+        find(app, API_KEY, token, now).await?.ok_or_else(unknown_key)
+    } else {
+        find(app, SESSION_TOKEN, token, now).await?.ok_or_else(unknown)
     }
 }
 
-/// Whose session it is, if it holds now. Asked again where a decision found that something has
-/// moved on: it may be this that has.
+/// Whose signature it is, if the guest is there now.
+pub async fn guest(
+    app: &App,
+    signature: &str,
+    now: DateTime<Utc>,
+) -> Result<Principal, CommandError> {
+    find(app, GUEST_SIGNATURE, signature, now).await?.ok_or_else(unknown_guest)
+}
+
+async fn find(
+    app: &App,
+    scope: &'static str,
+    secret: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Principal>, CommandError> {
+    let Some(proof) = look_up(app, scope, secret).await? else { return Ok(None) };
+    let known = app.known();
+    match holder(app, proof, now).await {
+        Err(CommandError::Refused(_)) if app.was_behind(known).await => {
+            holder(app, proof, now).await.map(Some)
+        }
+        held => held.map(Some),
+    }
+}
+
+/// Whose proof it is, if it holds now. Asked again where a decision found that something has moved
+/// on: it may be this that has.
 pub async fn holder(
+    app: &App,
+    proof: Proof,
+    now: DateTime<Utc>,
+) -> Result<Principal, CommandError> {
+    match proof {
+        Proof::Session(session_id) => of_session(app, session_id, now).await,
+        Proof::ApiKey(admin_id, key_id) => of_key(app, admin_id, key_id).await,
+        Proof::Signature(guest_id) => of_guest(app, guest_id).await,
+    }
+}
+
+async fn of_session(
     app: &App,
     session_id: SessionId,
     now: DateTime<Utc>,
 ) -> Result<Principal, CommandError> {
     let session = app.log.load::<Session>(&session_id.to_string()).await?;
     let actor = session.state.principal().ok_or_else(unknown)?;
-    if session.state.is_revoked() {
+    let era = app.log.load::<SessionEra>(SessionEra::STREAM_ID).await?;
+    if session.state.is_revoked() || !era.state.admits(session_id, session.state.era()) {
         return Err(problem("SES-04", "The session was ended: log in again."));
     }
     if !session.state.is_valid_at(now) {
@@ -127,7 +230,32 @@ pub async fn holder(
         return Err(problem("SES-10", "The session was not used for too long: log in again."));
     }
     let (roles, standing) = roles(app, actor).await?;
-    Ok(Principal { actor, session_id, roles, guards: [session.guard(), standing] })
+    let proof = Proof::Session(session_id);
+    Ok(Principal { actor, proof, roles, guards: vec![session.guard(), era.guard(), standing] })
+}
+
+async fn of_key(app: &App, admin_id: AdminId, key_id: ApiKeyId) -> Result<Principal, CommandError> {
+    let account = app.log.load::<ServiceAccount>(&admin_id.to_string()).await?;
+    if account.state.key_id() != Some(key_id) {
+        return Err(unknown_key());
+    }
+    let actor = Actor::admin(admin_id);
+    let (roles, standing) = roles(app, actor).await?;
+    let proof = Proof::ApiKey(admin_id, key_id);
+    Ok(Principal { actor, proof, roles, guards: vec![account.guard(), standing] })
+}
+
+async fn of_guest(app: &App, guest_id: GuestId) -> Result<Principal, CommandError> {
+    let guest = app.log.load::<Guest>(&guest_id.to_string()).await?;
+    if !guest.state.is_active() {
+        return Err(unknown_guest());
+    }
+    Ok(Principal {
+        actor: Actor::guest(guest_id),
+        proof: Proof::Signature(guest_id),
+        roles: Roles::SIGNED_GUEST,
+        guards: vec![guest.guard()],
+    })
 }
 
 async fn roles(app: &App, actor: Actor) -> Result<(Roles, Guard), CommandError> {
@@ -149,34 +277,56 @@ async fn roles(app: &App, actor: Actor) -> Result<(Roles, Guard), CommandError> 
             }
             Ok((Roles::of_admin(&admin.state), admin.guard()))
         }
-        ActorKind::System => Err(unknown()),
+        ActorKind::Guest | ActorKind::System => Err(unknown()),
     }
 }
 
-async fn session_of(app: &App, token: &str) -> Result<Option<SessionId>, CommandError> {
-    let token_hash = hash(token);
-    if let Some(session_id) = app.tokens.get(&token_hash) {
-        return Ok(Some(session_id));
+async fn look_up(
+    app: &App,
+    scope: &'static str,
+    secret: &str,
+) -> Result<Option<Proof>, CommandError> {
+    let key = (scope, hash(secret));
+    if let Some(proof) = app.tokens.get(&key) {
+        return Ok(Some(proof));
     }
-    let session_id: Option<String> =
+    let id: Option<String> =
         sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-            .bind(SESSION_TOKEN)
-            .bind(claim_key(&token_hash))
+            .bind(scope)
+            .bind(claim_key(&key.1))
             .fetch_optional(app.log.pool())
             .await
             .map_err(|error| {
                 tracing::error!(%error, "cannot look up a token");
                 unavailable()
             })?;
-    let session_id = session_id.and_then(|id| id.parse().ok());
-    if let Some(session_id) = session_id {
-        app.tokens.put(token_hash, session_id);
+    let proof = id.and_then(|id| match scope {
+        API_KEY => {
+            let (admin_id, key_id) = id.split_once('/')?;
+            Some(Proof::ApiKey(admin_id.parse().ok()?, key_id.parse().ok()?))
+        }
+        GUEST_SIGNATURE => id.parse().ok().map(Proof::Signature),
+        _ => id.parse().ok().map(Proof::Session),
+    });
+    if let Some(proof) = proof {
+        app.tokens.put(key, proof);
     }
-    Ok(session_id)
+    Ok(proof)
 }
 
 fn unknown() -> CommandError {
     problem("SES-04", "The token is of no session that holds: log in again.")
+}
+
+fn unknown_key() -> CommandError {
+    problem("ADM-07", "The key is of no service account, or it was rotated or revoked.")
+}
+
+/// One word for a signature that never was and for one that was forgotten.
+fn unknown_guest() -> CommandError {
+    let detail = "The signature is of no guest, or the guest was forgotten: send \
+                  record-guest-visit without one to get another.";
+    problem("GST-05", detail)
 }
 
 fn problem(rule: &'static str, detail: &'static str) -> CommandError {

@@ -21,6 +21,8 @@ pub trait Command: Sized + Send + Sync + 'static {
     const RULES: &'static [&'static str];
     /// The reply holds a secret, so no receipt may keep it: `Idempotency-Key` is refused.
     const SECRET_REPLY: bool = false;
+    /// Whether it is counted how many of its senders were guests until now (GST-06).
+    const COUNTS_GUESTS: bool = false;
     /// The body as it comes.
     type Body: DeserializeOwned + Default + ToSchema + Send;
 

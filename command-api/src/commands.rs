@@ -4,31 +4,45 @@ use axum::routing::MethodRouter;
 
 use crate::{App, Command, http, openapi};
 
+pub mod appeal_moderation;
+pub mod cancel_account_deletion;
 pub mod cast_vote;
 pub mod change_display_name;
+pub mod change_email;
 pub mod change_password;
+pub mod confirm_email;
 pub mod create_admin;
 pub mod create_category;
 pub mod create_comment;
 pub mod create_community;
 pub mod create_post;
+pub mod create_service_account;
+pub mod decide_appeal;
+pub mod delete_admin;
 pub mod delete_comment;
 pub mod delete_community;
+pub mod delete_member;
 pub mod delete_post;
 pub mod describe_category;
 pub mod describe_configuration;
 pub mod edit_comment;
 pub mod edit_post;
+pub mod forget_guest;
 pub mod grant_admin_scope;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod mark_member_for_deletion;
+pub mod record_guest_visit;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
 pub mod reorder_categories;
+pub mod request_account_deletion;
+pub mod request_password_reset;
+pub mod reset_password;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
@@ -36,9 +50,13 @@ pub mod retire_admin;
 pub mod retire_category;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
+pub mod revoke_everybodys_sessions;
+pub mod revoke_service_account_key;
 pub mod revoke_session;
+pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
+pub mod start_password_reset;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
@@ -58,31 +76,45 @@ fn command<C: Command>() -> Registered {
 /// The registry.
 pub fn all() -> Vec<Registered> {
     vec![
+        command::<appeal_moderation::AppealModeration>(),
+        command::<cancel_account_deletion::CancelAccountDeletion>(),
         command::<cast_vote::CastVote>(),
         command::<change_display_name::ChangeDisplayName>(),
+        command::<change_email::ChangeEmail>(),
         command::<change_password::ChangePassword>(),
+        command::<confirm_email::ConfirmEmail>(),
         command::<create_admin::CreateAdmin>(),
         command::<create_category::CreateCategory>(),
         command::<create_comment::CreateComment>(),
         command::<create_community::CreateCommunity>(),
         command::<create_post::CreatePost>(),
+        command::<decide_appeal::DecideAppeal>(),
+        command::<create_service_account::CreateServiceAccount>(),
+        command::<delete_admin::DeleteAdmin>(),
         command::<delete_comment::DeleteComment>(),
         command::<delete_community::DeleteCommunity>(),
+        command::<delete_member::DeleteMember>(),
         command::<delete_post::DeletePost>(),
         command::<describe_category::DescribeCategory>(),
         command::<describe_configuration::DescribeConfiguration>(),
         command::<edit_comment::EditComment>(),
         command::<edit_post::EditPost>(),
+        command::<forget_guest::ForgetGuest>(),
         command::<grant_admin_scope::GrantAdminScope>(),
         command::<join_community::JoinCommunity>(),
         command::<leave_community::LeaveCommunity>(),
         command::<log_in::LogIn>(),
         command::<log_out::LogOut>(),
+        command::<record_guest_visit::RecordGuestVisit>(),
+        command::<mark_member_for_deletion::MarkMemberForDeletion>(),
         command::<register_member::RegisterMember>(),
         command::<reinstate_admin::ReinstateAdmin>(),
         command::<reinstate_member::ReinstateMember>(),
         command::<remove_configuration::RemoveConfiguration>(),
         command::<reorder_categories::ReorderCategories>(),
+        command::<request_account_deletion::RequestAccountDeletion>(),
+        command::<request_password_reset::RequestPasswordReset>(),
+        command::<reset_password::ResetPassword>(),
         command::<restore_comment::RestoreComment>(),
         command::<restore_community::RestoreCommunity>(),
         command::<restore_post::RestorePost>(),
@@ -90,9 +122,13 @@ pub fn all() -> Vec<Registered> {
         command::<retire_category::RetireCategory>(),
         command::<revoke_admin_scope::RevokeAdminScope>(),
         command::<revoke_all_sessions::RevokeAllSessions>(),
+        command::<revoke_everybodys_sessions::RevokeEverybodysSessions>(),
         command::<revoke_session::RevokeSession>(),
+        command::<revoke_service_account_key::RevokeServiceAccountKey>(),
+        command::<rotate_service_account_key::RotateServiceAccountKey>(),
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),
+        command::<start_password_reset::StartPasswordReset>(),
         command::<suspend_admin::SuspendAdmin>(),
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),

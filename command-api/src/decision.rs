@@ -50,7 +50,7 @@ pub struct Decision<'a> {
     pub now: DateTime<Utc>,
     pub(crate) unit: Unit,
     metadata: &'a str,
-    /// Whose address it is, where the sender was nobody until now.
+    /// Whose address it is, where the sender had no account until now.
     address_of: Option<Subject>,
     if_match: Option<u64>,
     /// Some stream was taken to be new without looking.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     App, Command,
-    authenticate::{self, Principal},
+    authenticate::{self, Principal, Proof},
     decision::{Decision, Done},
     permission::Roles,
     refusal::{CommandError, at_once, unavailable},
@@ -38,6 +38,8 @@ pub struct Caller {
     pub address: Option<(Subject, String)>,
     pub user_agent: Option<String>,
     pub traceparent: Option<String>,
+    /// A guest's signature was shown where it does not say who sends the command.
+    pub was_guest: bool,
     /// The log's history before the principal was looked up.
     pub history: Option<u64>,
     /// What caused the command, where a process sends it: its events' ids derive from this, so that
@@ -164,11 +166,11 @@ async fn authenticate_again<C: Command>(
     app: &App,
     caller: &mut Cow<'_, Caller>,
 ) -> Result<(), Problem> {
-    let Some(session_id) = caller.principal.as_ref().map(|principal| principal.session_id) else {
+    let Some(proof) = caller.principal.as_ref().map(|principal| principal.proof) else {
         return Ok(());
     };
     let history = app.log.history();
-    let principal = authenticate::holder(app, session_id, clock::now()).await.map_err(at_once)?;
+    let principal = authenticate::holder(app, proof, clock::now()).await.map_err(at_once)?;
     app.matrix.permit(C::NAME, Some(principal.roles))?;
     let caller = caller.to_mut();
     (caller.principal, caller.history) = (Some(principal), Some(history));
@@ -241,13 +243,23 @@ async fn stored_receipt(
     .transpose()
 }
 
-/// What every event of the command says of it.
+/// What every event of the command says of it. That somebody was a guest before is said of a
+/// registration, to be counted; which guest, nowhere (GST-06).
 fn metadata<C: Command>(caller: &Caller, command_id: Uuid) -> String {
     let actor = caller.actor().unwrap_or(Actor::SYSTEM);
     let mut metadata =
         format!(r#"{{"actor":"{actor}","command":"{command_id}","command_name":"{}""#, C::NAME);
     if let Some(principal) = &caller.principal {
-        metadata.push_str(&format!(r#","session":"{}""#, principal.session_id));
+        match principal.proof {
+            Proof::Session(session_id) => {
+                metadata.push_str(&format!(r#","session":"{session_id}""#));
+            }
+            Proof::ApiKey(_, key_id) => metadata.push_str(&format!(r#","api_key":"{key_id}""#)),
+            Proof::Signature(_) => {}
+        }
+    }
+    if C::COUNTS_GUESTS && caller.was_guest {
+        metadata.push_str(r#","was_guest":"true""#);
     }
     if let Some(cause) = caller.cause {
         metadata.push_str(&format!(r#","causation":"{cause}""#));

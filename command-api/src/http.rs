@@ -58,10 +58,10 @@ async fn accept<C: Command>(
 ) -> Result<Response, Box<Refusal>> {
     let nobody = |problem| Box::new(Refusal { problem, actor: None });
     let known = app.known();
-    let mut caller = request::caller(app, client, headers).await.map_err(nobody)?;
+    let mut caller = request::caller::<C>(app, client, headers).await.map_err(nobody)?;
     let mut permitted = app.matrix.permit(C::NAME, caller.role());
     if permitted.is_err() && caller.principal.is_some() && app.was_behind(known).await {
-        caller = request::caller(app, client, headers).await.map_err(nobody)?;
+        caller = request::caller::<C>(app, client, headers).await.map_err(nobody)?;
         permitted = app.matrix.permit(C::NAME, caller.role());
     }
     let actor = caller.principal.as_ref().map(|principal| principal.actor);

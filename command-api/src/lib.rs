@@ -4,22 +4,29 @@
 //! (one file in [`commands`]), the aggregate (in the domain), the log. Nothing is answered as done
 //! before the log has it.
 
+pub mod accounts;
 pub mod app;
 pub mod authenticate;
 pub mod bootstrap;
 pub mod command;
 pub mod commands;
+pub mod communities;
 pub mod decision;
 pub mod execute;
 mod expire_session;
 pub mod fields;
+pub mod guests;
 pub mod http;
+pub mod mail_tokens;
+pub mod moderations;
 pub mod openapi;
 pub mod passwords;
 pub mod permission;
 pub mod posts;
+pub mod reauthentication;
 pub mod refusal;
 pub mod reply;
+pub mod service_accounts;
 pub mod sessions;
 pub mod throttle;
 

@@ -11,7 +11,9 @@ use utoipa::{
         path::{OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{ObjectBuilder, Type},
-        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 use utoipa_swagger_ui::SwaggerUi;
@@ -43,9 +45,18 @@ pub fn document() -> OpenApi {
         SecurityScheme::Http(
             Http::builder()
                 .scheme(HttpAuthScheme::Bearer)
-                .description(Some("The token that log-in returns."))
+                .description(Some(
+                    "The token that log-in returns, or the key that create-service-account returns.",
+                ))
                 .build(),
         ),
+    );
+    components.add_security_scheme(
+        "guest",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "Agora-Guest",
+            "The signature that record-guest-visit returns.",
+        ))),
     );
     let mut schemas: Schemas = Vec::new();
     Reply::schemas(&mut schemas);
@@ -107,8 +118,14 @@ pub fn describe<C: Command>() -> Described {
     for (status, description) in problems() {
         operation = operation.response(status, problem_response(status, description));
     }
-    if !roles::<C>().include(Roles::GUEST) {
-        operation = operation.security(SecurityRequirement::new::<_, [&str; 0], _>("session", []));
+    let (roles, scheme) = (roles::<C>(), |name| SecurityRequirement::new(name, [""; 0]));
+    if !roles.include(Roles::GUEST) {
+        operation = operation.security(scheme("session"));
+    } else if roles.include(Roles::SIGNED_GUEST) {
+        operation = operation.security(SecurityRequirement::default());
+    }
+    if roles.include(Roles::SIGNED_GUEST) {
+        operation = operation.security(scheme("guest"));
     }
     Described { item: PathItem::new(HttpMethod::Post, operation.build()), schemas }
 }
@@ -122,7 +139,7 @@ fn roles<C: Command>() -> Roles {
 fn problems() -> [(&'static str, &'static str); 12] {
     [
         ("400", "The request cannot be read: not JSON, an unknown field, a wrong type or header"),
-        ("401", "No token, or one of no session that holds"),
+        ("401", "No token, key or signature, or one that does not hold"),
         ("403", "The role may not do this, or the thing is somebody else's"),
         ("404", "There is no such thing"),
         ("409", "Another change came first"),
@@ -131,7 +148,10 @@ fn problems() -> [(&'static str, &'static str); 12] {
         ("413", "The body has more than 1 MiB"),
         ("415", "The body is not application/json"),
         ("422", "A rule is broken: see `rule` and `errors`"),
-        ("429", "Too many failures: wait for as long as Retry-After says"),
+        (
+            "429",
+            "Too many failures, or too much from a guest: wait for as long as Retry-After says",
+        ),
         ("503", "The log is away: wait for as long as Retry-After says"),
     ]
 }

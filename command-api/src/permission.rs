@@ -8,10 +8,11 @@ use agora_service::problem::Problem;
 
 /// A set of roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Roles(u8);
+pub struct Roles(u16);
 
 impl Roles {
     pub const NOBODY: Self = Self(0);
+    /// Whoever has no session, be it known as a guest or not at all.
     pub const GUEST: Self = Self(1);
     /// An active member.
     pub const MEMBER: Self = Self(1 << 1);
@@ -23,6 +24,8 @@ impl Roles {
     pub const AUDITOR: Self = Self(1 << 4);
     /// An admin whose scopes only let it run jobs (ops).
     pub const OPS: Self = Self(1 << 5);
+    /// A guest that shows its signature, where it acts as that guest (CMT-09, CVT-06).
+    pub const SIGNED_GUEST: Self = Self(1 << 6);
 
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -56,24 +59,42 @@ const KNOWN: Roles = Roles::MEMBER
 const MEMBERS: Roles = Roles::MEMBER;
 const ADMINS: Roles = Roles::ADMIN;
 const MEMBERS_AND_ADMINS: Roles = Roles::MEMBER.and(Roles::ADMIN);
+/// Guests only where the configuration lets them: the commands ask it.
+const COMMENTERS: Roles = MEMBERS_AND_ADMINS.and(Roles::SIGNED_GUEST);
 
 /// The table: a line a command.
 pub const COMMANDS: &[(&str, Roles)] = &[
     ("register-member", ANYBODY),
     ("log-in", ANYBODY),
+    ("record-guest-visit", Roles::GUEST.and(Roles::SIGNED_GUEST)),
+    ("forget-guest", ADMINS.and(Roles::SIGNED_GUEST)),
     ("log-out", KNOWN),
     ("revoke-session", KNOWN),
     ("revoke-all-sessions", KNOWN),
+    ("revoke-everybodys-sessions", ADMINS),
     ("change-password", KNOWN),
+    ("request-password-reset", ANYBODY),
+    ("start-password-reset", ADMINS),
+    ("reset-password", ANYBODY),
+    ("change-email", MEMBERS.and(Roles::ADMIN).and(Roles::AUDITOR).and(Roles::OPS)),
+    ("confirm-email", ANYBODY),
     ("change-display-name", MEMBERS.and(Roles::ADMIN).and(Roles::AUDITOR).and(Roles::OPS)),
     ("create-admin", ADMINS),
+    ("create-service-account", ADMINS),
+    ("rotate-service-account-key", ADMINS),
+    ("revoke-service-account-key", ADMINS),
     ("suspend-admin", ADMINS),
     ("reinstate-admin", ADMINS),
     ("retire-admin", ADMINS),
     ("grant-admin-scope", ADMINS),
     ("revoke-admin-scope", ADMINS),
+    ("delete-admin", ADMINS),
     ("suspend-member", ADMINS),
     ("reinstate-member", ADMINS),
+    ("request-account-deletion", MEMBERS.and(Roles::RESTRICTED_MEMBER)),
+    ("mark-member-for-deletion", ADMINS),
+    ("cancel-account-deletion", ADMINS),
+    ("delete-member", ADMINS),
     ("create-category", ADMINS),
     ("describe-category", ADMINS),
     ("reorder-categories", ADMINS),
@@ -98,6 +119,13 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("delete-comment", MEMBERS_AND_ADMINS),
     ("restore-comment", MEMBERS_AND_ADMINS),
     ("cast-vote", MEMBERS_AND_ADMINS),
+    ("appeal-moderation", MEMBERS_AND_ADMINS),
+    ("decide-appeal", ADMINS),
+    ("create-comment", COMMENTERS),
+    ("edit-comment", COMMENTERS),
+    ("delete-comment", COMMENTERS),
+    ("restore-comment", COMMENTERS),
+    ("cast-vote", COMMENTERS),
 ];
 
 /// Nobody changes its own status or scopes (ADM-05, ADM-06): whoever takes an admin's rights away
@@ -126,8 +154,15 @@ impl Matrix {
         self.0.get(command).copied().unwrap_or(Roles::NOBODY)
     }
 
-    /// Refuses what a role may not send; a guest has none. What a guest may not is 401: a login may
-    /// help.
+    /// Whether a guest's signature says who sends the command. Where everybody may send it, it does
+    /// not: whoever registers or logs in is not to be found again by the guest that it was (GST-06).
+    pub fn tells_guests_apart(&self, command: &str) -> bool {
+        let allowed = self.roles(command);
+        allowed.include(Roles::SIGNED_GUEST) || !allowed.include(Roles::GUEST)
+    }
+
+    /// Refuses what a role may not send; who shows nothing has none. What nobody known may not is
+    /// 401: a login may help.
     pub fn permit(&self, command: &str, role: Option<Roles>) -> Result<(), Problem> {
         let allowed = self.roles(command);
         match role {
@@ -142,16 +177,17 @@ impl Matrix {
                 "The account is suspended or waits for deletion: it can read, export and log out.",
             )
             .with_rule("MEM-05")),
-            Some(_) => Err(Problem::forbidden("Your role may not send this command.")
-                .with_rule(forbidden_rule(command))),
+            Some(role) => Err(Problem::forbidden("Your role may not send this command.")
+                .with_rule(forbidden_rule(command, role))),
         }
     }
 }
 
 /// The rule that keeps a command from other roles, where one says so by itself.
-fn forbidden_rule(command: &str) -> &'static str {
+fn forbidden_rule(command: &str, role: Roles) -> &'static str {
     match command {
         "create-community" => "COM-12",
+        "create-post" if role == Roles::SIGNED_GUEST => "PST-05",
         "create-admin" => "ADM-01",
         "join-community" | "leave-community" => "MSH-01",
         "restore-community" => "COM-08",

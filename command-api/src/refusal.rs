@@ -116,8 +116,17 @@ pub fn members_only(rule: &'static str) -> Problem {
 
 /// Failures for one account or from one address that have to be waited out (CRD-12).
 pub fn too_many_failures(wait: std::time::Duration) -> Problem {
+    too_many(wait, Some("CRD-12"))
+}
+
+/// More of something than may be done in a while.
+pub fn too_many(wait: std::time::Duration, rule: Option<&'static str>) -> Problem {
     let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-    Problem::too_many_requests(seconds).with_rule("CRD-12")
+    let problem = Problem::too_many_requests(seconds);
+    match rule {
+        Some(rule) => problem.with_rule(rule),
+        None => problem,
+    }
 }
 
 /// An error where nothing can be decided again.

@@ -49,10 +49,11 @@ pub fn require_recent_login(
     target: Option<SessionId>,
 ) -> Result<(), CommandError> {
     let Some(sender) = &decision.caller.principal else { return Ok(()) };
-    if target == Some(sender.session_id) {
+    let session_id = sender.require_session()?;
+    if target == Some(session_id) {
         return Ok(());
     }
-    let issued_at = issued_at(sender.session_id);
+    let issued_at = issued_at(session_id);
     let window = i64::from(decision.app.settings.recent_login_seconds);
     if issued_at.is_some_and(|issued_at| decision.now - issued_at < TimeDelta::seconds(window)) {
         return Ok(());

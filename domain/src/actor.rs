@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    ids::{AdminId, MemberId},
+    ids::{AdminId, GuestId, MemberId},
     personal::Subject,
 };
 
@@ -15,6 +15,8 @@ use crate::{
 pub enum ActorKind {
     Member,
     Admin,
+    /// Nobody is known but a signature (E06).
+    Guest,
     /// The platform itself: expiry, detection, bootstrap. Its id is the nil UUID.
     System,
 }
@@ -24,6 +26,7 @@ impl ActorKind {
         match self {
             Self::Member => "member",
             Self::Admin => "admin",
+            Self::Guest => "guest",
             Self::System => "system",
         }
     }
@@ -46,6 +49,16 @@ impl Actor {
         Self { kind: ActorKind::Admin, id: id.0 }
     }
 
+    pub const fn guest(id: GuestId) -> Self {
+        Self { kind: ActorKind::Guest, id: id.0 }
+    }
+
+    /// Whether it is a member or an admin: somebody with a credential, and with personal data of its
+    /// own. What is seen of others, such as an address, is sealed under the day (GST-01).
+    pub fn has_account(self) -> bool {
+        matches!(self.kind, ActorKind::Member | ActorKind::Admin)
+    }
+
     pub fn is_admin(self) -> bool {
         self.kind == ActorKind::Admin
     }
@@ -58,6 +71,11 @@ impl Actor {
     /// The admin, if it is one.
     pub fn as_admin(self) -> Option<AdminId> {
         (self.kind == ActorKind::Admin).then_some(AdminId(self.id))
+    }
+
+    /// The guest, if it is one.
+    pub fn as_guest(self) -> Option<GuestId> {
+        (self.kind == ActorKind::Guest).then_some(GuestId(self.id))
     }
 
     /// The data subject that this actor is.

@@ -48,8 +48,16 @@ ids! {
     MemberId;
     /// A platform administrator (E08).
     AdminId;
+    /// Somebody without an account (E06).
+    GuestId;
+    /// A key that a service account gets in with (ADM-07).
+    ApiKeyId;
     /// An e-mail address and a password hash (E09).
     CredentialId;
+    /// A request for a new password (E09).
+    PasswordResetId;
+    /// A proof, asked for by mail, that an address is somebody's (E09).
+    EmailConfirmationId;
     /// A login (E04).
     SessionId;
     /// A category of communities (E01).
@@ -72,4 +80,6 @@ ids! {
     CommentId;
     /// One voter's vote on one comment (E18).
     CommentVoteId;
+    /// An act of moderation (E16): the id of its event, and of the appeal against it.
+    ModerationId;
 }

@@ -15,6 +15,7 @@ use crate::{
     content::{
         comment::{Comment, CommentEvent},
         comment_vote::{CommentVote, CommentVoteEvent},
+        moderation_appeal::{ModerationAppeal, ModerationAppealEvent},
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
     },
@@ -22,9 +23,13 @@ use crate::{
         admin::{Admin, AdminEvent},
         admin_roster::{AdminRoster, AdminRosterEvent},
         credential::{Credential, CredentialEvent},
+        guest::{Guest, GuestEvent},
         member::{Member, MemberEvent},
+        password_reset::{PasswordReset, PasswordResetEvent},
         principal_sessions::{PrincipalSessions, PrincipalSessionsEvent},
+        service_account::{ServiceAccount, ServiceAccountEvent},
         session::{Session, SessionEvent},
+        session_era::{SessionEra, SessionEraEvent},
     },
     site::configuration::{Configuration, ConfigurationEvent},
 };
@@ -37,10 +42,14 @@ pub struct AggregateTypes {
 
 pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: Credential::TYPE, events: CredentialEvent::TYPES },
+    AggregateTypes { aggregate_type: PasswordReset::TYPE, events: PasswordResetEvent::TYPES },
     AggregateTypes { aggregate_type: Member::TYPE, events: MemberEvent::TYPES },
     AggregateTypes { aggregate_type: Admin::TYPE, events: AdminEvent::TYPES },
     AggregateTypes { aggregate_type: AdminRoster::TYPE, events: AdminRosterEvent::TYPES },
+    AggregateTypes { aggregate_type: ServiceAccount::TYPE, events: ServiceAccountEvent::TYPES },
+    AggregateTypes { aggregate_type: Guest::TYPE, events: GuestEvent::TYPES },
     AggregateTypes { aggregate_type: Session::TYPE, events: SessionEvent::TYPES },
+    AggregateTypes { aggregate_type: SessionEra::TYPE, events: SessionEraEvent::TYPES },
     AggregateTypes {
         aggregate_type: PrincipalSessions::TYPE,
         events: PrincipalSessionsEvent::TYPES,
@@ -58,5 +67,6 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PostVote::TYPE, events: PostVoteEvent::TYPES },
     AggregateTypes { aggregate_type: Comment::TYPE, events: CommentEvent::TYPES },
     AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
+    AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
 ];

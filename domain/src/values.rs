@@ -123,6 +123,8 @@ texts! {
     ModerationReason = Lines::Many, 1..=255, "MOD-02" "must be 1 to 255 characters", "MOD-02";
     /// What somebody searches for: 1 to 512 characters on one line (SRL-01).
     SearchQuery = Lines::One, 1..=512, "SRL-01" "must be 1 to 512 characters, not only white space", "SRL-01";
+    /// Why an act of moderation was wrong: 1 to 1,000 characters (MOD-08).
+    AppealText = Lines::Many, 1..=1_000, "MOD-08" "must be 1 to 1,000 characters, not only white space", "PST-03";
     /// Why an admin did something: 1 to 10,000 characters (K33).
     Reason = Lines::Many, 1..=10_000, "MOD-03" "must be 1 to 10,000 characters", "MOD-03";
 }

@@ -14,10 +14,14 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
-    content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
+    content::{
+        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
+        post::Post, post_vote::PostVote,
+    },
     identity::{
-        admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session,
+        admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
+        member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
+        service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
     site::configuration::Configuration,
@@ -29,10 +33,14 @@ macro_rules! each_aggregate {
     ($check:ident) => {
         [
             $check::<Credential>(),
+            $check::<PasswordReset>(),
             $check::<Member>(),
             $check::<Admin>(),
             $check::<AdminRoster>(),
+            $check::<ServiceAccount>(),
+            $check::<Guest>(),
             $check::<Session>(),
+            $check::<SessionEra>(),
             $check::<PrincipalSessions>(),
             $check::<Category>(),
             $check::<CategoryOrder>(),
@@ -44,6 +52,7 @@ macro_rules! each_aggregate {
             $check::<PostVote>(),
             $check::<Comment>(),
             $check::<CommentVote>(),
+            $check::<ModerationAppeal>(),
             $check::<Configuration>(),
         ]
     };

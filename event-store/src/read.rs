@@ -159,6 +159,22 @@ pub async fn of_types(
     rows.iter().map(recorded).collect()
 }
 
+/// One event; none where the log does not have it.
+pub async fn by_id(
+    connection: &mut PgConnection,
+    event_id: Uuid,
+) -> Result<Option<RecordedEvent>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
+                event_version, payload::text AS payload, metadata::text AS metadata, recorded_at
+         FROM log.events WHERE event_id = $1",
+    )
+    .bind(event_id)
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(recorded).transpose()
+}
+
 /// One stream from its beginning.
 pub async fn stream(
     connection: &mut PgConnection,

@@ -157,7 +157,9 @@ impl Searches {
     async fn row(&self, search: Search, created_at: DateTime<Utc>, sealer: &Sealer) -> Row {
         #[expect(clippy::disallowed_methods, reason = "records get their id here")]
         let id = Uuid::now_v7();
-        let actor = search.actor.filter(|_| self.settings.default_consent);
+        // Guests have no account, and nobody to name.
+        let known = search.actor.filter(|actor| actor.has_account());
+        let actor = known.filter(|_| self.settings.default_consent);
         let day = Subject::day(created_at.date_naive());
         let subject = actor.map_or(day, Actor::subject);
         let address = search.client_address.map(|address| match actor {

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
-use agora_domain::{Actor, ActorKind, PersonalCategory, Subject};
+use agora_domain::{Actor, PersonalCategory, Subject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -128,7 +128,7 @@ impl Row {
             Some(address) => {
                 let subject = record
                     .actor
-                    .filter(|actor| actor.kind != ActorKind::System)
+                    .filter(|actor| actor.has_account())
                     .map_or_else(|| Subject::day(recorded_at.date_naive()), Actor::subject);
                 let key = (&subject, PersonalCategory::Network);
                 sealer.seal((RECORD, id), IP_ADDRESS, key, address).await

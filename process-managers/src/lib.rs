@@ -1,8 +1,9 @@
 //! Runs the domain's process managers: a file and a line in [`processes`] each.
 //!
 //! **Architecture invariant.** A process reads the log, never the broker or a read table, and acts
-//! through commands alone. Wake-ups and the checkpoint move in one transaction; a command that is
+//! through commands and mails alone. Wake-ups and the checkpoint move in one transaction; a command that is
 //! sent twice has the same event ids, so the log takes it once.
 
+pub mod mail;
 pub mod processes;
 pub mod runner;

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use agora_command_api::{App, Settings};
 use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::SecurityLog};
-use agora_process_managers::processes;
+use agora_process_managers::{
+    mail::{MailArgs, Mailer},
+    processes,
+};
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
     health::Health,
@@ -41,6 +44,8 @@ struct RunArguments {
     #[command(flatten)]
     vault: VaultArgs,
     #[command(flatten)]
+    mail: MailArgs,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -51,6 +56,7 @@ async fn main() -> Result<(), Failure> {
     let Action::Run(arguments) = Arguments::parse().action;
     let metrics = telemetry::init("process-managers")?;
     let stop = shutdown::on_signal()?;
+    let mailer = Mailer::new(&arguments.mail)?;
     let connect: PgConnectOptions = arguments.database.database_url.parse()?;
     let vault_pool = postgres::Pool {
         url: &arguments.vault.vault_url,
@@ -66,7 +72,7 @@ async fn main() -> Result<(), Failure> {
     let security = SecurityLog::start(log.pool().clone(), vault, None);
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
-    let mut running = processes::start(&app, &stop);
+    let mut running = processes::start(&app, mailer, &stop);
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();
     agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;

@@ -6,7 +6,12 @@ use agora_command_api::App;
 use agora_domain::process_managers::{Reaction, WakeUp};
 use agora_event_store::{LoadError, RecordedEvent};
 use agora_service::problem::Problem;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
+use crate::{mail::Mailer, runner::run};
+
+pub mod mail;
 pub mod session_expiry;
 
 /// A process as the runner sees it.
@@ -18,14 +23,17 @@ pub trait Process: Send + Sync + 'static {
     type Command: Send;
 
     fn on_event(
+        &self,
         app: &App,
         event: &RecordedEvent,
     ) -> impl Future<Output = Result<Vec<Reaction<Self::Command>>, LoadError>> + Send;
 
-    fn on_wake_up(wake_up: WakeUp) -> Vec<Reaction<Self::Command>>;
+    fn on_wake_up(&self, wake_up: WakeUp) -> Vec<Reaction<Self::Command>>;
 
-    /// Sends a command for a cause. A refusal means that there is nothing left to do.
+    /// Sends a command for a cause, or does what it says. A refusal means that there is nothing left
+    /// to do; a failure of a server, that it is tried again later.
     fn send(
+        &self,
         app: &App,
         command: Self::Command,
         cause: uuid::Uuid,
@@ -33,8 +41,9 @@ pub trait Process: Send + Sync + 'static {
 }
 
 /// Starts every process.
-pub fn start(app: &App, stop: &tokio_util::sync::CancellationToken) -> tokio::task::JoinSet<()> {
-    let mut running = tokio::task::JoinSet::new();
-    running.spawn(crate::runner::run::<session_expiry::SessionExpiry>(app.clone(), stop.clone()));
+pub fn start(app: &App, mailer: Mailer, stop: &CancellationToken) -> JoinSet<()> {
+    let mut running = JoinSet::new();
+    running.spawn(run(session_expiry::SessionExpiry, app.clone(), stop.clone()));
+    running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     running
 }

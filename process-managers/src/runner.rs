@@ -32,10 +32,10 @@ enum RunError {
 
 /// Runs until stopped. Of several instances one holds the process's lease; failures are logged and
 /// tried again.
-pub async fn run<P: Process>(app: App, stop: CancellationToken) {
+pub async fn run<P: Process>(process: P, app: App, stop: CancellationToken) {
     let running = async {
         loop {
-            if let Err(error) = hold_lease::<P>(&app).await {
+            if let Err(error) = hold_lease(&process, &app).await {
                 tracing::warn!(process = P::NAME, %error, "the process begins anew");
             }
             tokio::time::sleep(PAUSE).await;
@@ -47,7 +47,7 @@ pub async fn run<P: Process>(app: App, stop: CancellationToken) {
     }
 }
 
-async fn hold_lease<P: Process>(app: &App) -> Result<(), RunError> {
+async fn hold_lease<P: Process>(process: &P, app: &App) -> Result<(), RunError> {
     let options = app.log.pool().connect_options();
     let mut connection = lease::connect(PgConnectOptions::clone(&options)).await?;
     let number = sqlx::query_scalar("SELECT hashtextextended($1, 0)")
@@ -58,14 +58,18 @@ async fn hold_lease<P: Process>(app: &App) -> Result<(), RunError> {
         return Ok(());
     }
     loop {
-        while take_in::<P>(app, &mut connection).await? {}
-        while act::<P>(app, &mut connection).await? {}
+        while take_in(process, app, &mut connection).await? {}
+        while act(process, app, &mut connection).await? {}
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// Takes in the next events; false where there are no more.
-async fn take_in<P: Process>(app: &App, connection: &mut PgConnection) -> Result<bool, RunError> {
+async fn take_in<P: Process>(
+    process: &P,
+    app: &App,
+    connection: &mut PgConnection,
+) -> Result<bool, RunError> {
     let position: Option<i64> =
         sqlx::query_scalar("SELECT position FROM process.checkpoints WHERE process = $1")
             .bind(P::NAME)
@@ -84,7 +88,7 @@ async fn take_in<P: Process>(app: &App, connection: &mut PgConnection) -> Result
     }
     let mut reactions = Vec::new();
     for event in &events {
-        reactions.extend(P::on_event(app, event).await?);
+        reactions.extend(process.on_event(app, event).await?);
     }
     let mut transaction = connection.begin().await?;
     for reaction in reactions {
@@ -121,7 +125,7 @@ async fn keep<P: Process>(
         Reaction::WakeUp(WakeUp { key, at, cause }) => {
             sqlx::query(
                 "INSERT INTO process.wake_ups (process, key, at, cause) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (process, key) DO UPDATE SET at = $3, cause = $4",
+                 ON CONFLICT (process, key) DO UPDATE SET at = $3, cause = $4, attempts = 0",
             )
             .bind(P::NAME)
             .bind(key)
@@ -153,7 +157,11 @@ async fn cancel(
 }
 
 /// Acts on what is due; false where nothing more is.
-async fn act<P: Process>(app: &App, connection: &mut PgConnection) -> Result<bool, RunError> {
+async fn act<P: Process>(
+    process: &P,
+    app: &App,
+    connection: &mut PgConnection,
+) -> Result<bool, RunError> {
     let due: Vec<(Uuid, DateTime<Utc>, Uuid)> = sqlx::query_as(
         "SELECT key, at, cause FROM process.wake_ups
          WHERE process = $1 AND at <= clock_timestamp() ORDER BY at LIMIT $2",
@@ -165,7 +173,7 @@ async fn act<P: Process>(app: &App, connection: &mut PgConnection) -> Result<boo
     let full = due.len() as i64 == BATCH;
     for (key, at, cause) in due {
         let due = WakeUp { key, at, cause };
-        match react::<P>(app, connection, due).await {
+        match react(process, app, connection, due).await {
             // After the command: a crash in between sends it again, with the same event ids.
             Ok(()) => done(connection, P::NAME, due).await?,
             Err(RunError::Unavailable(reason)) => {
@@ -179,13 +187,14 @@ async fn act<P: Process>(app: &App, connection: &mut PgConnection) -> Result<boo
 }
 
 async fn react<P: Process>(
+    process: &P,
     app: &App,
     connection: &mut PgConnection,
     due: WakeUp,
 ) -> Result<(), RunError> {
-    for reaction in P::on_wake_up(due) {
+    for reaction in process.on_wake_up(due) {
         match reaction {
-            Reaction::Send { command, cause } => send::<P>(app, command, cause).await?,
+            Reaction::Send { command, cause } => send(process, app, command, cause).await?,
             other => keep::<P>(connection, other).await?,
         }
     }
@@ -210,14 +219,17 @@ async fn done(
     Ok(())
 }
 
-/// Lets a wake-up wait, so that one that fails keeps no others from their turn.
+/// Lets a wake-up wait, so that one that fails keeps no others from their turn: ten seconds, and
+/// twice as long each time, up to ten minutes.
 async fn postpone(
     connection: &mut PgConnection,
     process: &str,
     WakeUp { key, at, cause }: WakeUp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE process.wake_ups SET at = clock_timestamp() + interval '10 seconds'
+        "UPDATE process.wake_ups
+         SET at = clock_timestamp() + interval '10 seconds' * least(60, power(2, least(attempts, 6))),
+             attempts = attempts + 1
          WHERE process = $1 AND key = $2 AND at = $3 AND cause = $4",
     )
     .bind(process)
@@ -229,8 +241,13 @@ async fn postpone(
     Ok(())
 }
 
-async fn send<P: Process>(app: &App, command: P::Command, cause: Uuid) -> Result<(), RunError> {
-    match P::send(app, command, cause).await {
+async fn send<P: Process>(
+    process: &P,
+    app: &App,
+    command: P::Command,
+    cause: Uuid,
+) -> Result<(), RunError> {
+    match process.send(app, command, cause).await {
         Ok(()) => {
             metrics::counter!("agora_process_commands", "process" => P::NAME).increment(1);
             Ok(())

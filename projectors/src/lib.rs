@@ -11,6 +11,7 @@ pub mod log;
 pub mod message;
 pub mod projection;
 pub mod projections;
+pub mod ranks;
 pub mod rebuild;
 pub mod runner;
 pub mod search;

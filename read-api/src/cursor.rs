@@ -11,7 +11,7 @@ use sha2::Sha256;
 /// Half of a SHA-256: enough against guessing, and cursors stay short.
 const MAC_BYTES: usize = 16;
 /// Longer than any cursor that was ever given out.
-const TEXT_BYTES_MAX: usize = 512;
+const TEXT_BYTES_MAX: usize = 1_536;
 
 /// Writes and reads cursors.
 #[derive(Clone)]

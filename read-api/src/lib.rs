@@ -18,6 +18,8 @@ pub mod http;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+mod ranked;
+pub mod removal;
 pub mod replay;
 pub mod reply;
 pub mod request;

@@ -10,7 +10,9 @@ use utoipa::{
         RefOr, Required, Response, ResponseBuilder, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::{KnownFormat, SchemaFormat},
-        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+        security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 
@@ -36,6 +38,7 @@ use crate::access::{PERMISSIONS, Role};
         (name = "Search", description = "Full-text search of communities, posts and comments: public"),
         (name = "Analytics", description = "What was searched for, in numbers"),
         (name = "Site", description = "The configuration"),
+        (name = "Administration", description = "Guests and service accounts"),
         (name = "Own account", description = "What belongs to whoever asks"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),
     )
@@ -43,6 +46,7 @@ use crate::access::{PERMISSIONS, Role};
 struct Base;
 
 const BEARER: &str = "bearer";
+const GUEST: &str = "guest";
 const PROBLEM: &str = "application/problem+json";
 
 /// Completes what the routes have said.
@@ -56,9 +60,15 @@ pub fn complete(mut routes: Description) -> Description {
     }
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The token in the reply to `log-in`."))
+        .description(Some("The token in the reply to `log-in`, or a service account's key."))
         .build();
     components.security_schemes.insert(BEARER.to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
+    let guest = ApiKeyValue::with_description(
+        "Agora-Guest",
+        "The signature in the reply to `record-guest-visit`: a guest reads its own deleted comments.",
+    );
+    let guest = SecurityScheme::ApiKey(ApiKey::Header(guest));
+    components.security_schemes.insert(GUEST.to_owned(), RefOr::T(guest));
     routes.components = Some(components);
     for (path, item) in &mut routes.paths.paths {
         if let Some(operation) = &mut item.get {
@@ -82,7 +92,10 @@ fn complete_operation(path: &str, operation: &mut Operation) {
 
     let with_token = SecurityRequirement::new(BEARER, Vec::<String>::new());
     operation.security = Some(match roles.contains(&Role::Guest) {
-        true => vec![SecurityRequirement::default(), with_token],
+        true => {
+            let with_signature = SecurityRequirement::new(GUEST, Vec::<String>::new());
+            vec![SecurityRequirement::default(), with_signature, with_token]
+        }
         false => vec![with_token],
     });
 

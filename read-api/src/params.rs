@@ -156,16 +156,17 @@ pub fn instant(text: &str) -> Result<DateTime<Utc>, Says> {
         .map_err(|_| "must be a time such as 2026-01-31T12:00:00Z (RFC 3339)".into())
 }
 
-/// Who acted, as it stands in metadata: `member:<uuid>`, `admin:<uuid>`, `system`.
+/// Who acted, as it stands in metadata: `member:<uuid>`, `admin:<uuid>`, `guest:<uuid>`, `system`.
 pub fn actor(text: &str) -> Result<Actor, Says> {
     let id = |text: &str| (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten();
     match text.split_once(':') {
         None if text == "system" => Some(Actor::SYSTEM),
         Some(("member", text)) => id(text).map(|id| Actor { kind: ActorKind::Member, id }),
         Some(("admin", text)) => id(text).map(|id| Actor { kind: ActorKind::Admin, id }),
+        Some(("guest", text)) => id(text).map(|id| Actor { kind: ActorKind::Guest, id }),
         _ => None,
     }
-    .ok_or(Says::Borrowed("must be member:<uuid>, admin:<uuid> or system"))
+    .ok_or(Says::Borrowed("must be member:<uuid>, admin:<uuid>, guest:<uuid> or system"))
 }
 
 /// A name or id of the log: printable ASCII without spaces, so that nothing else reaches a query.

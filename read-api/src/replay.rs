@@ -7,10 +7,14 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
-    content::{comment::Comment, comment_vote::CommentVote, post::Post, post_vote::PostVote},
+    content::{
+        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
+        post::Post, post_vote::PostVote,
+    },
     identity::{
-        admin::Admin, admin_roster::AdminRoster, credential::Credential, member::Member,
-        principal_sessions::PrincipalSessions, session::Session,
+        admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
+        member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
+        session::Session, session_era::SessionEra,
     },
     site::configuration::Configuration,
 };
@@ -29,7 +33,10 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Member::TYPE, begin::<Member>),
     (Admin::TYPE, begin::<Admin>),
     (AdminRoster::TYPE, begin::<AdminRoster>),
+    (ServiceAccount::TYPE, begin::<ServiceAccount>),
+    (Guest::TYPE, begin::<Guest>),
     (Session::TYPE, begin::<Session>),
+    (SessionEra::TYPE, begin::<SessionEra>),
     (PrincipalSessions::TYPE, begin::<PrincipalSessions>),
     (Category::TYPE, begin::<Category>),
     (CategoryOrder::TYPE, begin::<CategoryOrder>),
@@ -41,6 +48,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PostVote::TYPE, begin::<PostVote>),
     (Comment::TYPE, begin::<Comment>),
     (CommentVote::TYPE, begin::<CommentVote>),
+    (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
 ];
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::{access::Caller, request::Read};
+use crate::{access::Caller, request::Read, rows::Instant};
 
 /// The position of the log that an answer reflects.
 pub const POSITION: HeaderName = HeaderName::from_static("agora-position");
@@ -19,6 +19,16 @@ pub const POSITION: HeaderName = HeaderName::from_static("agora-position");
 /// A part of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
+    pub items: Vec<T>,
+    /// The `cursor` with which the list goes on; null at its end.
+    pub next: Option<String>,
+}
+
+/// A part of a list in which time counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListAsOf<T> {
+    /// As of when ages and windows are counted. All parts of a walk have the same.
+    pub as_of: Instant,
     pub items: Vec<T>,
     /// The `cursor` with which the list goes on; null at its end.
     pub next: Option<String>,
@@ -43,8 +53,13 @@ impl<Q> Read<Q> {
 
     /// A part of a list.
     pub fn list<T: Serialize>(&self, position: Position, list: &List<T>) -> Response {
+        self.part(position, list)
+    }
+
+    /// A part of a list that says more than a [`List`] does.
+    pub fn part(&self, position: Position, part: &impl Serialize) -> Response {
         let mut response =
-            ([(header::CONTENT_TYPE, "application/json")], json(list)).into_response();
+            ([(header::CONTENT_TYPE, "application/json")], json(part)).into_response();
         self.caching(&mut response);
         at_position(response, position)
     }
@@ -53,11 +68,11 @@ impl<Q> Read<Q> {
     fn caching(&self, response: &mut Response) {
         let control = match self.caller {
             Caller::Guest => "no-cache",
-            Caller::Principal(_) => "no-store",
+            Caller::SignedGuest(_) | Caller::Principal(_) => "no-store",
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
-        headers.insert(header::VARY, HeaderValue::from_static("authorization"));
+        headers.insert(header::VARY, HeaderValue::from_static("authorization, agora-guest"));
     }
 }
 

@@ -95,7 +95,7 @@ impl<Q> Read<Q> {
     pub fn principal(&self) -> Result<&Principal, Problem> {
         match &self.caller {
             Caller::Principal(principal) => Ok(principal),
-            Caller::Guest => Err(token_is_missing()),
+            Caller::Guest | Caller::SignedGuest(_) => Err(token_is_missing()),
         }
     }
 

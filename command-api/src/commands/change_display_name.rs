@@ -72,7 +72,7 @@ impl Command for ChangeDisplayName {
                 decision.decide_on_target(&admin, change).await?;
                 Ok(Done::of::<Admin>(id))
             }
-            ActorKind::System => Err(Problem::internal().into()),
+            ActorKind::Guest | ActorKind::System => Err(Problem::internal().into()),
         }
     }
 

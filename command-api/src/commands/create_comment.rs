@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    App, Command,
     decision::{Decision, Done},
+    execute::Caller,
     fields::{Field, WrongFields},
-    posts,
+    guests, posts,
     refusal::CommandError,
 };
 
@@ -43,7 +44,7 @@ pub struct CreateCommentBody {
     #[schema(value_type = String, required, min_length = 2, max_length = 2_000)]
     #[serde(default)]
     body: Field<CommentBody>,
-    /// Shown as the author's name; empty or absent is shown as `Anonymous`.
+    /// Shown as the author's name; empty or absent is shown as `Anonymous`. Guests give none.
     #[schema(value_type = Option<String>, max_length = 32)]
     #[serde(default)]
     display_name: Field<CommentDisplayName>,
@@ -53,8 +54,8 @@ impl Command for CreateComment {
     const NAME: &'static str = "create-comment";
     const SUMMARY: &'static str = "Comment on a post, or answer a comment on it";
     const RULES: &'static [&'static str] = &[
-        "CMT-01", "CMT-02", "CMT-03", "CMT-04", "CMT-05", "CMT-07", "CMT-08", "PST-03", "MEM-05",
-        "ESX-04",
+        "CMT-01", "CMT-02", "CMT-03", "CMT-04", "CMT-05", "CMT-07", "CMT-08", "CMT-09", "GST-05",
+        "PST-03", "MEM-05", "ESX-04",
     ];
     type Body = CreateCommentBody;
 
@@ -71,8 +72,13 @@ impl Command for CreateComment {
         })
     }
 
+    async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
+        guests::throttle(app, caller, "CMT-09")
+    }
+
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let author = decision.actor()?;
+        guests::admit(decision, &settings::ALLOW_GUEST_COMMENTS, "CMT-09").await?;
         decision.fits(&settings::MAX_COMMENT_LENGTH, self.body.as_str(), "CMT-01").await?;
         let unknown = || Problem::not_found("There is no such post.").with_rule("CMT-08");
         let post = posts::look_at(self.post_id, decision).await?.ok_or_else(unknown)?;

@@ -6,14 +6,17 @@ use agora_domain::{
     ids::CommentId,
     values::ModerationReason,
 };
+use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    App, Command,
     decision::{Decision, Done},
+    execute::Caller,
     fields::{Field, WrongFields},
+    guests,
     refusal::{CommandError, no_such},
 };
 
@@ -41,8 +44,8 @@ impl Command for DeleteComment {
     const SUMMARY: &'static str =
         "Delete a comment of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
-        "CMT-06", "CMT-07", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10", "ESX-03",
-        "ESX-04",
+        "CMT-06", "CMT-07", "CMT-09", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10",
+        "ESX-03", "ESX-04",
     ];
     type Body = DeleteCommentBody;
 
@@ -52,8 +55,14 @@ impl Command for DeleteComment {
         Some(Self { comment_id: comment_id?, reason: reason? })
     }
 
+    async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
+        guests::throttle(app, caller, "CMT-09")
+    }
+
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let actor = decision.actor()?;
+        // Whatever the configuration says by now: a guest may take back what it wrote.
+        guests::note_activity(decision).await?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let content = PersonalCategory::Content;

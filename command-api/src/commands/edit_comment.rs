@@ -7,15 +7,17 @@ use agora_domain::{
     site::settings,
     values::{CommentBody, ModerationReason},
 };
+use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    App, Command,
     decision::{Decision, Done},
+    execute::Caller,
     fields::{Field, WrongFields},
-    posts,
+    guests, posts,
     refusal::{CommandError, no_such},
 };
 
@@ -48,8 +50,8 @@ impl Command for EditComment {
     const SUMMARY: &'static str =
         "Change a comment of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
-        "CMT-01", "CMT-07", "CMT-08", "CMT-10", "PST-03", "MOD-02", "MOD-06", "MOD-07", "MEM-05",
-        "REL-10", "ESX-03", "ESX-04",
+        "CMT-01", "CMT-07", "CMT-08", "CMT-09", "CMT-10", "PST-03", "MOD-02", "MOD-06", "MOD-07",
+        "MEM-05", "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = EditCommentBody;
 
@@ -60,8 +62,13 @@ impl Command for EditComment {
         Some(Self { comment_id: comment_id?, body: text?, reason: reason? })
     }
 
+    async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
+        guests::throttle(app, caller, "CMT-09")
+    }
+
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let editor = decision.actor()?;
+        guests::admit(decision, &settings::ALLOW_GUEST_COMMENTS, "CMT-09").await?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;

@@ -11,6 +11,7 @@ use agora_domain::{
         password::PasswordAttempt,
         principal_sessions::{OpenSession, PrincipalSessions, PrincipalSessionsCommand},
         session::{IssueSession, Session, SessionCommand},
+        session_era::SessionEra,
         values::{DeviceInfo, RevocationCause},
     },
     ids::SessionId,
@@ -19,21 +20,19 @@ use agora_domain::{
 };
 use agora_event_store::Loaded;
 use agora_service::problem::Problem;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::register_member::EMAIL;
 use crate::{
     App, Command,
-    authenticate::{self, SESSION_TOKEN},
+    authenticate::{self, Principal, SESSION_TOKEN},
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    refusal::{CommandError, at_once, too_many_failures, unavailable},
+    refusal::{CommandError, at_once, too_many_failures},
     sessions,
 };
 
@@ -87,7 +86,7 @@ impl Command for LogIn {
         }
         app.account_failures.begin(&account).map_err(too_many_failures)?;
         let verified = async {
-            let credential = credential(app, &account).await?;
+            let credential = credential(app, &self.email).await?;
             let hash = credential.as_ref().and_then(|it| it.state.password_hash().cloned());
             let right = app.hasher.verify(self.password.clone(), hash).await?;
             Ok::<_, Problem>((credential, right))
@@ -97,7 +96,7 @@ impl Command for LogIn {
         match credential.and_then(|it| it.state.holder().map(|holder| (it, holder))) {
             Some((credential, principal)) if right => {
                 app.account_failures.succeeded(&account);
-                let token = Zeroizing::new(new_token()?);
+                let token = authenticate::new_secret()?;
                 self.verified = Some(Verified { principal, credential, token });
                 Ok(())
             }
@@ -128,6 +127,7 @@ impl Command for LogIn {
         let expires_at = decision.now + TimeDelta::seconds(lifetime);
         let may_log_in = may_log_in(decision, principal).await?;
         make_room(decision, principal, session_id, expires_at).await?;
+        let era = decision.load::<SessionEra>(SessionEra::STREAM_ID).await?.state.era();
         let network = PersonalCategory::Network;
         let address: Option<IpAddr> =
             decision.caller.address.as_ref().and_then(|(_, address)| address.parse().ok());
@@ -139,6 +139,7 @@ impl Command for LogIn {
             expires_at,
             device_info: device.map(|device| decision.personal(principal, network, device)),
             ip_address: address.map(|address| decision.personal(principal, network, address)),
+            era,
             principal_may_log_in: may_log_in,
         };
         let session = decision.begin::<Session>(session_id);
@@ -163,26 +164,9 @@ fn wrong_login() -> Problem {
     Problem::unauthenticated("The e-mail address or the password is wrong.").with_rule("CRD-09")
 }
 
-/// 256 bits from the operating system, in base64url (SES-08).
-fn new_token() -> Result<String, Problem> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut()).map_err(|_| Problem::internal())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes.as_ref()))
-}
-
-async fn credential(app: &App, account: &str) -> Result<Option<Loaded<Credential>>, Problem> {
-    let id: Option<String> =
-        sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-            .bind(EMAIL)
-            .bind(account)
-            .fetch_optional(app.log.pool())
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "cannot look up a credential");
-                unavailable()
-            })?;
-    let Some(id) = id else { return Ok(None) };
-    let loaded = app.log.load::<Credential>(&id).await;
+async fn credential(app: &App, email: &Email) -> Result<Option<Loaded<Credential>>, Problem> {
+    let Some(id) = app.credential_of(email).await? else { return Ok(None) };
+    let loaded = app.log.load::<Credential>(&id.to_string()).await;
     loaded.map(Some).map_err(|error| at_once(error.into()))
 }
 
@@ -191,7 +175,7 @@ async fn may_log_in(decision: &mut Decision<'_>, principal: Actor) -> Result<boo
     Ok(match principal.kind {
         ActorKind::Member => decision.load::<Member>(id).await?.state.may_log_in(),
         ActorKind::Admin => decision.load::<Admin>(id).await?.state.is_active(),
-        ActorKind::System => false,
+        ActorKind::Guest | ActorKind::System => false,
     })
 }
 
@@ -213,7 +197,7 @@ async fn make_room(
         .principal
         .as_ref()
         .filter(|sender| sender.actor == principal)
-        .map(|sender| sender.session_id);
+        .and_then(Principal::session_id);
     if let Some(replaced) = replaced {
         list.state = Arc::new(list.state.without(replaced));
     }

@@ -26,7 +26,8 @@ pub struct LogOutBody {}
 impl Command for LogOut {
     const NAME: &'static str = "log-out";
     const SUMMARY: &'static str = "End the session of the token that is sent";
-    const RULES: &'static [&'static str] = &["SES-04", "SES-13", "SES-14", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] =
+        &["SES-04", "SES-13", "SES-14", "ADM-07", "ESX-03", "ESX-04"];
     type Body = LogOutBody;
 
     fn parse(_: LogOutBody, _: &mut WrongFields) -> Option<Self> {
@@ -39,10 +40,9 @@ impl Command for LogOut {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let sender = decision.caller.principal.as_ref();
-        let (actor, session_id) =
-            sender
-                .map(|principal| (principal.actor, principal.session_id))
-                .ok_or_else(|| Problem::unauthenticated("There is no session to end."))?;
+        let sender =
+            sender.ok_or_else(|| Problem::unauthenticated("There is no session to end."))?;
+        let (actor, session_id) = (sender.actor, sender.require_session()?);
         sessions::end(decision, actor, session_id, actor, RevocationCause::LoggedOut).await?;
         Ok(Done::of::<Session>(session_id))
     }

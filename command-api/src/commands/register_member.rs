@@ -1,16 +1,20 @@
-//! `register-member`: makes an account, a credential and the member who holds it.
+//! `register-member`: makes an account, a credential and the member who holds it. Where the
+//! configuration asks for it, the member is made only when a mail to its address is answered, and
+//! the reply is the same whether somebody has the address or not (CRD-09).
 
 use agora_domain::{
     Actor, PersonalCategory,
     identity::{
-        credential::{Credential, CredentialCommand, RegisterCredential},
+        credential::{Credential, CredentialCommand, RegisterCredential, RegisterToConfirm},
         member::{Member, MemberCommand, RegisterMember as Register},
         password::{Password, PasswordHash},
     },
-    ids::{CredentialId, MemberId},
+    ids::{CredentialId, EmailConfirmationId, MemberId},
+    site::{configuration::Configuration, settings::REGISTRATION_REQUIRES_CONFIRMATION},
     values::{DisplayName, Email},
 };
 use agora_service::problem::Problem;
+use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -20,7 +24,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    refusal::CommandError,
+    refusal::{CommandError, at_once},
 };
 
 /// The scope of claims under which e-mail addresses stand, as blind indexes.
@@ -100,7 +104,8 @@ impl Command for RegisterMember {
     const NAME: &'static str = "register-member";
     const SUMMARY: &'static str = "Register with an e-mail address and a password";
     const RULES: &'static [&'static str] =
-        &["CRD-01", "CRD-06", "CRD-07", "CRD-08", "MEM-01", "ESX-04"];
+        &["CRD-01", "CRD-06", "CRD-07", "CRD-08", "CRD-09", "CRD-12", "MEM-01", "GST-06", "ESX-04"];
+    const COUNTS_GUESTS: bool = true;
     type Body = RegisterMemberBody;
 
     fn parse(body: RegisterMemberBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -114,7 +119,14 @@ impl Command for RegisterMember {
         })
     }
 
-    async fn prepare(&mut self, app: &App, _: &Caller) -> Result<(), Problem> {
+    async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
+        self.password.check(app, "/password")?;
+        let configured =
+            app.log.load::<Configuration>(REGISTRATION_REQUIRES_CONFIRMATION.key).await;
+        let configured = configured.map_err(|error| at_once(error.into()))?;
+        if REGISTRATION_REQUIRES_CONFIRMATION.flag(&configured.state) {
+            app.begin_mail(&self.email, caller)?;
+        }
         self.password.hash(app, "/password").await
     }
 
@@ -134,17 +146,25 @@ impl Command for RegisterMember {
                 self.password.hashed()?,
             ),
         };
+        let display_name =
+            self.display_name.clone().map(|name| decision.personal(holder, identity, name));
         let credential = decision.begin::<Credential>(credential_id);
+        if decision.flag(&REGISTRATION_REQUIRES_CONFIRMATION).await? {
+            // The address is taken when it is confirmed. Until then nothing here differs by whether
+            // somebody has it: the mail that follows does.
+            let confirmation_id: EmailConfirmationId = decision.new_id();
+            let valid = i64::from(decision.app.settings.email_confirmation_seconds);
+            let expires_at = decision.now + TimeDelta::seconds(valid);
+            let register =
+                RegisterToConfirm { register, confirmation_id, expires_at, display_name };
+            let register = CredentialCommand::RegisterToConfirm(register);
+            decision.decide_on_target(&credential, register).await?;
+            let result = json!({ "confirmation": "by_mail" });
+            return Ok(Done::of::<Credential>(credential_id).with_result(result));
+        }
         decision.decide(&credential, CredentialCommand::Register(register)).await?;
-        let register = Register {
-            member_id,
-            credential_id,
-            display_name: self
-                .display_name
-                .clone()
-                .map(|name| decision.personal(holder, identity, name)),
-            credential_holder: holder,
-        };
+        let credential_holder = holder;
+        let register = Register { member_id, credential_id, display_name, credential_holder };
         let member = decision.begin::<Member>(member_id);
         decision.decide_on_target(&member, MemberCommand::Register(register)).await?;
         decision.take(EMAIL, decision.app.email_index(&self.email), credential_id);

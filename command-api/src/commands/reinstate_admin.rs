@@ -4,6 +4,7 @@ use agora_domain::{
     identity::{
         admin::{Admin, AdminCommand, ChangeAdminStatus},
         admin_roster::{AdminRoster, AdminRosterCommand, ChangeAdminRoster},
+        service_account::ServiceAccount,
     },
     ids::AdminId,
 };
@@ -54,9 +55,12 @@ impl Command for ReinstateAdmin {
         let admin = decision.load::<Admin>(admin_id.to_string()).await?;
         let change = AdminCommand::Reinstate(ChangeAdminStatus { actor });
         decision.decide_on_target(&admin, change).await?;
-        let roster = decision.load::<AdminRoster>(AdminRoster::STREAM_ID).await?;
-        let enter = AdminRosterCommand::Enter(ChangeAdminRoster { admin_id });
-        decision.decide(&roster, enter).await?;
+        // Programs are not in the roster: they do not count as the last admin.
+        if !decision.load::<ServiceAccount>(admin_id.to_string()).await?.state.exists() {
+            let roster = decision.load::<AdminRoster>(AdminRoster::STREAM_ID).await?;
+            let enter = AdminRosterCommand::Enter(ChangeAdminRoster { admin_id });
+            decision.decide(&roster, enter).await?;
+        }
         Ok(Done::of::<Admin>(admin_id))
     }
 

@@ -4,17 +4,20 @@ use agora_domain::{
     PersonalCategory,
     content::comment::{Comment, CommentCommand, RestoreComment as Restore},
     ids::CommentId,
+    site::settings,
     values::ModerationReason,
 };
+use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    App, Command,
     decision::{Decision, Done},
+    execute::Caller,
     fields::{Field, WrongFields},
-    posts,
+    guests, posts,
     refusal::{CommandError, no_such},
 };
 
@@ -42,8 +45,8 @@ impl Command for RestoreComment {
     const SUMMARY: &'static str =
         "Bring a deleted comment back; what an admin deleted, an admin restores";
     const RULES: &'static [&'static str] = &[
-        "CMT-06", "CMT-07", "CMT-08", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05", "REL-10",
-        "ESX-03", "ESX-04",
+        "CMT-06", "CMT-07", "CMT-08", "CMT-09", "CMT-10", "MOD-02", "MOD-06", "MOD-07", "MEM-05",
+        "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = RestoreCommentBody;
 
@@ -53,8 +56,13 @@ impl Command for RestoreComment {
         Some(Self { comment_id: comment_id?, reason: reason? })
     }
 
+    async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
+        guests::throttle(app, caller, "CMT-09")
+    }
+
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let actor = decision.actor()?;
+        guests::admit(decision, &settings::ALLOW_GUEST_COMMENTS, "CMT-09").await?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;

@@ -1,4 +1,4 @@
-//! `retire-admin`: an admin's time is over, for good; its sessions end.
+//! `retire-admin`: an admin's time is over, for good; its sessions end, and a service account's key.
 
 use agora_domain::{
     Actor,
@@ -20,7 +20,7 @@ use crate::{
     fields::{Field, WrongFields},
     permission::not_oneself,
     refusal::CommandError,
-    sessions,
+    service_accounts, sessions,
 };
 
 /// Retires an admin.
@@ -39,9 +39,10 @@ pub struct RetireAdminBody {
 
 impl Command for RetireAdmin {
     const NAME: &'static str = "retire-admin";
-    const SUMMARY: &'static str = "Retire an admin for good; its sessions end";
+    const SUMMARY: &'static str =
+        "Retire an admin for good; its sessions end, and a service account's key";
     const RULES: &'static [&'static str] =
-        &["ADM-04", "ADM-05", "SES-11", "REL-10", "ESX-03", "ESX-04"];
+        &["ADM-04", "ADM-05", "ADM-07", "SES-11", "REL-10", "ESX-03", "ESX-04"];
     type Body = RetireAdminBody;
 
     fn parse(body: RetireAdminBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -65,6 +66,7 @@ impl Command for RetireAdmin {
         not_oneself(decision, admin_id, "ADM-05")?;
         let (principal, cause) = (Actor::admin(admin_id), RevocationCause::PrincipalRetired);
         sessions::end_all(decision, principal, None, actor, cause).await?;
+        service_accounts::end_key(decision, admin_id, actor).await?;
         Ok(Done::of::<Admin>(admin_id))
     }
 

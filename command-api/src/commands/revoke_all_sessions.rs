@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     Command,
+    authenticate::Principal,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, Flag, Object, WrongFields},
@@ -86,7 +87,7 @@ impl Command for RevokeAllSessions {
     const NAME: &'static str = "revoke-all-sessions";
     const SUMMARY: &'static str = "End all of one's sessions or, as an admin, all of somebody's";
     const RULES: &'static [&'static str] =
-        &["SES-06", "SES-11", "SES-12", "SES-14", "REL-10", "ESX-04"];
+        &["SES-06", "SES-11", "SES-12", "SES-14", "ADM-07", "REL-10", "ESX-04"];
     type Body = RevokeAllSessionsBody;
 
     fn parse(body: RevokeAllSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -126,7 +127,7 @@ impl Command for RevokeAllSessions {
                     .into());
             }
         }
-        let current = decision.caller.principal.as_ref().map(|sender| sender.session_id);
+        let current = decision.caller.principal.as_ref().and_then(Principal::session_id);
         let kept = current.filter(|_| self.keep_current && principal == actor);
         sessions::end_all(decision, principal, kept, actor, RevocationCause::Revoked).await?;
         Ok(Done::of::<PrincipalSessions>(PrincipalSessions::stream_id(principal)))
@@ -144,6 +145,6 @@ async fn exists(decision: &mut Decision<'_>, principal: Actor) -> Result<bool, C
             decision.load::<Member>(MemberId(id).to_string()).await?.state.exists()
         }
         ActorKind::Admin => decision.load::<Admin>(AdminId(id).to_string()).await?.state.exists(),
-        ActorKind::System => false,
+        ActorKind::Guest | ActorKind::System => false,
     })
 }

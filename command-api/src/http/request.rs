@@ -19,24 +19,39 @@ use crate::{
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// Who sends the request.
-pub(super) async fn caller(
+pub(super) async fn caller<C: Command>(
     app: &App,
     client: ClientAddress,
     headers: &HeaderMap,
 ) -> Result<Caller, Problem> {
     let (now, history) = (clock::now(), app.log.history());
+    let refused = |error| match error {
+        CommandError::Refused(problem) => problem,
+        CommandError::Moved => Problem::internal(),
+    };
+    let mut was_guest = false;
     let principal = match authenticate::bearer(headers)? {
-        None => None,
-        Some(token) => {
-            Some(authenticate::principal(app, token, now).await.map_err(|error| match error {
-                CommandError::Refused(problem) => problem,
-                CommandError::Moved => Problem::internal(),
-            })?)
+        Some(token) => Some(authenticate::principal(app, token, now).await.map_err(refused)?),
+        None if app.matrix.tells_guests_apart(C::NAME) => match authenticate::signature(headers)? {
+            Some(signature) => {
+                Some(authenticate::guest(app, signature, now).await.map_err(refused)?)
+            }
+            None => None,
+        },
+        // Here a signature that does not hold keeps nobody from anything.
+        None if C::COUNTS_GUESTS => {
+            was_guest = match authenticate::signature(headers) {
+                Ok(Some(signature)) => authenticate::guest(app, signature, now).await.is_ok(),
+                _ => false,
+            };
+            None
         }
+        None => None,
     };
     let subject = match &principal {
-        Some(principal) => principal.actor.subject(),
-        None => Subject::day(now.date_naive()),
+        Some(principal) if principal.actor.has_account() => principal.actor.subject(),
+        // Nothing personal is kept of a guest (GST-01).
+        _ => Subject::day(now.date_naive()),
     };
     Ok(Caller {
         principal,
@@ -48,6 +63,7 @@ pub(super) async fn caller(
             .and_then(|value| value.to_str().ok())
             .filter(|text| is_traceparent(text))
             .map(str::to_owned),
+        was_guest,
         history: Some(history),
         cause: None,
     })

@@ -57,9 +57,9 @@ async fn adm_03_an_admin_moderates_and_manages_what_is_not_its_own() {
     let body = json!({ "post_id": post_id, "reason": "Off topic." });
     let deleted = world.send(&admin, "delete-post", body).await;
     assert_eq!(deleted.events(), ["PostDeleted", "PostModerated"]);
-    let body = json!({ "community_id": community_id });
+    let body = json!({ "community_id": community_id, "reason": "Off topic." });
     let deleted = world.send(&admin, "delete-community", body).await;
-    assert_eq!(deleted.events(), ["CommunityDeleted"]);
+    assert_eq!(deleted.events(), ["CommunityDeleted", "CommunityModerated"]);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn com_02_com_03_a_name_is_unique_for_ever_and_never_changes() {
     };
     let community_id = create("kernel-talk").await.id();
     create("Kernel-Talk").await.refused(422, "COM-02");
-    let body = json!({ "community_id": community_id });
+    let body = json!({ "community_id": community_id, "reason": "Spam." });
     world.send(&admin, "delete-community", body).await.accepted();
     create("KERNEL-talk").await.refused(422, "COM-02");
     let before = world.head().await;
@@ -126,17 +126,24 @@ async fn com_06_com_07_only_the_owner_changes_a_community() {
 }
 
 #[tokio::test]
-async fn com_08_com_09_the_owner_or_an_admin_deletes_and_an_admin_restores() {
+async fn com_08_com_09_mod_06_mod_07_the_owner_or_an_admin_deletes_and_an_admin_restores() {
     let world = World::new().await;
     let Settled { admin, owner, community_id, .. } = world.settled().await;
     let other = world.member().await;
     let post_id = world.post(&owner, &community_id).await;
     let body = json!({ "community_id": community_id });
-    world.send(&other, "delete-community", body.clone()).await.refused(403, "COM-08");
+    let reasoned = json!({ "community_id": community_id, "reason": "Nobody sees to it." });
+    world.send(&other, "delete-community", reasoned.clone()).await.refused(403, "COM-08");
     for person in [&owner, &admin] {
-        let deleted = world.send(person, "delete-community", body.clone()).await;
-        assert_eq!(deleted.events(), ["CommunityDeleted"]);
-        assert!(world.send(person, "delete-community", body.clone()).await.events().is_empty());
+        let moderates = person.actor == admin.actor;
+        if moderates {
+            let silent = world.send(person, "delete-community", body.clone()).await;
+            silent.refused(422, "MOD-06");
+        }
+        let deleted = world.send(person, "delete-community", reasoned.clone()).await;
+        let moderated = ["CommunityDeleted", "CommunityModerated"];
+        assert_eq!(deleted.events(), moderated[..1 + usize::from(moderates)]);
+        assert!(world.send(person, "delete-community", reasoned.clone()).await.events().is_empty());
         // Nobody posts, joins, votes or changes anything there.
         let post =
             json!({ "community_id": community_id, "title": "A title", "body": "A body text" });
@@ -148,9 +155,11 @@ async fn com_08_com_09_the_owner_or_an_admin_deletes_and_an_admin_restores() {
         let update = json!({ "community_id": community_id, "description": "x" });
         world.send(&owner, "update-community", update).await.refused(410, "COM-09");
         world.send(&owner, "restore-community", body.clone()).await.refused(403, "COM-08");
-        let restored = world.send(&admin, "restore-community", body.clone()).await;
-        assert_eq!(restored.events(), ["CommunityRestored"]);
-        assert!(world.send(&admin, "restore-community", body.clone()).await.events().is_empty());
+        world.send(&admin, "restore-community", body.clone()).await.refused(422, "MOD-06");
+        let restored = world.send(&admin, "restore-community", reasoned.clone()).await;
+        assert_eq!(restored.events(), ["CommunityRestored", "CommunityModerated"]);
+        let again = world.send(&admin, "restore-community", reasoned.clone()).await;
+        assert!(again.events().is_empty());
     }
     for command in ["delete-community", "restore-community"] {
         let body = json!({ "community_id": unknown_id() });

@@ -7,7 +7,9 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod account_ends;
 mod admins;
+mod appeals;
 mod bad_bodies;
 mod bad_requests;
 mod categories;
@@ -17,14 +19,18 @@ mod communities;
 mod community_rules;
 mod configuration;
 mod credentials;
+mod guests;
+mod guests_content;
 mod idempotency;
 mod kernel;
+mod mail;
 mod members;
 mod memberships;
 mod personal_data;
 mod posts;
 mod registry;
 mod roles;
+mod service_accounts;
 mod session_ends;
 mod sessions;
 mod two_instances;

@@ -1,6 +1,6 @@
 //! MEM: members, and what suspension and deletion keep them from.
 
-use agora_domain::identity::member::{Member, MemberCommand};
+use agora_domain::identity::member::{MarkMemberForDeletion, Member, MemberCommand};
 use serde_json::{Value, json};
 
 use crate::common::{PASSWORD, Person, Settled, World, unique};
@@ -103,8 +103,11 @@ async fn mem_06_mem_08_who_waits_for_deletion_writes_nothing_and_cannot_be_suspe
     let world = World::new().await;
     let settled = world.settled().await;
     let post_id = world.post(&settled.owner, &settled.community_id).await;
-    world.decide::<Member>(&settled.owner.id(), MemberCommand::MarkForDeletion).await;
-    is_refused_to_write(&world, &settled.owner, &settled, &post_id).await;
+    let body = json!({ "member_id": settled.owner.id(), "reason": "Asked for by letter." });
+    world.send(&settled.admin, "mark-member-for-deletion", body).await.accepted();
+    // To follow the deletion it logs in again.
+    let owner = world.another_session(&settled.owner).await;
+    is_refused_to_write(&world, &owner, &settled, &post_id).await;
     let body = json!({ "member_id": settled.owner.id() });
     for command in ["suspend-member", "reinstate-member"] {
         world.send(&settled.admin, command, body.clone()).await.refused(403, "MEM-06");
@@ -115,7 +118,8 @@ async fn mem_06_mem_08_who_waits_for_deletion_writes_nothing_and_cannot_be_suspe
 async fn mem_07_a_deleted_member_is_gone_for_good() {
     let world = World::new().await;
     let (admin, member) = (world.admin(&[]).await, world.member().await);
-    for command in [MemberCommand::MarkForDeletion, MemberCommand::Delete] {
+    let mark = MarkMemberForDeletion { requested_by: admin.actor, reason: None };
+    for command in [MemberCommand::MarkForDeletion(mark), MemberCommand::Delete] {
         world.decide::<Member>(&member.id(), command).await;
     }
     world.send(&member, "log-out", json!({})).await.refused(401, "MEM-07");

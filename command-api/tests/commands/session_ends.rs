@@ -1,5 +1,6 @@
 //! SES: who may end whose sessions.
 
+use agora_command_api::Settings;
 use agora_domain::identity::{principal_sessions::PrincipalSessions, session::Session};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -155,4 +156,76 @@ async fn ses_14_revoking_twice_keeps_the_first_time() {
     assert_eq!(world.head().await, before);
     let loaded = world.app.log.load_fresh::<Session>(&phone.session_id).await.unwrap();
     assert_eq!(loaded.sequence, 2);
+}
+
+#[tokio::test]
+async fn ses_12_an_admin_ends_everybodys_sessions_at_one_go() {
+    let world = World::new().await;
+    let twin = world.twin().await;
+    let (admin, other_admin) = (world.admin(&[]).await, world.admin(&[]).await);
+    let (member, phone) = {
+        let member = world.member().await;
+        let phone = world.another_session(&member).await;
+        (member, phone)
+    };
+    for person in [&member, &phone, &other_admin] {
+        try_session(&twin, person).await.accepted();
+    }
+    let everybody = "revoke-everybodys-sessions";
+    world.send(&member, everybody, json!({})).await.refused(403, "ROL-01");
+    let ended = world.send(&admin, everybody, json!({ "keep_current": true })).await;
+    assert_eq!(ended.events(), ["AllSessionsRevoked"]);
+    for world in [&world, &twin] {
+        for person in [&member, &phone, &other_admin] {
+            try_session(world, person).await.refused(401, "SES-04");
+        }
+        try_session(world, &admin).await.accepted();
+    }
+    // Who logs in again is in; the next end takes the one that was kept with it.
+    let again = world.log_in(&member).await;
+    try_session(&twin, &again).await.accepted();
+    world.send(&admin, everybody, json!({})).await.accepted();
+    for person in [&again, &admin] {
+        try_session(&world, person).await.refused(401, "SES-04");
+    }
+}
+
+#[tokio::test]
+async fn ses_12_ending_everybodys_sessions_needs_a_recent_login() {
+    let world = World::with(Settings { recent_login_seconds: 0, ..Settings::default() }).await;
+    let admin = world.admin(&[]).await;
+    let refused = world.send(&admin, "revoke-everybodys-sessions", json!({})).await;
+    refused.refused(401, "SES-12");
+    try_session(&world, &admin).await.accepted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ses_12_a_login_that_races_with_the_end_is_of_one_side_or_the_other() {
+    let world = World::new().await;
+    let twin = world.twin().await;
+    let (admin, member) = (world.admin(&[]).await, world.member().await);
+    let logins = async {
+        let mut sessions = Vec::new();
+        for _ in 0..6 {
+            sessions.push(world.log_in(&member).await);
+        }
+        sessions
+    };
+    let end = twin.send(&admin, "revoke-everybodys-sessions", json!({ "keep_current": true }));
+    let (sessions, ended) = tokio::join!(logins, end);
+    let ended = ended.accepted()["position"].as_i64().unwrap();
+    for session in sessions {
+        let issued: i64 =
+            sqlx::query_scalar("SELECT position FROM log.stream('session', $1) WHERE sequence = 1")
+                .bind(&session.session_id)
+                .fetch_one(&world.database.pool)
+                .await
+                .unwrap();
+        let answer = try_session(&world, &session).await;
+        if issued < ended {
+            answer.refused(401, "SES-04");
+        } else {
+            answer.accepted();
+        }
+    }
 }

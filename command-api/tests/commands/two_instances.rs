@@ -103,7 +103,8 @@ async fn pst_08_com_09_what_is_deleted_at_one_instance_is_so_at_the_other() {
         .accepted();
     pair.at_b("downvote").await.accepted();
     let community = json!({ "community_id": pair.settled.community_id });
-    a.send(&pair.settled.admin, "delete-community", community.clone()).await.accepted();
+    let reasoned = json!({ "community_id": pair.settled.community_id, "reason": "Spam." });
+    a.send(&pair.settled.admin, "delete-community", reasoned).await.accepted();
     pair.at_b("downvote").await.refused(410, "PVT-08");
     b.send(&pair.voter, "join-community", community).await.refused(404, "MSH-04");
 }

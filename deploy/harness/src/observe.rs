@@ -66,7 +66,9 @@ pub async fn database(connection: &mut PgConnection) -> Result<Observed, sqlx::E
 /// The sessions whose end the process `session-expiry` waits for.
 async fn wake_ups(connection: &mut PgConnection) -> Result<BTreeSet<Uuid>, sqlx::Error> {
     let keys: Vec<Uuid> =
-        sqlx::query_scalar("SELECT key FROM process.wake_ups").fetch_all(connection).await?;
+        sqlx::query_scalar("SELECT key FROM process.wake_ups WHERE process = 'session_expiry'")
+            .fetch_all(connection)
+            .await?;
     Ok(keys.into_iter().collect())
 }
 

@@ -83,8 +83,31 @@ impl Cast {
         for member in &members {
             secrets.extend([member.email.clone(), member.token.clone()]);
         }
+        secrets.extend(without_login(stack, &mut admin).await?);
         Ok(Self { members, posts, comment, community, community_name: name, secrets })
     }
+}
+
+/// A program and two guests, one of whom is forgotten; what they get in with.
+async fn without_login(
+    stack: &scene::Stack,
+    admin: &mut Commands,
+) -> Result<Vec<String>, AgoraError> {
+    let body = json!({ "display_name": "Harriet Vane", "scopes": ["auditor"] });
+    let program = admin.send("create-service-account", &body).await?;
+    let body = json!({ "admin_id": program.aggregate_id });
+    let rotated = admin.send("rotate-service-account-key", &body).await?;
+    let mut nobody = Commands::new(&stack.command_addr);
+    let guest = nobody.send("record-guest-visit", &json!({})).await?;
+    let forgotten = nobody.send("record-guest-visit", &json!({})).await?;
+    admin.send("forget-guest", &json!({ "guest_id": forgotten.aggregate_id })).await?;
+    let secrets = [
+        &program.result["key"],
+        &rotated.result["key"],
+        &guest.result["session_signature"],
+        &forgotten.result["session_signature"],
+    ];
+    Ok(secrets.into_iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 /// The run's suffix stands in every text, so that the texts can be looked for.

@@ -2,16 +2,19 @@
 //!
 //! Life cycle: created by a member, who is its owner for ever (COM-06), under a name that is its for
 //! ever, even once deleted (COM-03) → updated by its owner → deleted ⇄ restored. Deletion is soft
-//! (COM-09): by the owner or an admin; it is undone by an admin only.
+//! (COM-09): by the owner or an admin; it is undone by an admin only. An admin gives a reason, and a
+//! `CommunityModerated` stands beside the change in the same unit (MOD-06, MOD-07).
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
+    content::moderation::{self, ModerationAction},
     ids::{CategoryId, CommunityId, MemberId},
+    personal::Personal,
     refusal::{Refusal, RefusalKind},
-    values::{CommunityDescription, CommunityName, ImageUri},
+    values::{CommunityDescription, CommunityName, ImageUri, ModerationReason},
 };
 
 /// A community as the log tells it. `Default` is the community that does not exist.
@@ -26,7 +29,7 @@ struct Created {
     category_id: CategoryId,
     name: CommunityName,
     profile: Profile,
-    deleted: bool,
+    deleted_by: Option<Actor>,
 }
 
 /// What the owner may change, besides the category.
@@ -44,7 +47,15 @@ impl Community {
 
     /// Whether anybody may join it and post in it: it exists and is not deleted (COM-09).
     pub fn is_open(&self) -> bool {
-        self.created.as_ref().is_some_and(|community| !community.deleted)
+        self.created.as_ref().is_some_and(|community| community.deleted_by.is_none())
+    }
+
+    /// Whether somebody else than its owner deleted it.
+    pub fn is_removed(&self) -> bool {
+        let removed = |community: &Created| {
+            community.deleted_by.is_some_and(|by| by != Actor::member(community.owner))
+        };
+        self.created.as_ref().is_some_and(removed)
     }
 
     pub fn owner(&self) -> Option<MemberId> {
@@ -104,6 +115,7 @@ pub struct NewCategory {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeCommunityVisibility {
     pub actor: Actor,
+    pub reason: Option<Personal<ModerationReason>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,6 +144,13 @@ pub enum CommunityEvent {
     CommunityRestored {
         restored_by: Actor,
     },
+    /// Stands directly after the change that an admin made.
+    CommunityModerated {
+        action: ModerationAction,
+        moderator: Actor,
+        reason: Personal<ModerationReason>,
+        owner: MemberId,
+    },
 }
 
 domain_event!(CommunityEvent {
@@ -140,6 +159,7 @@ domain_event!(CommunityEvent {
     CommunityRecategorised => "1",
     CommunityDeleted => "1",
     CommunityRestored => "1",
+    CommunityModerated => "1",
 });
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -158,6 +178,8 @@ pub enum CommunityError {
     MayNotDelete,
     #[error("only an admin may restore a community")]
     MayNotRestore,
+    #[error("an admin who deletes or restores a community must give a reason")]
+    ReasonMissing,
     #[error("the community is deleted")]
     Deleted,
 }
@@ -170,6 +192,7 @@ impl Refusal for CommunityError {
             Self::CategoryClosed => "COM-05",
             Self::NotTheOwner => "COM-07",
             Self::MayNotDelete | Self::MayNotRestore => "COM-08",
+            Self::ReasonMissing => "MOD-06",
             Self::Deleted => "COM-09",
         }
     }
@@ -181,7 +204,7 @@ impl Refusal for CommunityError {
             Self::NoOwner | Self::NotTheOwner | Self::MayNotDelete | Self::MayNotRestore => {
                 RefusalKind::Forbidden
             }
-            Self::CategoryClosed => RefusalKind::Invalid,
+            Self::CategoryClosed | Self::ReasonMissing => RefusalKind::Invalid,
             Self::Deleted => RefusalKind::Gone,
         }
     }
@@ -231,7 +254,7 @@ fn update(
     if command.actor != Actor::member(current.owner) {
         return Err(CommunityError::NotTheOwner);
     }
-    if current.deleted {
+    if current.deleted_by.is_some() {
         return Err(CommunityError::Deleted);
     }
     let before = &current.profile;
@@ -270,13 +293,17 @@ fn delete(
     command: ChangeCommunityVisibility,
 ) -> Result<Vec<CommunityEvent>, CommunityError> {
     let current = community.created.as_ref().ok_or(CommunityError::NotFound)?;
-    if !command.actor.is_admin() && command.actor != Actor::member(current.owner) {
-        return Err(CommunityError::MayNotDelete);
-    }
-    if current.deleted {
+    let ChangeCommunityVisibility { actor, reason } = command;
+    let reason = moderation::reason(Actor::member(current.owner), actor, reason);
+    let reason = reason.map_err(|refused| match refused {
+        moderation::Refused::ReasonMissing => CommunityError::ReasonMissing,
+        _ => CommunityError::MayNotDelete,
+    })?;
+    if current.deleted_by.is_some() {
         return Ok(Vec::new());
     }
-    Ok(vec![CommunityEvent::CommunityDeleted { deleted_by: command.actor }])
+    let deleted = CommunityEvent::CommunityDeleted { deleted_by: actor };
+    Ok(with_moderation(current, deleted, ModerationAction::Delete, actor, reason))
 }
 
 fn restore(
@@ -287,10 +314,30 @@ fn restore(
     if !command.actor.is_admin() {
         return Err(CommunityError::MayNotRestore);
     }
-    if !current.deleted {
+    let reason = command.reason.ok_or(CommunityError::ReasonMissing)?;
+    if current.deleted_by.is_none() {
         return Ok(Vec::new());
     }
-    Ok(vec![CommunityEvent::CommunityRestored { restored_by: command.actor }])
+    let (action, actor) = (ModerationAction::Restore, command.actor);
+    let restored = CommunityEvent::CommunityRestored { restored_by: actor };
+    Ok(with_moderation(current, restored, action, actor, Some(reason)))
+}
+
+fn with_moderation(
+    community: &Created,
+    change: CommunityEvent,
+    action: ModerationAction,
+    moderator: Actor,
+    reason: Option<Personal<ModerationReason>>,
+) -> Vec<CommunityEvent> {
+    let owner = community.owner;
+    let moderated = reason.map(|reason| CommunityEvent::CommunityModerated {
+        action,
+        moderator,
+        reason,
+        owner,
+    });
+    std::iter::once(change).chain(moderated).collect()
 }
 
 impl Community {
@@ -306,7 +353,8 @@ impl Community {
                 ..
             } => {
                 let profile = Profile { description, logo_uri, banner_uri };
-                self.created = Some(Created { owner, category_id, name, profile, deleted: false });
+                let deleted_by = None;
+                self.created = Some(Created { owner, category_id, name, profile, deleted_by });
             }
             CommunityEvent::CommunityUpdated { description, logo_uri, banner_uri } => {
                 let profile = Profile { description, logo_uri, banner_uri };
@@ -315,12 +363,13 @@ impl Community {
             CommunityEvent::CommunityRecategorised { category_id } => {
                 self.change(|community| community.category_id = category_id);
             }
-            CommunityEvent::CommunityDeleted { .. } => {
-                self.change(|community| community.deleted = true);
+            CommunityEvent::CommunityDeleted { deleted_by } => {
+                self.change(|community| community.deleted_by = Some(deleted_by));
             }
             CommunityEvent::CommunityRestored { .. } => {
-                self.change(|community| community.deleted = false);
+                self.change(|community| community.deleted_by = None);
             }
+            CommunityEvent::CommunityModerated { .. } => {}
         }
     }
 

@@ -50,6 +50,12 @@ impl Comment {
         self.created.as_ref().is_some_and(|comment| comment.deleted_by.is_some())
     }
 
+    /// Whether somebody else than its author deleted it.
+    pub fn is_removed(&self) -> bool {
+        let removed = |comment: &Created| comment.deleted_by.is_some_and(|by| by != comment.author);
+        self.created.as_ref().is_some_and(removed)
+    }
+
     /// As what a reply to it answers, if it exists.
     pub fn as_parent(&self, comment_id: CommentId) -> Option<Parent> {
         let comment = self.created.as_ref()?;
@@ -169,8 +175,10 @@ pub enum CommentError {
     ParentElsewhere,
     #[error("the parent is deleted: answer another comment, or the post")]
     ParentDeleted,
-    #[error("only a member or an admin can be the author")]
+    #[error("only a member, an admin or a guest can be the author")]
     NoAuthor,
+    #[error("a guest gives no name: nothing personal is kept of it")]
+    GuestNamed,
     #[error("only the comment's author or an admin may do this")]
     NotTheAuthor,
     #[error("an admin who changes somebody else's comment must give a reason")]
@@ -199,6 +207,7 @@ impl Refusal for CommentError {
             Self::ParentElsewhere => "CMT-04",
             Self::ParentDeleted | Self::Deleted => "CMT-07",
             Self::NoAuthor => "CMT-05",
+            Self::GuestNamed => "CMT-09",
             Self::NotTheAuthor | Self::DeletedByModerator => "CMT-10",
             Self::ReasonMissing => "MOD-06",
         }
@@ -211,7 +220,7 @@ impl Refusal for CommentError {
             Self::NoAuthor | Self::NotTheAuthor | Self::DeletedByModerator => {
                 RefusalKind::Forbidden
             }
-            Self::ParentElsewhere | Self::ReasonMissing => RefusalKind::Invalid,
+            Self::ParentElsewhere | Self::ReasonMissing | Self::GuestNamed => RefusalKind::Invalid,
             Self::ParentDeleted | Self::Deleted => RefusalKind::Gone,
         }
     }
@@ -236,6 +245,9 @@ fn create(comment: &Comment, command: CreateComment) -> Result<Vec<CommentEvent>
     }
     if command.author == Actor::SYSTEM {
         return Err(CommentError::NoAuthor);
+    }
+    if command.author.as_guest().is_some() && command.display_name.is_some() {
+        return Err(CommentError::GuestNamed);
     }
     if !command.post_open {
         return Err(CommentError::PostClosed);

@@ -1,4 +1,4 @@
-//! One voter's vote on one comment (E18). The stream is the pair: `{comment}:{member|admin}:{voter}`
+//! One voter's vote on one comment (E18). The stream is the pair: `{comment}:{member|admin|guest}:{voter}`
 //! (K4).
 //!
 //! Life cycle: the first vote opens the stream; each later change is another `CommentVoteCast`; `none`
@@ -62,6 +62,8 @@ domain_event!(CommentVoteEvent { CommentVoteCast => "1" });
 pub enum CommentVoteError {
     #[error("a comment cannot be voted on by its author")]
     OwnComment,
+    #[error("only a member, an admin or a guest can vote")]
+    NoVoter,
     #[error("the comment is deleted")]
     CommentDeleted,
 }
@@ -79,13 +81,14 @@ impl Refusal for CommentVoteError {
     fn rule(&self) -> &'static str {
         match self {
             Self::OwnComment => "CVT-03",
+            Self::NoVoter => "CVT-05",
             Self::CommentDeleted => "CVT-07",
         }
     }
 
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::OwnComment => RefusalKind::Forbidden,
+            Self::OwnComment | Self::NoVoter => RefusalKind::Forbidden,
             Self::CommentDeleted => RefusalKind::Gone,
         }
     }
@@ -110,6 +113,9 @@ fn cast(
     vote: &CommentVote,
     command: CastCommentVote,
 ) -> Result<Vec<CommentVoteEvent>, CommentVoteError> {
+    if command.voter == Actor::SYSTEM {
+        return Err(CommentVoteError::NoVoter);
+    }
     if !vote::changes(vote.vote_state, command.vote_state, command.voter, command.comment)? {
         return Ok(Vec::new());
     }
@@ -135,11 +141,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::ids::{AdminId, MemberId};
+    use crate::ids::{AdminId, GuestId, MemberId};
 
     const VOTER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
     const AUTHOR: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
     const ADMIN: Actor = Actor::admin(AdminId(Uuid::from_u128(2)));
+    const GUEST: Actor = Actor::guest(GuestId(Uuid::from_u128(2)));
 
     fn vote(voter: Actor, author: Actor, is_deleted: bool) -> CommentVoteCommand {
         CommentVoteCommand::Cast(CastCommentVote {
@@ -152,14 +159,22 @@ mod tests {
     }
 
     #[test]
-    fn cvt_03_a_comment_is_not_voted_on_by_its_author_member_or_admin() {
+    fn cvt_03_a_comment_is_not_voted_on_by_its_author_member_guest_or_admin() {
         let nothing = CommentVote::default();
-        for person in [VOTER, ADMIN] {
+        for person in [VOTER, GUEST, ADMIN] {
             let own = nothing.decide(vote(person, person, false));
             assert_eq!(own, Err(CommentVoteError::OwnComment));
         }
-        // A member and an admin of one id are two.
-        assert_eq!(nothing.decide(vote(ADMIN, AUTHOR, false)).unwrap().len(), 1);
+        // A member, an admin and a guest of one id are three.
+        for other in [ADMIN, GUEST] {
+            assert_eq!(nothing.decide(vote(other, AUTHOR, false)).unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn cvt_05_the_voter_is_a_member_an_admin_or_a_guest() {
+        let nobody = CommentVote::default().decide(vote(Actor::SYSTEM, AUTHOR, false));
+        assert_eq!(nobody, Err(CommentVoteError::NoVoter));
     }
 
     #[test]

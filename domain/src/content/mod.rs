@@ -3,6 +3,8 @@
 pub mod comment;
 pub mod comment_vote;
 pub mod moderation;
+pub mod moderation_appeal;
 pub mod post;
 pub mod post_vote;
+pub mod ranking;
 pub mod vote;

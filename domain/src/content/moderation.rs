@@ -25,7 +25,7 @@ impl ModerationAction {
 
 /// Why a change is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     NotTheAuthor,
     ReasonMissing,
     DeletedByModerator,
@@ -33,7 +33,7 @@ pub(super) enum Refused {
 
 /// The author changes its own without a reason, and no moderation is recorded (MOD-03); an admin
 /// changes any other with one.
-pub(super) fn reason(
+pub(crate) fn reason(
     author: Actor,
     actor: Actor,
     reason: Option<Personal<ModerationReason>>,

@@ -48,6 +48,13 @@ impl Post {
     pub fn is_deleted(&self) -> bool {
         self.created.as_ref().is_some_and(|post| post.deleted_by.is_some())
     }
+
+    /// Whether somebody else than its author deleted it.
+    pub fn is_removed(&self) -> bool {
+        self.created
+            .as_ref()
+            .is_some_and(|post| post.deleted_by.is_some_and(|by| by != post.author))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -205,7 +212,7 @@ fn create(post: &Post, command: CreatePost) -> Result<Vec<PostEvent>, PostError>
     if post.exists() {
         return Err(PostError::AlreadyExists);
     }
-    if command.author == Actor::SYSTEM {
+    if !command.author.has_account() {
         return Err(PostError::NoAuthor);
     }
     if !command.community_open {

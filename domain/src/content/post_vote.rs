@@ -61,6 +61,8 @@ domain_event!(PostVoteEvent { PostVoteCast => "1" });
 pub enum PostVoteError {
     #[error("a post cannot be voted on by its author")]
     OwnPost,
+    #[error("only a member or an admin can vote on a post")]
+    NoVoter,
     #[error("the post is deleted")]
     PostDeleted,
 }
@@ -78,13 +80,14 @@ impl Refusal for PostVoteError {
     fn rule(&self) -> &'static str {
         match self {
             Self::OwnPost => "PVT-07",
+            Self::NoVoter => "PVT-03",
             Self::PostDeleted => "PVT-08",
         }
     }
 
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::OwnPost => RefusalKind::Forbidden,
+            Self::OwnPost | Self::NoVoter => RefusalKind::Forbidden,
             Self::PostDeleted => RefusalKind::Gone,
         }
     }
@@ -103,6 +106,9 @@ impl Decide for PostVote {
 }
 
 fn cast(vote: &PostVote, command: CastPostVote) -> Result<Vec<PostVoteEvent>, PostVoteError> {
+    if !command.voter.has_account() {
+        return Err(PostVoteError::NoVoter);
+    }
     if !vote::changes(vote.vote_state, command.vote_state, command.voter, command.post)? {
         return Ok(Vec::new());
     }
@@ -129,7 +135,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::ids::MemberId;
+    use crate::ids::{GuestId, MemberId};
 
     const VOTER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
     const AUTHOR: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
@@ -191,6 +197,15 @@ mod tests {
             PostVote::default().decide(PostVoteCommand::Cast(own)),
             Err(PostVoteError::OwnPost)
         );
+    }
+
+    #[test]
+    fn pvt_03_a_guest_does_not_vote_on_posts() {
+        for voter in [Actor::guest(GuestId(Uuid::from_u128(1))), Actor::SYSTEM] {
+            let cast = CastPostVote { voter, ..vote(VoteState::Upvote) };
+            let refused = PostVote::default().decide(PostVoteCommand::Cast(cast));
+            assert_eq!(refused, Err(PostVoteError::NoVoter));
+        }
     }
 
     #[test]

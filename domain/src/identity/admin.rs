@@ -1,7 +1,8 @@
 //! A platform administrator (E08). Never a member made into one (ADM-02).
 //!
 //! Life cycle: created by another admin, the first by the platform itself (ADM-01) → active ⇄
-//! suspended → retired, which is the end. Scopes are granted and revoked one at a time, each with
+//! suspended → retired, which is the end; any of them → deleted: retired, and its credential is no
+//! more. Scopes are granted and revoked one at a time, each with
 //! what they were before (ADM-06). That one admin stays active is the roster's rule (ADM-05): who
 //! suspends, reinstates or retires changes [`AdminRoster`](super::admin_roster) in the same unit.
 
@@ -48,6 +49,7 @@ struct Created {
     /// Sorted, each once.
     scopes: Vec<AdminScope>,
     status: AdminStatus,
+    deleted: bool,
 }
 
 impl Admin {
@@ -61,6 +63,10 @@ impl Admin {
 
     pub fn is_active(&self) -> bool {
         self.status() == Some(AdminStatus::Active)
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.created.as_ref().is_some_and(|admin| admin.deleted)
     }
 
     pub fn credential_id(&self) -> Option<CredentialId> {
@@ -96,6 +102,7 @@ pub enum AdminCommand {
     Suspend(ChangeAdminStatus),
     Reinstate(ChangeAdminStatus),
     Retire(ChangeAdminStatus),
+    Delete(ChangeAdminStatus),
     GrantScope(ChangeAdminScope),
     RevokeScope(ChangeAdminScope),
 }
@@ -118,7 +125,7 @@ pub struct ChangeAdminDisplayName {
     pub display_name: Option<Personal<DisplayName>>,
 }
 
-/// Suspends, reinstates or retires.
+/// Suspends, reinstates, retires or deletes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeAdminStatus {
     pub actor: Actor,
@@ -152,6 +159,10 @@ pub enum AdminEvent {
     AdminRetired {
         retired_by: Actor,
     },
+    /// Who is deleted is retired as well, if it was not.
+    AdminDeleted {
+        deleted_by: Actor,
+    },
     /// All scopes before and after (ADM-06).
     AdminScopeGranted {
         scope: AdminScope,
@@ -173,6 +184,7 @@ domain_event!(AdminEvent {
     AdminSuspended => "1",
     AdminReinstated => "1",
     AdminRetired => "1",
+    AdminDeleted => "1",
     AdminScopeGranted => "1",
     AdminScopeRevoked => "1",
 });
@@ -234,6 +246,7 @@ impl Decide for Admin {
             AdminCommand::Suspend(command) => suspend(self, command),
             AdminCommand::Reinstate(command) => reinstate(self, command),
             AdminCommand::Retire(command) => retire(self, command),
+            AdminCommand::Delete(command) => delete(self, command),
             AdminCommand::GrantScope(command) => grant_scope(self, command),
             AdminCommand::RevokeScope(command) => revoke_scope(self, command),
         }
@@ -248,7 +261,7 @@ fn create(admin: &Admin, command: CreateAdmin) -> Result<Vec<AdminEvent>, AdminE
         ActorKind::Admin => {}
         ActorKind::System if command.roster_empty => {}
         ActorKind::System => return Err(AdminError::AlreadyBootstrapped),
-        ActorKind::Member => return Err(AdminError::CreatorIsNoAdmin),
+        ActorKind::Member | ActorKind::Guest => return Err(AdminError::CreatorIsNoAdmin),
     }
     if command.credential_holder != Actor::admin(command.admin_id) {
         return Err(AdminError::CredentialOfAnother);
@@ -303,6 +316,13 @@ fn retire(admin: &Admin, command: ChangeAdminStatus) -> Result<Vec<AdminEvent>, 
     }
 }
 
+fn delete(admin: &Admin, command: ChangeAdminStatus) -> Result<Vec<AdminEvent>, AdminError> {
+    if admin.created.as_ref().ok_or(AdminError::NotFound)?.deleted {
+        return Ok(Vec::new());
+    }
+    Ok(vec![AdminEvent::AdminDeleted { deleted_by: command.actor }])
+}
+
 fn grant_scope(admin: &Admin, command: ChangeAdminScope) -> Result<Vec<AdminEvent>, AdminError> {
     let current = not_retired(admin)?;
     if current.scopes.contains(&command.scope) {
@@ -350,7 +370,9 @@ impl Admin {
         match event {
             AdminEvent::AdminCreated { credential_id, display_name, scopes, .. } => {
                 let status = AdminStatus::Active;
-                self.created = Some(Created { credential_id, display_name, scopes, status });
+                let deleted = false;
+                self.created =
+                    Some(Created { credential_id, display_name, scopes, status, deleted });
             }
             AdminEvent::AdminDisplayNameChanged { display_name } => {
                 self.change(|admin| admin.display_name = display_name);
@@ -364,6 +386,10 @@ impl Admin {
             AdminEvent::AdminRetired { .. } => {
                 self.change(|admin| admin.status = AdminStatus::Retired);
             }
+            AdminEvent::AdminDeleted { .. } => self.change(|admin| {
+                admin.status = AdminStatus::Retired;
+                admin.deleted = true;
+            }),
             AdminEvent::AdminScopeGranted { scopes, .. }
             | AdminEvent::AdminScopeRevoked { scopes, .. } => {
                 self.change(|admin| admin.scopes = scopes);

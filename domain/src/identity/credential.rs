@@ -1,18 +1,21 @@
 //! What somebody logs in with (E09): an address and the hash of a password.
 //!
-//! Life cycle: registered for one holder, for ever (MEM-03, ADM-02) → password changed any number of
-//! times → invalidated, which is the end: nobody logs in with it again (CRD-04).
+//! Life cycle: registered for one holder, for ever (MEM-03, ADM-02), where it is asked for only once
+//! its address is confirmed → password changed or reset, address changed (which its new one
+//! confirms) any number of times → invalidated, which is the end: nobody logs in with it again
+//! (CRD-04).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    actor::Actor,
+    actor::{Actor, ActorKind},
     aggregate::{Decide, aggregate, domain_event},
     identity::password::PasswordHash,
-    ids::CredentialId,
+    ids::{CredentialId, EmailConfirmationId, PasswordResetId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
-    values::Email,
+    values::{DisplayName, Email},
 };
 
 /// A credential as the log tells it. `Default` is the credential that does not exist.
@@ -26,7 +29,24 @@ struct Registered {
     holder: Actor,
     email: Personal<Email>,
     password_hash: Personal<PasswordHash>,
+    awaited: Option<Awaited>,
     invalidated: bool,
+}
+
+/// A confirmation that is to come by mail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Awaited {
+    pub confirmation_id: EmailConfirmationId,
+    pub expires_at: DateTime<Utc>,
+    pub what: AwaitedFor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum AwaitedFor {
+    /// The account itself; the name is what its member will be called.
+    Registration { display_name: Option<Personal<DisplayName>> },
+    /// Another address.
+    Change { email: Personal<Email> },
 }
 
 impl Credential {
@@ -44,10 +64,15 @@ impl Credential {
         self.registered.as_ref().and_then(|credential| credential.email.get())
     }
 
-    /// What to verify a password against. `None` once invalidated or erased, so that no password
-    /// fits (CRD-04).
+    pub fn awaited(&self) -> Option<&Awaited> {
+        self.registered.as_ref().and_then(|credential| credential.awaited.as_ref())
+    }
+
+    /// What to verify a password against. `None` before the account is confirmed, and once
+    /// invalidated or erased, so that no password fits (CRD-04, CRD-09).
     pub fn password_hash(&self) -> Option<&PasswordHash> {
-        self.valid().and_then(|credential| credential.password_hash.get())
+        let current = self.valid().filter(|credential| !credential.awaits_registration());
+        current.and_then(|credential| credential.password_hash.get())
     }
 
     pub fn is_valid(&self) -> bool {
@@ -59,10 +84,21 @@ impl Credential {
     }
 }
 
+impl Registered {
+    fn awaits_registration(&self) -> bool {
+        let what = self.awaited.as_ref().map(|awaited| &awaited.what);
+        matches!(what, Some(AwaitedFor::Registration { .. }))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum CredentialCommand {
     Register(RegisterCredential),
+    RegisterToConfirm(RegisterToConfirm),
     ChangePassword(ChangePassword),
+    ResetPassword(ResetPassword),
+    ChangeEmail(ChangeEmail),
+    ConfirmEmail(ConfirmEmail),
     Invalidate(InvalidateCredential),
 }
 
@@ -74,11 +110,43 @@ pub struct RegisterCredential {
     pub password_hash: Personal<PasswordHash>,
 }
 
+/// A registration that counts once its address is confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegisterToConfirm {
+    pub register: RegisterCredential,
+    pub confirmation_id: EmailConfirmationId,
+    pub expires_at: DateTime<Utc>,
+    pub display_name: Option<Personal<DisplayName>>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangePassword {
     pub password_hash: Personal<PasswordHash>,
     /// Whether the current password was given and fits (ASVS 5.0 §6.2.3).
     pub current_password_verified: bool,
+}
+
+/// A new password for whoever reads the address's mail; that is checked before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResetPassword {
+    pub reset_id: PasswordResetId,
+    pub password_hash: Personal<PasswordHash>,
+}
+
+/// Asks for another address, which counts once it is confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeEmail {
+    pub confirmation_id: EmailConfirmationId,
+    pub email: Personal<Email>,
+    pub expires_at: DateTime<Utc>,
+    /// Whether the current password was given and fits (ASVS 5.0 §7.5.1).
+    pub current_password_verified: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfirmEmail {
+    pub confirmation_id: EmailConfirmationId,
+    pub now: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +162,31 @@ pub enum CredentialEvent {
         email: Personal<Email>,
         password_hash: Personal<PasswordHash>,
     },
+    /// The registration counts once its address is confirmed.
+    EmailConfirmationRequested {
+        confirmation_id: EmailConfirmationId,
+        expires_at: DateTime<Utc>,
+        display_name: Option<Personal<DisplayName>>,
+    },
+    EmailConfirmed {
+        confirmation_id: EmailConfirmationId,
+    },
+    EmailChangeRequested {
+        confirmation_id: EmailConfirmationId,
+        email: Personal<Email>,
+        expires_at: DateTime<Utc>,
+    },
+    /// The new address is confirmed by this.
+    EmailChanged {
+        confirmation_id: EmailConfirmationId,
+        email: Personal<Email>,
+        previous: Personal<Email>,
+    },
     PasswordChanged {
+        password_hash: Personal<PasswordHash>,
+    },
+    PasswordReset {
+        reset_id: PasswordResetId,
         password_hash: Personal<PasswordHash>,
     },
     CredentialInvalidated {
@@ -104,7 +196,12 @@ pub enum CredentialEvent {
 
 domain_event!(CredentialEvent {
     CredentialRegistered => "1",
+    EmailConfirmationRequested => "1",
+    EmailConfirmed => "1",
+    EmailChangeRequested => "1",
+    EmailChanged => "1",
     PasswordChanged => "1",
+    PasswordReset => "1",
     CredentialInvalidated => "1",
 });
 
@@ -116,10 +213,18 @@ pub enum CredentialError {
     NotFound,
     #[error("a credential is held by a member or an admin")]
     NoHolder,
+    #[error("a guest has no credential: it registers as a member instead")]
+    HeldByGuest,
     #[error("the credential is no longer valid")]
     Invalidated,
-    #[error("the current password is wrong: give it to set another")]
+    #[error("the current password is wrong: give it to change anything")]
     CurrentPasswordWrong,
+    #[error("the address was not confirmed yet")]
+    NotConfirmed,
+    #[error("the token is wrong, was used, or another one has taken its place: ask for a new one")]
+    NotAwaited,
+    #[error("the token has expired: ask for a new one")]
+    ConfirmationExpired,
 }
 
 impl Refusal for CredentialError {
@@ -128,17 +233,23 @@ impl Refusal for CredentialError {
             Self::AlreadyExists => "MEM-03",
             Self::NotFound => "REL-10",
             Self::NoHolder => "REL-01",
+            Self::HeldByGuest => "GST-02",
             Self::Invalidated => "CRD-04",
             Self::CurrentPasswordWrong => "CRD-08",
+            Self::NotConfirmed => "CRD-09",
+            Self::NotAwaited | Self::ConfirmationExpired => "CRD-12",
         }
     }
 
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::AlreadyExists => RefusalKind::Conflict,
+            Self::AlreadyExists | Self::NotConfirmed => RefusalKind::Conflict,
             Self::NotFound => RefusalKind::NotFound,
-            Self::NoHolder | Self::CurrentPasswordWrong => RefusalKind::Forbidden,
+            Self::NoHolder | Self::HeldByGuest | Self::CurrentPasswordWrong => {
+                RefusalKind::Forbidden
+            }
             Self::Invalidated => RefusalKind::Gone,
+            Self::NotAwaited | Self::ConfirmationExpired => RefusalKind::Invalid,
         }
     }
 }
@@ -149,7 +260,11 @@ impl Decide for Credential {
     fn decide(&self, command: CredentialCommand) -> Result<Vec<CredentialEvent>, CredentialError> {
         match command {
             CredentialCommand::Register(command) => register(self, command),
+            CredentialCommand::RegisterToConfirm(command) => register_to_confirm(self, command),
             CredentialCommand::ChangePassword(command) => change_password(self, command),
+            CredentialCommand::ResetPassword(command) => reset_password(self, command),
+            CredentialCommand::ChangeEmail(command) => change_email(self, command),
+            CredentialCommand::ConfirmEmail(command) => confirm_email(self, command),
             CredentialCommand::Invalidate(command) => invalidate(self, command),
         }
     }
@@ -162,8 +277,10 @@ fn register(
     if credential.exists() {
         return Err(CredentialError::AlreadyExists);
     }
-    if command.holder == Actor::SYSTEM {
-        return Err(CredentialError::NoHolder);
+    match command.holder.kind {
+        ActorKind::Member | ActorKind::Admin => {}
+        ActorKind::Guest => return Err(CredentialError::HeldByGuest),
+        ActorKind::System => return Err(CredentialError::NoHolder),
     }
     Ok(vec![CredentialEvent::CredentialRegistered {
         credential_id: command.credential_id,
@@ -173,19 +290,86 @@ fn register(
     }])
 }
 
+fn register_to_confirm(
+    credential: &Credential,
+    command: RegisterToConfirm,
+) -> Result<Vec<CredentialEvent>, CredentialError> {
+    let mut events = register(credential, command.register)?;
+    events.push(CredentialEvent::EmailConfirmationRequested {
+        confirmation_id: command.confirmation_id,
+        expires_at: command.expires_at,
+        display_name: command.display_name,
+    });
+    Ok(events)
+}
+
+/// The credential, where somebody can log in with it.
+fn in_use(credential: &Credential) -> Result<&Registered, CredentialError> {
+    match credential.registered.as_ref().ok_or(CredentialError::NotFound)? {
+        current if current.invalidated => Err(CredentialError::Invalidated),
+        current if current.awaits_registration() => Err(CredentialError::NotConfirmed),
+        current => Ok(current),
+    }
+}
+
 fn change_password(
     credential: &Credential,
     command: ChangePassword,
 ) -> Result<Vec<CredentialEvent>, CredentialError> {
-    let current = credential.registered.as_ref().ok_or(CredentialError::NotFound)?;
-    if current.invalidated {
-        return Err(CredentialError::Invalidated);
-    }
+    in_use(credential)?;
     if !command.current_password_verified {
         return Err(CredentialError::CurrentPasswordWrong);
     }
     // Even the same password gives a new hash and an event: the change is audited (CRD-05).
     Ok(vec![CredentialEvent::PasswordChanged { password_hash: command.password_hash }])
+}
+
+fn reset_password(
+    credential: &Credential,
+    command: ResetPassword,
+) -> Result<Vec<CredentialEvent>, CredentialError> {
+    in_use(credential)?;
+    let ResetPassword { reset_id, password_hash } = command;
+    Ok(vec![CredentialEvent::PasswordReset { reset_id, password_hash }])
+}
+
+fn change_email(
+    credential: &Credential,
+    command: ChangeEmail,
+) -> Result<Vec<CredentialEvent>, CredentialError> {
+    in_use(credential)?;
+    if !command.current_password_verified {
+        return Err(CredentialError::CurrentPasswordWrong);
+    }
+    let ChangeEmail { confirmation_id, email, expires_at, .. } = command;
+    Ok(vec![CredentialEvent::EmailChangeRequested { confirmation_id, email, expires_at }])
+}
+
+fn confirm_email(
+    credential: &Credential,
+    command: ConfirmEmail,
+) -> Result<Vec<CredentialEvent>, CredentialError> {
+    let current = credential.registered.as_ref().ok_or(CredentialError::NotFound)?;
+    if current.invalidated {
+        return Err(CredentialError::Invalidated);
+    }
+    let confirmation_id = command.confirmation_id;
+    let awaited = current
+        .awaited
+        .as_ref()
+        .filter(|awaited| awaited.confirmation_id == confirmation_id)
+        .ok_or(CredentialError::NotAwaited)?;
+    if command.now >= awaited.expires_at {
+        return Err(CredentialError::ConfirmationExpired);
+    }
+    Ok(vec![match &awaited.what {
+        AwaitedFor::Registration { .. } => CredentialEvent::EmailConfirmed { confirmation_id },
+        AwaitedFor::Change { email } => CredentialEvent::EmailChanged {
+            confirmation_id,
+            email: email.clone(),
+            previous: current.email.clone(),
+        },
+    }])
 }
 
 fn invalidate(
@@ -203,14 +387,35 @@ impl Credential {
     fn apply(&mut self, event: CredentialEvent) {
         match event {
             CredentialEvent::CredentialRegistered { holder, email, password_hash, .. } => {
+                let (awaited, invalidated) = (None, false);
                 self.registered =
-                    Some(Registered { holder, email, password_hash, invalidated: false });
+                    Some(Registered { holder, email, password_hash, awaited, invalidated });
             }
-            CredentialEvent::PasswordChanged { password_hash } => {
-                self.change(|credential| credential.password_hash = password_hash);
+            CredentialEvent::EmailConfirmationRequested {
+                confirmation_id,
+                expires_at,
+                display_name,
+            } => {
+                let what = AwaitedFor::Registration { display_name };
+                self.change(|it| it.awaited = Some(Awaited { confirmation_id, expires_at, what }));
             }
+            CredentialEvent::EmailConfirmed { .. } => self.change(|it| it.awaited = None),
+            CredentialEvent::EmailChangeRequested { confirmation_id, email, expires_at } => {
+                let what = AwaitedFor::Change { email };
+                self.change(|it| it.awaited = Some(Awaited { confirmation_id, expires_at, what }));
+            }
+            CredentialEvent::EmailChanged { email, .. } => self.change(|it| {
+                it.email = email;
+                it.awaited = None;
+            }),
+            // Whoever asked for another address knew the old password: it may have been stolen.
+            CredentialEvent::PasswordChanged { password_hash }
+            | CredentialEvent::PasswordReset { password_hash, .. } => self.change(|it| {
+                it.password_hash = password_hash;
+                it.awaited = None;
+            }),
             CredentialEvent::CredentialInvalidated { .. } => {
-                self.change(|credential| credential.invalidated = true);
+                self.change(|it| it.invalidated = true);
             }
         }
     }

@@ -101,7 +101,7 @@ pub enum MemberCommand {
     ChangeDisplayName(ChangeDisplayName),
     Suspend(SuspendMember),
     Reinstate(ReinstateMember),
-    MarkForDeletion,
+    MarkForDeletion(MarkMemberForDeletion),
     RejectDeletion(RejectMemberDeletion),
     Delete,
 }
@@ -132,6 +132,13 @@ pub struct ReinstateMember {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+pub struct MarkMemberForDeletion {
+    /// The member itself, or an admin.
+    pub requested_by: Actor,
+    pub reason: Option<Personal<Reason>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct RejectMemberDeletion {
     pub rejected_by: Actor,
 }
@@ -153,7 +160,11 @@ pub enum MemberEvent {
     MemberReinstated {
         reinstated_by: Actor,
     },
-    MemberDeletionPending {},
+    /// Version 1 did not tell who asked for it, nor why.
+    MemberDeletionPending {
+        requested_by: Option<Actor>,
+        reason: Option<Personal<Reason>>,
+    },
     /// Makes the member active; a suspension that was in force follows as a `MemberSuspended`.
     MemberDeletionRejected {
         rejected_by: Actor,
@@ -166,7 +177,7 @@ domain_event!(MemberEvent {
     DisplayNameChanged => "1",
     MemberSuspended => "1",
     MemberReinstated => "1",
-    MemberDeletionPending => "1",
+    MemberDeletionPending => "2",
     MemberDeletionRejected => "1",
     MemberDeleted => "1",
 });
@@ -222,7 +233,7 @@ impl Decide for Member {
             MemberCommand::ChangeDisplayName(command) => change_display_name(self, command),
             MemberCommand::Suspend(command) => suspend(self, command),
             MemberCommand::Reinstate(command) => reinstate(self, command),
-            MemberCommand::MarkForDeletion => mark_for_deletion(self),
+            MemberCommand::MarkForDeletion(command) => mark_for_deletion(self, command),
             MemberCommand::RejectDeletion(command) => reject_deletion(self, command),
             MemberCommand::Delete => delete(self),
         }
@@ -277,10 +288,16 @@ fn reinstate(member: &Member, command: ReinstateMember) -> Result<Vec<MemberEven
     }
 }
 
-fn mark_for_deletion(member: &Member) -> Result<Vec<MemberEvent>, MemberError> {
+fn mark_for_deletion(
+    member: &Member,
+    command: MarkMemberForDeletion,
+) -> Result<Vec<MemberEvent>, MemberError> {
     match member.status().ok_or(MemberError::NotFound)? {
         MemberStatus::Active | MemberStatus::Suspended => {
-            Ok(vec![MemberEvent::MemberDeletionPending {}])
+            Ok(vec![MemberEvent::MemberDeletionPending {
+                requested_by: Some(command.requested_by),
+                reason: command.reason,
+            }])
         }
         MemberStatus::PendingDeletion => Ok(Vec::new()),
         MemberStatus::Deleted => Err(MemberError::Deleted),
@@ -336,7 +353,7 @@ impl Member {
                     member.suspension = None;
                 });
             }
-            MemberEvent::MemberDeletionPending {} => {
+            MemberEvent::MemberDeletionPending { .. } => {
                 self.change(|member| member.status = MemberStatus::PendingDeletion);
             }
             MemberEvent::MemberDeleted {} => {

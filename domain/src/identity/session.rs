@@ -28,6 +28,7 @@ pub struct Session {
 struct Issued {
     principal: Actor,
     expires_at: DateTime<Utc>,
+    era: u64,
     revoked: bool,
 }
 
@@ -43,6 +44,11 @@ impl Session {
 
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.issued.as_ref().map(|session| session.expires_at)
+    }
+
+    /// The era in which it was issued (`session_era`).
+    pub fn era(&self) -> u64 {
+        self.issued.as_ref().map_or(0, |session| session.era)
     }
 
     pub fn is_revoked(&self) -> bool {
@@ -69,6 +75,8 @@ pub struct IssueSession {
     pub expires_at: DateTime<Utc>,
     pub device_info: Option<Personal<DeviceInfo>>,
     pub ip_address: Option<Personal<IpAddr>>,
+    /// The era of sessions that it belongs to.
+    pub era: u64,
     /// What the decision needs to know of the principal.
     pub principal_may_log_in: bool,
 }
@@ -89,6 +97,8 @@ pub enum SessionEvent {
         expires_at: DateTime<Utc>,
         device_info: Option<Personal<DeviceInfo>>,
         ip_address: Option<Personal<IpAddr>>,
+        /// From version 2 on; those before it are of era 0.
+        era: Option<u64>,
     },
     SessionRevoked {
         revoked_by: Actor,
@@ -96,7 +106,7 @@ pub enum SessionEvent {
     },
 }
 
-domain_event!(SessionEvent { SessionIssued => "1", SessionRevoked => "1" });
+domain_event!(SessionEvent { SessionIssued => "2", SessionRevoked => "1" });
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SessionError {
@@ -148,7 +158,8 @@ fn issue(session: &Session, command: IssueSession) -> Result<Vec<SessionEvent>, 
     if session.exists() {
         return Err(SessionError::AlreadyExists);
     }
-    if command.principal == Actor::SYSTEM || !command.principal_may_log_in {
+    // A guest shows its signature instead (GST-02).
+    if !command.principal.has_account() || !command.principal_may_log_in {
         return Err(SessionError::NoPrincipal);
     }
     if command.expires_at <= command.issued_at {
@@ -161,12 +172,14 @@ fn issue(session: &Session, command: IssueSession) -> Result<Vec<SessionEvent>, 
         expires_at: command.expires_at,
         device_info: command.device_info,
         ip_address: command.ip_address,
+        era: Some(command.era),
     }])
 }
 
 fn revoke(session: &Session, command: RevokeSession) -> Result<Vec<SessionEvent>, SessionError> {
     let current = session.issued.as_ref().ok_or(SessionError::NotFound)?;
-    if command.revoked_by.kind == ActorKind::Member && command.revoked_by != current.principal {
+    let may_end_others = matches!(command.revoked_by.kind, ActorKind::Admin | ActorKind::System);
+    if !may_end_others && command.revoked_by != current.principal {
         return Err(SessionError::OfAnother);
     }
     if current.revoked {
@@ -178,8 +191,9 @@ fn revoke(session: &Session, command: RevokeSession) -> Result<Vec<SessionEvent>
 impl Session {
     fn apply(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::SessionIssued { principal, expires_at, .. } => {
-                self.issued = Some(Issued { principal, expires_at, revoked: false });
+            SessionEvent::SessionIssued { principal, expires_at, era, .. } => {
+                let era = era.unwrap_or(0);
+                self.issued = Some(Issued { principal, expires_at, era, revoked: false });
             }
             SessionEvent::SessionRevoked { .. } => {
                 if let Some(session) = &mut self.issued {

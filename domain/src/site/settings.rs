@@ -31,6 +31,20 @@ pub enum Kind {
     Number { default: u32, min: u32, max: u32 },
 }
 
+pub static ALLOW_GUEST_COMMENTS: Setting = Setting {
+    key: "allow_guest_comments",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether guests may comment (CMT-09)",
+};
+
+pub static ALLOW_GUEST_VOTES: Setting = Setting {
+    key: "allow_guest_votes",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether guests may vote on comments (CVT-06)",
+};
+
 pub static ENABLE_VOTING: Setting = Setting {
     key: "enable_voting",
     kind: Kind::Flag { default: true },
@@ -66,12 +80,22 @@ pub static MAX_CONCURRENT_SESSIONS: Setting = Setting {
     about: "Sessions of one principal at once; the oldest ends when there would be more (SES-07)",
 };
 
-pub static ALL: [&Setting; 5] = [
+pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
+    key: "registration_requires_confirmation",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether an account is made only when its e-mail address has been confirmed (CRD-09)",
+};
+
+pub static ALL: [&Setting; 8] = [
+    &ALLOW_GUEST_COMMENTS,
+    &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
     &MAX_COMMENT_LENGTH,
     &MAX_CONCURRENT_SESSIONS,
     &MAX_POST_LENGTH,
     &POSTING_REQUIRES_MEMBERSHIP,
+    &REGISTRATION_REQUIRES_CONFIRMATION,
 ];
 
 /// Why a value is not one of a setting.

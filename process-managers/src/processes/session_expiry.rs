@@ -26,6 +26,7 @@ impl Process for SessionExpiry {
     type Command = ExpireSession;
 
     async fn on_event(
+        &self,
         app: &App,
         event: &RecordedEvent,
     ) -> Result<Vec<Reaction<ExpireSession>>, LoadError> {
@@ -36,11 +37,16 @@ impl Process for SessionExpiry {
         Ok(session_expiry::on_event(event.event_id, session_id, &recorded))
     }
 
-    fn on_wake_up(wake_up: WakeUp) -> Vec<Reaction<ExpireSession>> {
+    fn on_wake_up(&self, wake_up: WakeUp) -> Vec<Reaction<ExpireSession>> {
         session_expiry::on_wake_up(wake_up)
     }
 
-    async fn send(app: &App, command: ExpireSession, cause: uuid::Uuid) -> Result<(), Problem> {
+    async fn send(
+        &self,
+        app: &App,
+        command: ExpireSession,
+        cause: uuid::Uuid,
+    ) -> Result<(), Problem> {
         let caller = Caller::system(Some(cause));
         execute(app, &caller, &Conditions::default(), command).await.map(|_| ())
     }

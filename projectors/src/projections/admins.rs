@@ -19,6 +19,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "AdminSuspended",
         "AdminReinstated",
         "AdminRetired",
+        "AdminDeleted",
         "AdminScopeGranted",
         "AdminScopeRevoked",
     ],
@@ -36,6 +37,7 @@ enum Event {
     AdminSuspended {},
     AdminReinstated {},
     AdminRetired {},
+    AdminDeleted {},
     AdminScopeGranted { scopes: Vec<String> },
     AdminScopeRevoked { scopes: Vec<String> },
 }
@@ -49,17 +51,22 @@ struct Admin {
     scopes: Vec<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    deleted_at: Option<DateTime<Utc>>,
     sequence: i64,
 }
 
 impl Admin {
-    fn apply(&mut self, change: Event) {
+    fn apply(&mut self, change: Event, at: DateTime<Utc>) {
         match change {
             Event::AdminCreated { .. } => {}
             Event::AdminDisplayNameChanged { display_name } => self.display_name = display_name,
             Event::AdminSuspended {} => "suspended".clone_into(&mut self.status),
             Event::AdminReinstated {} => "active".clone_into(&mut self.status),
             Event::AdminRetired {} => "retired".clone_into(&mut self.status),
+            Event::AdminDeleted {} => {
+                "retired".clone_into(&mut self.status);
+                self.deleted_at = Some(at);
+            }
             Event::AdminScopeGranted { scopes } | Event::AdminScopeRevoked { scopes } => {
                 self.scopes = scopes;
             }
@@ -89,12 +96,13 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
                 scopes: scopes.clone(),
                 created_at: at,
                 updated_at: at,
+                deleted_at: None,
                 sequence: 0,
             };
             admins.insert(id, admin);
         }
         if let Some(admin) = admins.get_mut(&id) {
-            admin.apply(change);
+            admin.apply(change, at);
             admin.updated_at = at;
             admin.sequence = number(event.sequence);
         }
@@ -111,17 +119,17 @@ async fn write(
     // holds a space.
     sqlx::query(
         "INSERT INTO admins (id, user_credential_id, display_name, status, scopes, created_at,
-             updated_at, sequence)
+             updated_at, deleted_at, sequence)
          SELECT id, user_credential_id, display_name, status, string_to_array(scopes, ' '),
-             created_at, updated_at, sequence
+             created_at, updated_at, deleted_at, sequence
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[],
-             $6::timestamptz[], $7::timestamptz[], $8::bigint[])
+             $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::bigint[])
              AS u(id, user_credential_id, display_name, status, scopes, created_at, updated_at,
-                  sequence)
+                  deleted_at, sequence)
          ON CONFLICT (id) DO UPDATE SET
              display_name = excluded.display_name, status = excluded.status,
              scopes = excluded.scopes, updated_at = excluded.updated_at,
-             sequence = excluded.sequence",
+             deleted_at = excluded.deleted_at, sequence = excluded.sequence",
     )
     .bind(admins.keys().copied().collect::<Vec<_>>())
     .bind(all().map(|admin| admin.user_credential_id).collect::<Vec<_>>())
@@ -130,6 +138,7 @@ async fn write(
     .bind(all().map(|admin| admin.scopes.join(" ")).collect::<Vec<_>>())
     .bind(all().map(|admin| admin.created_at).collect::<Vec<_>>())
     .bind(all().map(|admin| admin.updated_at).collect::<Vec<_>>())
+    .bind(all().map(|admin| admin.deleted_at).collect::<Vec<_>>())
     .bind(all().map(|admin| admin.sequence).collect::<Vec<_>>())
     .execute(connection)
     .await?;

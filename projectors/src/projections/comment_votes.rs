@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     projection::{ApplyError, Columns, Projection, payload},
-    votes::Votes,
+    votes::{Voters, Votes},
 };
 
 pub(super) const PROJECTION: Projection = Projection {
@@ -32,10 +32,10 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
         votes.cast(id, comment_id, voter, vote_state, event.recorded_at);
     }
     let statement = "INSERT INTO comment_votes (id, comment_id, voter_memberuser_id,
-             voter_adminuser_id, vote_type, created_at, updated_at)
+             voter_adminuser_id, vote_type, created_at, updated_at, voter_guestuser_id)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[],
-             $6::timestamptz[], $7::timestamptz[])
+             $6::timestamptz[], $7::timestamptz[], $8::uuid[])
          ON CONFLICT (id) DO UPDATE SET
              vote_type = excluded.vote_type, updated_at = excluded.updated_at";
-    votes.write(statement, connection).await
+    votes.write(Voters::AlsoGuests, statement, connection).await
 }

@@ -123,15 +123,15 @@ async fn insert(
     comments.sort_unstable_by_key(|(id, ..)| *id);
     sqlx::query(
         "INSERT INTO comments (id, post_id, parent_comment_id, answers, depth,
-             author_memberuser_id, author_adminuser_id, body, display_name, created_at, updated_at,
-             deleted_at, reply_count, sequence)
-         SELECT id, post_id, parent, coalesce(parent, post_id), depth, member, admin, body, name,
-                created_at, updated_at, deleted_at, 0, sequence
+             author_memberuser_id, author_adminuser_id, author_guestuser_id, body, display_name,
+             created_at, updated_at, deleted_at, reply_count, sequence)
+         SELECT id, post_id, parent, coalesce(parent, post_id), depth, member, admin, guest, body,
+                name, created_at, updated_at, deleted_at, 0, sequence
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::uuid[],
-                     $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[],
-                     $11::timestamptz[], $12::bigint[])
-              AS u(id, post_id, parent, depth, member, admin, body, name, created_at, updated_at,
-                   deleted_at, sequence)",
+                     $7::uuid[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
+                     $12::timestamptz[], $13::bigint[])
+              AS u(id, post_id, parent, depth, member, admin, guest, body, name, created_at,
+                   updated_at, deleted_at, sequence)",
     )
     .bind(comments.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
     .bind(comments.iter().map(|(.., new)| new.post_id).collect::<Vec<_>>())
@@ -141,6 +141,7 @@ async fn insert(
         comments.iter().map(|(.., new)| new.author.as_member().map(|id| id.0)).collect::<Vec<_>>(),
     )
     .bind(comments.iter().map(|(.., new)| new.author.as_admin().map(|id| id.0)).collect::<Vec<_>>())
+    .bind(comments.iter().map(|(.., new)| new.author.as_guest().map(|id| id.0)).collect::<Vec<_>>())
     .bind(comments.iter().map(|(_, comment, _)| comment.body.as_deref()).collect::<Vec<_>>())
     .bind(comments.iter().map(|(.., new)| new.display_name.as_deref()).collect::<Vec<_>>())
     .bind(comments.iter().map(|(.., new)| new.created_at).collect::<Vec<_>>())

@@ -19,6 +19,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "CommunityRecategorised",
         "CommunityDeleted",
         "CommunityRestored",
+        "CommunityModerated",
         "CommunityJoined",
         "CommunityLeft",
     ],
@@ -48,6 +49,7 @@ enum Event {
     },
     CommunityDeleted {},
     CommunityRestored {},
+    CommunityModerated {},
     CommunityJoined {
         community_id: Uuid,
     },
@@ -86,6 +88,7 @@ impl Community {
             Event::CommunityDeleted {} => self.deleted_at = Some(at),
             Event::CommunityRestored {} => self.deleted_at = None,
             Event::CommunityCreated { .. }
+            | Event::CommunityModerated {}
             | Event::CommunityJoined { .. }
             | Event::CommunityLeft { .. } => {}
         }

@@ -13,14 +13,19 @@ mod communities;
 mod community_rules;
 mod community_search;
 mod configurations;
+mod credentials;
+mod guest_conversion_counts;
+mod guests;
 mod members;
 mod memberships;
+mod moderation_appeals;
 mod moderation_log;
 mod post_scores;
 mod post_search;
 mod post_votes;
 mod posts;
 mod recent_communities;
+mod service_accounts;
 mod sessions;
 
 /// Every projection, by name.
@@ -36,14 +41,19 @@ pub const ALL: &[&Projection] = &[
     &community_rules::PROJECTION,
     &community_search::PROJECTION,
     &configurations::PROJECTION,
+    &guest_conversion_counts::PROJECTION,
+    &guests::PROJECTION,
+    &credentials::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
+    &moderation_appeals::PROJECTION,
     &moderation_log::PROJECTION,
     &post_scores::PROJECTION,
     &post_search::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,
     &recent_communities::PROJECTION,
+    &service_accounts::PROJECTION,
     &sessions::PROJECTION,
 ];
 

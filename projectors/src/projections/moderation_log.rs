@@ -1,7 +1,7 @@
-//! What admins changed of what others wrote, and why (E16, and the same for comments): one row an act
-//! (MOD-01, MOD-07).
+//! What admins changed of what is others', and why (E16, and the same for comments and communities):
+//! one row an act (MOD-01, MOD-07).
 
-use agora_domain::{Actor, content::moderation::ModerationAction};
+use agora_domain::{Actor, content::moderation::ModerationAction, ids::MemberId};
 use agora_event_store::RecordedEvent;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::projection::{ApplyError, Columns, Projection, number, payload, stream
 pub(super) const PROJECTION: Projection = Projection {
     name: "moderation_log",
     version: 1,
-    event_types: &["PostModerated", "CommentModerated"],
+    event_types: &["PostModerated", "CommentModerated", "CommunityModerated"],
     columns: Columns::All,
     tables: &["moderation_log"],
     apply: |events, connection| Box::pin(apply(events, connection)),
@@ -23,6 +23,7 @@ pub(super) const PROJECTION: Projection = Projection {
 enum Event {
     PostModerated(Moderated),
     CommentModerated(Moderated),
+    CommunityModerated(Moderated),
 }
 
 #[derive(Deserialize)]
@@ -33,6 +34,8 @@ struct Moderated {
     reason: String,
     community_id: Option<Uuid>,
     author: Option<Actor>,
+    /// Of a community.
+    owner: Option<MemberId>,
 }
 
 struct Entry {
@@ -51,6 +54,10 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
         let (post, comment, moderated) = match payload(event)? {
             Event::PostModerated(moderated) => (Some(thing), None, moderated),
             Event::CommentModerated(moderated) => (None, Some(thing), moderated),
+            Event::CommunityModerated(moderated) => {
+                let author = moderated.owner.map(Actor::member);
+                (None, None, Moderated { community_id: Some(thing), author, ..moderated })
+            }
         };
         let (id, at) = (event.event_id, event.recorded_at);
         let position = number(event.position);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     projection::{ApplyError, Columns, Projection, payload},
-    votes::Votes,
+    votes::{Voters, Votes},
 };
 
 pub(super) const PROJECTION: Projection = Projection {
@@ -37,5 +37,5 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
              $6::timestamptz[], $7::timestamptz[])
          ON CONFLICT (id) DO UPDATE SET
              vote_state = excluded.vote_state, updated_at = excluded.updated_at";
-    votes.write(statement, connection).await
+    votes.write(Voters::WithAccounts, statement, connection).await
 }

@@ -14,7 +14,7 @@ use crate::projection::{ApplyError, Columns, Projection, number, payload, stream
 pub(super) const PROJECTION: Projection = Projection {
     name: "sessions",
     version: 1,
-    event_types: &["SessionIssued", "SessionRevoked"],
+    event_types: &["AllSessionsRevoked", "SessionIssued", "SessionRevoked"],
     columns: Columns::Payload,
     tables: &["sessions"],
     apply: |events, connection| Box::pin(apply(events, connection)),
@@ -36,6 +36,10 @@ enum Event<'e> {
         revoked_by: Actor,
         #[serde(borrow)]
         cause: Cow<'e, str>,
+    },
+    AllSessionsRevoked {
+        revoked_by: Actor,
+        kept: Option<Uuid>,
     },
 }
 
@@ -60,7 +64,7 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
     let mut issued: BTreeMap<Uuid, Issued<'_>> = BTreeMap::new();
     let mut revoked: BTreeMap<Uuid, Revoked<'_>> = BTreeMap::new();
     for event in events {
-        let (id, at, sequence) = (stream_uuid(event)?, event.recorded_at, event.sequence);
+        let (at, sequence) = (event.recorded_at, event.sequence);
         match payload(event)? {
             Event::SessionIssued { principal, issued_at, expires_at, device_info, ip_address } => {
                 let session = Issued {
@@ -72,11 +76,20 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
                     created_at: at,
                     sequence,
                 };
-                issued.insert(id, session);
+                issued.insert(stream_uuid(event)?, session);
             }
             // The first revocation counts (SES-14).
             Event::SessionRevoked { revoked_by: by, cause } => {
+                let id = stream_uuid(event)?;
                 revoked.entry(id).or_insert(Revoked { by, cause, at, sequence });
+            }
+            // It ends what stands before it in the log, and nothing after it.
+            Event::AllSessionsRevoked { revoked_by, kept } => {
+                insert(&issued, connection).await?;
+                revoke(&revoked, connection).await?;
+                issued.clear();
+                revoked.clear();
+                revoke_all(revoked_by, kept, at, connection).await?;
             }
         }
     }
@@ -132,6 +145,25 @@ async fn revoke(
     .bind(all().map(|revoked| revoked.by.to_string()).collect::<Vec<_>>())
     .bind(all().map(|revoked| revoked.cause.as_ref()).collect::<Vec<_>>())
     .bind(all().map(|revoked| number(revoked.sequence)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends every session that is open, but one (SES-12).
+async fn revoke_all(
+    by: Actor,
+    kept: Option<Uuid>,
+    at: DateTime<Utc>,
+    connection: &mut PgConnection,
+) -> Result<(), ApplyError> {
+    sqlx::query(
+        "UPDATE sessions SET revoked_at = $1, revoked_by = $2, revoke_cause = 'revoked'
+         WHERE revoked_at IS NULL AND id IS DISTINCT FROM $3",
+    )
+    .bind(at)
+    .bind(by.to_string())
+    .bind(kept)
     .execute(connection)
     .await?;
     Ok(())

@@ -63,6 +63,7 @@ async fn sealed_values_in_read_tables_open_to_what_was_written() {
         expires_at: now + chrono::TimeDelta::days(1),
         device_info: None,
         ip_address: None,
+        era: None,
     };
     write::<Session>(&log, &session.to_string(), alice, vec![issued]).await;
     let created = PostEvent::PostCreated {

@@ -17,6 +17,7 @@ mod readers;
 mod rebuild;
 mod rows;
 mod rows_of_content;
+mod rows_of_guests;
 mod runners;
 mod search;
 mod story;

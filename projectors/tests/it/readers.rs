@@ -128,10 +128,10 @@ async fn feeds_are_read_from_indexes() {
              ORDER BY created_at DESC, id DESC LIMIT 20",
         ),
         (
-            "post_scores_by_rank",
-            "SELECT p.id FROM read.post_scores s
-             JOIN read.posts p ON p.id = s.post_id AND p.deleted_at IS NULL
-             WHERE s.community_id = $1 ORDER BY s.score DESC, s.post_id DESC LIMIT 20",
+            "post_ranks_pkey",
+            "SELECT post_id FROM read.post_ranks
+             WHERE community_id = $1 AND ranking = 1 AND level = 1
+             ORDER BY created_at DESC, post_id DESC LIMIT 20",
         ),
         (
             "post_votes_by_member",

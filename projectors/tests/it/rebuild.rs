@@ -91,7 +91,9 @@ async fn verify_reports_every_differing_row_and_leaves_the_live_tables() {
     for tampered in [
         format!("UPDATE read.post_scores SET score = 7 WHERE post_id = '{}'", id(POST, 1)),
         format!("DELETE FROM read.post_scores WHERE post_id = '{}'", id(POST, 2)),
-        "INSERT INTO read.post_scores VALUES (gen_random_uuid(), NULL, 0, 0, 0, now())".into(),
+        "INSERT INTO read.post_scores (post_id, score, upvotes, downvotes, updated_at)
+         VALUES (gen_random_uuid(), 0, 0, 0, now())"
+            .into(),
     ] {
         sqlx::query(&tampered).execute(&scene.db.pool).await.unwrap();
     }

@@ -53,6 +53,51 @@ async fn pvt_04_pvt_05_a_score_is_upvotes_minus_downvotes_after_every_toggle() {
 }
 
 #[tokio::test]
+async fn pst_14_ranks_follow_scores_whatever_comes_in_one_batch() {
+    let community = id(COMMUNITY, 0);
+    let one = |number, state, previous| vote(id(POST, 0), id(MEMBER, number), state, previous);
+    let story = || -> Vec<_> {
+        let mut story = vec![post_created(0, community, id(MEMBER, 0))];
+        story.extend((1..=40).map(|number| one(number, "upvote", "none")));
+        story.push(on_post(0, "PostDeleted"));
+        story.push(on_post(0, "PostRestored"));
+        story.extend((1..=3).map(|number| one(number, "downvote", "upvote")));
+        story.push(post_created(1, community, id(MEMBER, 0)));
+        story.push(on_post(1, "PostDeleted"));
+        story.push(on_post(0, "PostDeleted"));
+        story.push(on_post(0, "PostDeleted"));
+        story.push(one(4, "none", "upvote"));
+        story.push(on_post(0, "PostRestored"));
+        story
+    };
+    let all = "SELECT ranking, level, created_at, post_id, community_id FROM post_ranks
+               ORDER BY post_id, ranking";
+    // 36 up, 3 down: a score of 33, and 4 × 3 ÷ 36 × log2 39 = 1.7 quarters.
+    let expected: Vec<Value> = [(1, 33 / 2 * 2), (2, 32), (3, 1)]
+        .map(|(ranking, level)| {
+            json!({ "ranking": ranking, "level": level, "created_at": time(1),
+                "post_id": id(POST, 0), "community_id": community })
+        })
+        .to_vec();
+    for batch in [1, 2, 5, 1_000] {
+        let mut scene = Scene::new().await;
+        scene.append(story()).await;
+        scene.project_in(batch).await;
+        assert_eq!(scene.rows(all).await, expected, "in batches of {batch}");
+        let score = scene.row("SELECT upvotes, downvotes FROM post_scores WHERE score > 0").await;
+        assert_eq!(score, json!({ "upvotes": 36, "downvotes": 3 }));
+    }
+    // A vote on what is hidden, which no command casts, does not show it.
+    let mut scene = Scene::new().await;
+    scene.append(story()).await;
+    scene.append([on_post(0, "PostDeleted")]).await;
+    scene.project().await;
+    scene.append([one(5, "none", "upvote"), one(6, "none", "upvote")]).await;
+    scene.project().await;
+    assert!(scene.rows(all).await.is_empty());
+}
+
+#[tokio::test]
 async fn msh_02_msh_03_joining_again_is_a_new_row_and_the_count_rises_by_one() {
     let mut scene = Scene::new().await;
     let (community, member) = (id(COMMUNITY, 0), id(MEMBER, 1));
@@ -155,6 +200,39 @@ async fn ses_14_revoked_at_keeps_the_first_time() {
     assert_eq!(row["device_info"], sealed("network", "device"));
 }
 
+#[tokio::test]
+async fn ses_12_everybodys_end_reaches_what_was_open_before_it_and_nothing_after() {
+    let mut scene = Scene::new().await;
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let everybodys = |era: u64, kept: Value| {
+        fact(
+            "session_era",
+            "all",
+            "AllSessionsRevoked",
+            json!({ "era": era, "revoked_by": by, "kept": kept }),
+        )
+        .by(&format!("admin:{}", id(ADMIN, 0)))
+    };
+    let of = |number| session_issued(number, member(id(MEMBER, number)));
+    // One batch, so that its order counts.
+    scene.append([of(0), of(1), of(2), session_revoked(0, "logged_out")]).await;
+    scene.append([everybodys(1, json!(id(SESSION, 1))), of(3)]).await;
+    scene.project().await;
+    let ended = async |scene: &Scene| {
+        let rows = scene.rows("SELECT * FROM sessions ORDER BY id").await;
+        rows.iter().map(|row| row["revoke_cause"].clone()).collect::<Vec<_>>()
+    };
+    let (out, revoked) = (json!("logged_out"), json!("revoked"));
+    let expected = [out.clone(), Value::Null, revoked.clone(), Value::Null];
+    assert_eq!(ended(&scene).await, expected);
+    scene.append([everybodys(2, Value::Null)]).await;
+    scene.project().await;
+    assert_eq!(ended(&scene).await, [out, revoked.clone(), revoked.clone(), revoked]);
+    let entry = scene.row("SELECT * FROM audit_log ORDER BY position DESC LIMIT 1").await;
+    assert_eq!(entry["event_type"], "all_sessions_revoked");
+    assert_eq!(entry["actor_adminuser_id"], json!(id(ADMIN, 0)));
+}
+
 async fn recent(scene: &Scene) -> Vec<(Value, Value)> {
     scene.project().await;
     scene
@@ -232,6 +310,44 @@ async fn adm_04_an_admins_status_and_scopes_follow_its_events() {
     let row = scene.row("SELECT * FROM admins").await;
     assert_eq!(row["scopes"], json!(["global", "legal", "ops"]));
     assert_eq!((&row["status"], &row["sequence"]), (&json!("suspended"), &json!(3)));
+}
+
+#[tokio::test]
+async fn adm_05_a_deleted_admin_is_retired_and_keeps_its_row() {
+    let mut scene = Scene::new().await;
+    scene.append(tell(1, 5)).await;
+    scene.append([fact("admin", id(ADMIN, 0), "AdminDeleted", json!({}))]).await;
+    scene.project().await;
+    let row = scene.row("SELECT * FROM admins").await;
+    assert_eq!((&row["status"], &row["deleted_at"]), (&json!("retired"), &time(scene.head())));
+}
+
+#[tokio::test]
+async fn crd_03_crd_05_a_credentials_row_follows_its_events_and_has_no_hash() {
+    let mut scene = Scene::new().await;
+    let (first, second) = (sealed("identity", "first"), sealed("identity", "second"));
+    for (kind, status, email, pending) in [
+        ("CredentialRegistered", "valid", &first, None),
+        ("EmailConfirmationRequested", "unconfirmed", &first, None),
+        ("EmailConfirmed", "valid", &first, None),
+        ("EmailChangeRequested", "valid", &first, Some(&second)),
+        ("PasswordReset", "valid", &first, None),
+        ("EmailChangeRequested", "valid", &first, Some(&second)),
+        ("EmailChanged", "valid", &second, None),
+        ("PasswordChanged", "valid", &second, None),
+        ("CredentialInvalidated", "invalidated", &second, None),
+    ] {
+        let address = if kind == "CredentialRegistered" { "first" } else { "second" };
+        scene.append([on_credential(0, kind, address)]).await;
+        scene.project().await;
+        let row = scene.row("SELECT * FROM credentials").await;
+        assert_eq!((&row["status"], &row["email"]), (&json!(status), &json!(email)), "{kind}");
+        assert_eq!(row["pending_email"], json!(pending), "{kind}");
+        assert_eq!(row["updated_at"], time(scene.head()), "{kind}");
+        let deleted = if status == "invalidated" { time(scene.head()) } else { Value::Null };
+        assert_eq!(row["deleted_at"], deleted);
+        assert!(!row.to_string().contains("sealed:v1:credential"), "{row}");
+    }
 }
 
 #[tokio::test]

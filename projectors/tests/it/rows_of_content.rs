@@ -128,4 +128,15 @@ async fn mod_01_mod_07_every_act_of_a_moderator_is_one_row_with_its_reason() {
     assert_eq!(rows[1]["comment_id"], json!(id(COMMENT, 0)));
     assert_eq!(rows[1]["action_reason"], json!(sealed("content", "why")));
     assert_eq!(rows[1]["created_at"], time(6));
+    scene.append([community_created(0, id(MEMBER, 0)), on_community(0, "CommunityDeleted")]).await;
+    scene.append([on_community(0, "CommunityModerated")]).await;
+    scene.project().await;
+    let rows = scene.rows("SELECT * FROM moderation_log ORDER BY position").await;
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[2]["community_id"], json!(id(COMMUNITY, 0)));
+    assert_eq!(rows[2]["author_memberuser_id"], json!(id(MEMBER, 0)));
+    let nothing = (&rows[2]["community_platform_post_id"], &rows[2]["comment_id"]);
+    assert_eq!(nothing, (&Value::Null, &Value::Null));
+    let sequence = scene.row("SELECT sequence FROM communities").await;
+    assert_eq!(sequence["sequence"], 3, "for If-Match");
 }

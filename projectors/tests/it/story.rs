@@ -37,6 +37,8 @@ pub const CATEGORY: u128 = 4;
 pub const ADMIN: u128 = 5;
 pub const SESSION: u128 = 6;
 pub const COMMENT: u128 = 10;
+pub const GUEST: u128 = 13;
+pub const SERVICE_ACCOUNT: u128 = 14;
 
 pub fn member_registered(number: usize) -> Fact {
     let member = id(MEMBER, number);
@@ -129,6 +131,49 @@ pub fn comment_vote(comment: Uuid, voter: Uuid, state: &str, previous: &str) -> 
     )
 }
 
+/// The same comment or vote, by a guest.
+pub fn by_guest(mut fact: Fact, field: &str, number: usize) -> Fact {
+    fact.payload[fact.event_type][field] = json!({ "kind": "guest", "id": id(GUEST, number) });
+    fact
+}
+
+pub fn guest_seen(number: usize) -> Fact {
+    let guest = id(GUEST, number);
+    fact(
+        "guest",
+        guest,
+        "GuestFirstSeen",
+        json!({ "guest_id": guest, "session_signature": format!("digest{number}"),
+            "first_seen_at": "2026-11-20T12:00:00Z" }),
+    )
+}
+
+pub fn on_guest(number: usize, kind: &'static str) -> Fact {
+    let guest = id(GUEST, number);
+    let fields = match kind {
+        "GuestForgotten" => {
+            json!({ "guest_id": guest, "forgotten_by": { "kind": "guest", "id": guest } })
+        }
+        _ => json!({ "guest_id": guest, "last_active_at": "2026-11-20T14:00:00Z" }),
+    };
+    fact("guest", guest, kind, fields).by(&format!("guest:{guest}"))
+}
+
+pub fn on_service_account(number: usize, kind: &'static str, key: usize) -> Fact {
+    let account = id(SERVICE_ACCOUNT, number);
+    let by = json!({ "kind": "admin", "id": id(ADMIN, 0) });
+    let mut fields = json!({ "admin_id": account, "credential_id": id(9, 800 + number) });
+    match kind {
+        "ServiceAccountCreated" => fields["created_by"] = by,
+        "ServiceAccountKeyRotated" => fields["rotated_by"] = by,
+        _ => fields["revoked_by"] = by,
+    }
+    if kind != "ServiceAccountKeyRevoked" {
+        fields["key_id"] = json!(id(15, key));
+    }
+    fact("service_account", account, kind, fields).by(&format!("admin:{}", id(ADMIN, 0)))
+}
+
 pub fn joined(id: Uuid, community: Uuid, member: Uuid, kind: &'static str) -> Fact {
     fact(
         "membership",
@@ -196,6 +241,8 @@ pub fn on_community(number: usize, kind: &'static str) -> Fact {
     let fields = match kind {
         "CommunityDeleted" => json!({ "deleted_by": by }),
         "CommunityRestored" => json!({ "restored_by": by }),
+        "CommunityModerated" => json!({ "action": "delete", "moderator": by,
+            "reason": sealed("content", "why"), "owner": id(MEMBER, 0) }),
         _ => json!({ "description": "new", "logo_uri": null, "banner_uri": null }),
     };
     fact("community", id(COMMUNITY, number), kind, fields).by(&format!("member:{}", id(MEMBER, 0)))
@@ -217,6 +264,27 @@ pub fn rules_set(community: usize, rules: &[usize]) -> Fact {
         json!({ "community_id": id(COMMUNITY, community), "set_by": member(id(MEMBER, 0)),
             "rules": rules }),
     )
+}
+
+/// What happens to one member's credential, with this address where there is one.
+pub fn on_credential(number: usize, kind: &'static str, address: &str) -> Fact {
+    let credential = id(9, number);
+    let email = sealed("identity", address);
+    let fields = match kind {
+        "CredentialRegistered" => {
+            json!({ "credential_id": credential, "holder": member(id(MEMBER, number)),
+                "email": email, "password_hash": sealed("credential", "hash") })
+        }
+        "EmailChanged" => json!({ "confirmation_id": id(13, number), "email": email,
+            "previous": sealed("identity", "previous") }),
+        "EmailChangeRequested" => json!({ "confirmation_id": id(13, number), "email": email,
+            "expires_at": "2026-11-20T12:00:00Z" }),
+        "PasswordReset" => {
+            json!({ "reset_id": id(14, number), "password_hash": sealed("credential", "other") })
+        }
+        _ => json!({}),
+    };
+    fact("credential", credential, kind, fields)
 }
 
 /// A key of the configuration, set, described or removed; its entry has this number.
@@ -268,11 +336,24 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     told.extend((0..3).map(|number| post_created(number, id(COMMUNITY, number), id(MEMBER, 0))));
     told.push(session_issued(0, member(id(MEMBER, 0))));
     told.push(comment_created(0, id(POST, 0), None, id(MEMBER, 0)));
+    told.extend((0..3).map(guest_seen));
+    told.push(on_service_account(0, "ServiceAccountCreated", 0));
     // Each comment's post and depth.
     let mut comments = vec![(0, 0)];
     let mut configured_keys: std::collections::HashMap<_, (usize, bool)> = Default::default();
     told.push(configured("theme", "ConfigurationSet", 0, "dark"));
     configured_keys.insert("theme", (0, true));
+    for (number, kinds) in [
+        &["EmailConfirmationRequested", "EmailConfirmed", "EmailChangeRequested"][..],
+        &["EmailChangeRequested", "EmailChanged", "CredentialInvalidated"],
+        &["EmailChangeRequested", "PasswordReset", "PasswordChanged"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        told.push(on_credential(number, "CredentialRegistered", "first"));
+        told.extend(kinds.iter().map(|kind| on_credential(number, kind, "second")));
+    }
     let mut comment_votes = std::collections::HashMap::new();
     let mut votes = std::collections::HashMap::new();
     let mut memberships = std::collections::HashMap::new();
@@ -373,6 +454,15 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 let state = ["upvote", "downvote", "none"][dice.roll(3)];
                 let previous = comment_votes.insert((comment, m), state).unwrap_or("none");
                 told.push(comment_vote(id(COMMENT, comment), id(MEMBER, m), state, previous));
+            }
+            26 => {
+                let guest = dice.roll(3);
+                told.push(match dice.roll(6) {
+                    0 => on_guest(guest, "GuestForgotten"),
+                    1 | 2 => on_guest(guest, "GuestActive"),
+                    3 => on_service_account(0, "ServiceAccountKeyRevoked", 0),
+                    _ => on_service_account(0, "ServiceAccountKeyRotated", told.len()),
+                });
             }
             _ => {
                 let state = ["upvote", "downvote", "none"][dice.roll(3)];

@@ -5,7 +5,10 @@ mod guard;
 pub mod permissions;
 mod session;
 
-use agora_domain::{Actor, ids::SessionId};
+use agora_domain::{
+    Actor,
+    ids::{GuestId, SessionId},
+};
 
 pub use activity::Activity;
 pub use guard::guard;
@@ -15,22 +18,26 @@ pub(crate) use session::token_is_missing;
 /// Who asks.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Caller {
+    /// Nobody known.
     Guest,
+    /// A guest that shows its signature. It may read what all guests may.
+    SignedGuest(GuestId),
     Principal(Principal),
 }
 
-/// Somebody who is logged in.
+/// Somebody who is logged in, or a service account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Principal {
     pub actor: Actor,
-    pub session_id: SessionId,
+    /// None where it is a service account's key that was sent.
+    pub session_id: Option<SessionId>,
     pub roles: Vec<Role>,
 }
 
 impl Caller {
     pub fn roles(&self) -> &[Role] {
         match self {
-            Self::Guest => &[Role::Guest],
+            Self::Guest | Self::SignedGuest(_) => &[Role::Guest],
             Self::Principal(principal) => &principal.roles,
         }
     }
@@ -38,6 +45,7 @@ impl Caller {
     pub fn actor(&self) -> Option<Actor> {
         match self {
             Self::Guest => None,
+            Self::SignedGuest(guest_id) => Some(Actor::guest(*guest_id)),
             Self::Principal(principal) => Some(principal.actor),
         }
     }

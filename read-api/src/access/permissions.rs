@@ -51,6 +51,8 @@ const OWN_VOTES: &[Role] = &[Member, Admin, GlobalAdmin];
 const HISTORY: &[Role] = &[Member, Admin, GlobalAdmin];
 /// "categories, configuration, integrations".
 const SITE: &[Role] = &[Admin, GlobalAdmin];
+/// "admin reads aggregates" of guests; who manages admins sees the programs among them.
+const ADMINISTRATION: &[Role] = &[Admin, GlobalAdmin];
 /// "read audit logs".
 const AUDIT_LOG: &[Role] = &[Admin, GlobalAdmin, Auditor];
 /// The log itself, across everything.
@@ -80,6 +82,7 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/configuration/{key}", SITE),
     ("/v1/configuration/{key}/history", SITE),
     ("/v1/me", OWN),
+    ("/v1/me/credential", OWN),
     ("/v1/me/memberships", OWN_MEMBERSHIPS),
     ("/v1/me/recent-communities", OWN_MEMBERSHIPS),
     ("/v1/me/feed", OWN_MEMBERSHIPS),
@@ -90,8 +93,12 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/me/searches", OWN),
     ("/v1/analytics/search-trends", SITE),
     ("/v1/search-logs", AUDIT_LOG),
+    ("/v1/guests", ADMINISTRATION),
+    ("/v1/service-accounts", ADMINISTRATION),
+    ("/v1/analytics/guest-conversions", ADMINISTRATION),
     ("/v1/audit-log", AUDIT_LOG),
     ("/v1/moderation-log", AUDIT_LOG),
+    ("/v1/appeals", AUDIT_LOG),
     ("/v1/audit/events", AUDIT),
     ("/v1/audit/streams/{type}/{id}", AUDIT),
 ];

@@ -1,11 +1,17 @@
-//! From a bearer token to a principal. Asked of the log on the primary at every request, never of a
-//! read table that may lag: revoking a session releases its claim, so the next request is refused.
+//! From a session's token, a service account's key or a guest's signature to who asks. Asked of the log
+//! on the primary at every request, never of a read table that may lag: the unit that ends one releases
+//! its claim, so the next request is refused.
 
-use agora_domain::{Actor, ActorKind, identity::values::AdminScope, ids::SessionId};
+use agora_domain::{
+    Actor, ActorKind,
+    identity::{session_era::SessionEra, values::AdminScope},
+    ids::{AdminId, GuestId, SessionId},
+};
 use agora_service::{clock, problem::Problem};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -23,6 +29,8 @@ struct Issued {
     principal: Actor,
     issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    /// None in what was written before there were eras: 0.
+    era: Option<u64>,
 }
 
 /// Why a token lets nobody in, and whose it is where that is known.
@@ -37,13 +45,16 @@ impl From<Problem> for Refused {
     }
 }
 
+/// How the keys of service accounts begin (ADM-07).
+const API_KEY_PREFIX: &str = "agora_sk_";
+
 /// The caller that the headers name: a guest without `Authorization`.
 ///
 /// # Errors
-/// 401 where a token is sent that does not let anybody in.
+/// 401 where a token, key or signature is sent that does not let anybody in.
 pub(super) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Refused> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Caller::Guest) };
+    let Some(value) = values.next() else { return guest(app, headers).await };
     let token = value
         .to_str()
         .ok()
@@ -56,7 +67,66 @@ pub(super) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Ref
             Problem::unauthenticated("Write the token as `Authorization: Bearer <token>`, once.")
                 .with_rule("SES-13")
         })?;
-    principal(app, token).await.map(Caller::Principal)
+    let principal = if token.starts_with(API_KEY_PREFIX) {
+        service_account(app, token).await
+    } else {
+        principal(app, token).await
+    };
+    principal.map(Caller::Principal)
+}
+
+/// The guest whose signature is shown in `Agora-Guest`, if one is.
+async fn guest(app: &App, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let mut values = headers.get_all("agora-guest").iter();
+    let Some(value) = values.next() else { return Ok(Caller::Guest) };
+    let signature = value.to_str().ok().map(str::trim).filter(|_| values.next().is_none());
+    let signature = signature.ok_or_else(|| {
+        Problem::unauthenticated("Write the signature as `Agora-Guest: <signature>`, once.")
+            .with_rule("GST-03")
+    })?;
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT aggregate_id FROM log.claims WHERE scope = 'guest_signature' AND key = $1",
+    )
+    .bind(key(signature))
+    .fetch_optional(&app.primary)
+    .await
+    .map_err(|cause| error::database(&cause))?;
+    let guest_id = found.and_then(|id| id.parse::<GuestId>().ok());
+    guest_id.map(Caller::SignedGuest).ok_or_else(|| {
+        Problem::unauthenticated(
+            "The signature is of no guest, or the guest was forgotten: ask without it.",
+        )
+        .with_rule("GST-05")
+        .into()
+    })
+}
+
+/// The key of a secret's claim.
+fn key(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+}
+
+async fn service_account(app: &App, secret: &str) -> Result<Principal, Refused> {
+    // A claim of this scope names the admin and which of its keys it is.
+    let found: Option<(String, Option<String>)> = sqlx::query_as(
+        "SELECT split_part(c.aggregate_id, '/', 1),
+                (SELECT json_agg(a.payload ORDER BY a.sequence)::text
+                 FROM log.stream('admin', split_part(c.aggregate_id, '/', 1)) a)
+         FROM log.claims c WHERE c.scope = 'api_key' AND c.key = $1",
+    )
+    .bind(key(secret))
+    .fetch_optional(&app.primary)
+    .await
+    .map_err(|cause| error::database(&cause))?;
+    let admin = found.and_then(|(id, events)| Some((id.parse::<AdminId>().ok()?, events)));
+    let (admin_id, events) = admin.ok_or_else(|| {
+        Problem::unauthenticated("The key is of no service account, or it was rotated or revoked.")
+            .with_rule("ADM-07")
+    })?;
+    let actor = Actor::admin(admin_id);
+    let roles = admin_roles(events.as_deref().unwrap_or("[]"))
+        .map_err(|problem| Refused { actor: Some(actor), problem })?;
+    Ok(Principal { actor, session_id: None, roles })
 }
 
 /// What everybody is told who sends no token where one is needed.
@@ -74,43 +144,49 @@ struct Found {
     issued: String,
     /// The events of the admin whose session it is; null for members.
     admin: Option<String>,
+    /// The last event of the era of sessions; null in the first era.
+    era: Option<String>,
     last_used_at: Option<DateTime<Utc>>,
 }
 
 async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
-    let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()));
     let found: Option<Found> = sqlx::query_as(
         "SELECT c.aggregate_id AS session_id, s.payload::text AS issued, u.last_used_at,
                 CASE WHEN s.payload -> 'SessionIssued' -> 'principal' ->> 'kind' = 'admin' THEN (
                     SELECT json_agg(a.payload ORDER BY a.sequence)::text
                     FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
-                ) END AS admin
+                ) END AS admin,
+                (SELECT e.payload::text FROM log.stream('session_era', 'all') e
+                 ORDER BY e.sequence DESC LIMIT 1) AS era
          FROM log.claims c
          JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
          LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
          WHERE c.scope = 'session_token' AND c.key = $1",
     )
-    .bind(hash)
+    .bind(key(token))
     .fetch_optional(&app.primary)
     .await
     .map_err(|cause| error::database(&cause))?;
-    let Some(Found { session_id, issued, admin, last_used_at }) = found else {
-        return Err(Problem::unauthenticated(
-            "The token is not one of a session, or the session was revoked: log in again.",
-        )
-        .with_rule("SES-04")
-        .into());
+    let Some(Found { session_id, issued, admin, era, last_used_at }) = found else {
+        return Err(revoked().into());
     };
     let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
     let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
     let session_id = session_id.parse::<SessionId>().ok();
-    let (Some(Issued { principal, issued_at, expires_at }), Some(session_id)) =
+    let (Some(Issued { principal, issued_at, expires_at, era: issued_in }), Some(session_id)) =
         (issued, session_id)
     else {
         tracing::error!("a session's first event cannot be read");
         return Err(Problem::internal().into());
     };
     let refused = |problem| Refused { actor: Some(principal), problem };
+    let mut current = SessionEra::default();
+    if let Some(event) = era {
+        current.apply(serde_json::from_str(&event).map_err(|_| Problem::internal())?);
+    }
+    if !current.admits(session_id, issued_in.unwrap_or(0)) {
+        return Err(refused(revoked()));
+    }
     let now = clock::now();
     if now >= expires_at {
         let problem = Problem::unauthenticated("The session has expired: log in again.");
@@ -127,9 +203,16 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
         // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
         ActorKind::Member => vec![Role::Member],
         ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
-        ActorKind::System => Vec::new(),
+        ActorKind::Guest | ActorKind::System => Vec::new(),
     };
-    Ok(Principal { actor: principal, session_id, roles })
+    Ok(Principal { actor: principal, session_id: Some(session_id), roles })
+}
+
+fn revoked() -> Problem {
+    Problem::unauthenticated(
+        "The token is not one of a session, or the session was revoked: log in again.",
+    )
+    .with_rule("SES-04")
 }
 
 /// The roles that an admin's events give it now (ADM-04, ADM-06).
@@ -143,7 +226,7 @@ fn admin_roles(events: &str) -> Result<Vec<Role>, Problem> {
         };
         match name.as_str() {
             "AdminCreated" | "AdminReinstated" => active = true,
-            "AdminSuspended" | "AdminRetired" => active = false,
+            "AdminSuspended" | "AdminRetired" | "AdminDeleted" => active = false,
             _ => {}
         }
         if let Some(changed) = content.get("scopes") {
@@ -175,11 +258,13 @@ mod tests {
         let suspended = json!({"AdminSuspended": {}});
         let reinstated = json!({"AdminReinstated": {}});
         let retired = json!({"AdminRetired": {}});
+        let deleted = json!({"AdminDeleted": {}});
         assert!(roles(&json!([])).is_none());
         assert_eq!(roles(&json!([created])), Some(vec![Role::Admin, Role::GlobalAdmin]));
         assert!(roles(&json!([created, suspended])).is_none());
         assert!(roles(&json!([created, suspended, reinstated])).is_some());
         assert!(roles(&json!([created, suspended, reinstated, retired])).is_none());
+        assert!(roles(&json!([created, deleted])).is_none());
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub struct AuditEntry {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Only what somebody did: `member:<uuid>` or `admin:<uuid>`; `system`: only what nobody known did.
+    /// Only what somebody did: `member:<uuid>`, `admin:<uuid>` or `guest:<uuid>` (of whom
+    /// there are refusals only); `system`: only what nobody known did.
     #[param(value_type = Option<String>, example = "member:0191d1b2-0000-7000-8000-000000000000")]
     actor: Option<Actor>,
     /// Only entries of one `event_type`.

@@ -33,8 +33,8 @@ pub struct Me {
     created_at: Instant,
     updated_at: Instant,
     deleted_at: Option<Instant>,
-    /// The session whose token was sent.
-    session_id: Uuid,
+    /// The session whose token was sent; null for a service account, which has none.
+    session_id: Option<Uuid>,
     /// The number of its events: for `If-Match` of commands.
     sequence: i64,
 }
@@ -100,7 +100,7 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
         created_at: row.created_at,
         updated_at: row.updated_at,
         deleted_at: row.deleted_at,
-        session_id: me.session_id.0,
+        session_id: me.session_id.map(|session_id| session_id.0),
         sequence: row.sequence,
     };
     Ok(read.object(position, &account))

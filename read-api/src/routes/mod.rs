@@ -1,24 +1,31 @@
 //! The routes: a line each. A route's handler holds its query; who may read it stands in
 //! [`crate::access::PERMISSIONS`].
 
+pub mod appeals;
 pub mod audit_events;
 pub mod audit_log;
 pub mod audit_streams;
 pub mod categories;
+pub mod comment_lists;
 pub mod comments;
 pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
 pub mod configuration;
+pub mod feeds;
+pub mod guest_conversions;
+pub mod guests;
 pub mod me;
 pub mod moderation_log;
 pub mod my_communities;
+pub mod my_credential;
 pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod posts;
 pub mod search;
 pub mod search_logs;
+pub mod service_accounts;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,15 +42,16 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(posts::score))
         .routes(routes!(audit_streams::post_history))
         .routes(routes!(audit_streams::comment_history))
-        .routes(routes!(comments::threads))
-        .routes(routes!(comments::all))
+        .routes(routes!(comment_lists::threads))
+        .routes(routes!(comment_lists::all))
         .routes(routes!(comments::show))
-        .routes(routes!(comments::replies))
+        .routes(routes!(comment_lists::replies))
         .routes(routes!(configuration::public))
         .routes(routes!(configuration::list))
         .routes(routes!(configuration::show))
         .routes(routes!(audit_streams::configuration_history))
         .routes(routes!(me::show))
+        .routes(routes!(my_credential::show))
         .routes(routes!(my_communities::memberships))
         .routes(routes!(my_communities::recent))
         .routes(routes!(my_feed::list))
@@ -52,6 +60,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::of_community))
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
+        .routes(routes!(appeals::list))
         .routes(routes!(my_votes::on_comments))
         .routes(routes!(search::communities))
         .routes(routes!(search::posts))
@@ -59,6 +68,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(search_logs::own))
         .routes(routes!(search_logs::list))
         .routes(routes!(search_logs::trends))
+        .routes(routes!(guests::list))
+        .routes(routes!(service_accounts::list))
+        .routes(routes!(guest_conversions::list))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

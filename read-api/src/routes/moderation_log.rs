@@ -1,4 +1,4 @@
-//! What admins changed of what others wrote (E16, MOD-07): each community's for everybody, without
+//! What admins changed of what is others' (E16, MOD-07): each community's for everybody, without
 //! anything personal (MOD-08); one's own notices with their reasons (MOD-06); all of it for admins and
 //! auditors.
 
@@ -26,7 +26,7 @@ pub struct PublicEntry {
     id: Uuid,
     /// Set where it was a post.
     community_platform_post_id: Option<Uuid>,
-    /// Set where it was a comment.
+    /// Set where it was a comment. Where neither is set it was the community itself.
     comment_id: Option<Uuid>,
     performed_adminuser_id: Uuid,
     /// `edit`, `delete` or `restore`.
@@ -43,7 +43,7 @@ pub struct Entry {
     id: Uuid,
     /// Set where it was a post.
     community_platform_post_id: Option<Uuid>,
-    /// Set where it was a comment.
+    /// Set where it was a comment. Where neither is set it was the community itself.
     comment_id: Option<Uuid>,
     community_id: Option<Uuid>,
     performed_adminuser_id: Uuid,
@@ -54,6 +54,20 @@ pub struct Entry {
     #[schema(max_length = 255)]
     action_reason: Option<String>,
     created_at: Instant,
+    /// Null where nobody has appealed.
+    appeal: Option<AppealState>,
+}
+
+/// What became of an appeal (MOD-08).
+#[derive(Serialize, ToSchema)]
+pub struct AppealState {
+    appealed_at: Instant,
+    /// `upheld` or `overturned`; null while it is open.
+    outcome: Option<String>,
+    /// Null while it is open, and where it was erased.
+    #[schema(max_length = 255)]
+    decision_reason: Option<String>,
+    decided_at: Option<Instant>,
 }
 
 /// As it stands in the read table, the reason sealed.
@@ -68,6 +82,10 @@ struct EntryRow {
     action_reason: Option<String>,
     created_at: Instant,
     position: i64,
+    appealed_at: Option<Instant>,
+    outcome: Option<String>,
+    decision_reason: Option<String>,
+    decided_at: Option<Instant>,
 }
 
 async fn open(opener: &Opener, rows: Vec<EntryRow>) -> Result<Vec<Entry>, VaultError> {
@@ -76,20 +94,35 @@ async fn open(opener: &Opener, rows: Vec<EntryRow>) -> Result<Vec<Entry>, VaultE
     for row in &rows {
         let (kind, id) = match (row.community_platform_post_id, row.comment_id) {
             (Some(post), _) => ("post", post),
-            (None, comment) => ("comment", comment.unwrap_or_default()),
+            (None, Some(comment)) => ("comment", comment),
+            (None, None) => ("community", row.community_id.unwrap_or_default()),
         };
-        slots.push(sealed.add(kind, id, "reason", row.action_reason.as_deref()));
+        let decision = row.decision_reason.as_deref();
+        slots.push((
+            sealed.add(kind, id, "reason", row.action_reason.as_deref()),
+            sealed.add("moderation_appeal", row.id, "reason", decision),
+        ));
     }
     let open = sealed.open(opener).await?;
-    let entries = rows.into_iter().zip(slots).map(|(row, reason)| Entry {
+    let texts: Vec<_> = slots
+        .into_iter()
+        .map(|(reason, decision)| (open.text(reason), open.text(decision)))
+        .collect();
+    let entries = rows.into_iter().zip(texts).map(|(row, (reason, decision_reason))| Entry {
         id: row.id,
         community_platform_post_id: row.community_platform_post_id,
         comment_id: row.comment_id,
         community_id: row.community_id,
         performed_adminuser_id: row.performed_adminuser_id,
-        action_type: row.action_type.clone(),
-        action_reason: open.text(reason),
+        action_type: row.action_type,
+        action_reason: reason,
         created_at: row.created_at,
+        appeal: row.appealed_at.map(|appealed_at| AppealState {
+            appealed_at,
+            outcome: row.outcome,
+            decision_reason,
+            decided_at: row.decided_at,
+        }),
     });
     Ok(entries.collect())
 }
@@ -167,12 +200,16 @@ async fn list(
         author.as_ref().map_or(String::new(), |(column, _)| format!("AND {column} = $3"));
     let statement = format!(
         "SELECT p.*, m.*
-         FROM (SELECT coalesce(read.served_position('moderation_log'), 0)) p
+         FROM (SELECT least(coalesce(read.served_position('moderation_log'), 0),
+                            coalesce(read.served_position('moderation_appeals'), 0))) p
          LEFT JOIN LATERAL (
-             SELECT id, community_platform_post_id, comment_id, community_id,
-                    performed_adminuser_id, action_type, action_reason, created_at, position
-             FROM read.moderation_log WHERE position < $1 {of_author}
-             ORDER BY position DESC LIMIT $2
+             SELECT m.id, m.community_platform_post_id, m.comment_id, m.community_id,
+                    m.performed_adminuser_id, m.action_type, m.action_reason, m.created_at,
+                    m.position, a.created_at AS appealed_at, a.outcome, a.decision_reason,
+                    a.decided_at
+             FROM read.moderation_log m LEFT JOIN read.moderation_appeals a ON a.id = m.id
+             WHERE m.position < $1 {of_author}
+             ORDER BY m.position DESC LIMIT $2
          ) m ON true
          ORDER BY m.position DESC"
     );

@@ -104,7 +104,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
         revoked_at: row.revoked_at,
         revoke_cause: row.revoke_cause.clone(),
         created_at: row.created_at,
-        current: row.id == me.session_id.0,
+        current: me.session_id.is_some_and(|session_id| row.id == session_id.0),
         sequence: row.sequence,
     });
     let sessions = List { items: items.collect(), next: part.next };

@@ -14,8 +14,10 @@ use crate::{
     app::Shared,
     error::ReadError,
     freshness::fresh,
+    ranked::walk::Standing,
+    removal::{Removal, RemovalRow, last_act},
     request::Read,
-    rows::{Instant, Sealed, with_position},
+    rows::{Instant, PlaceInTime, Sealed, with_position},
 };
 
 /// A post (E14) with its score (E15).
@@ -49,23 +51,26 @@ pub struct Post {
     erased: bool,
     /// The number of its events: for `If-Match` of commands.
     sequence: i64,
+    /// Why a moderator removed it. Only its author still reads it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removal: Option<Removal>,
 }
 
 /// As it stands in the read tables, personal fields sealed.
 #[derive(FromRow)]
 pub(super) struct PostRow {
-    pub(super) id: Uuid,
+    id: Uuid,
     community_platform_community_id: Uuid,
     community_name: String,
-    pub(super) author_memberuser_id: Option<Uuid>,
-    pub(super) author_adminuser_id: Option<Uuid>,
+    author_memberuser_id: Option<Uuid>,
+    author_adminuser_id: Option<Uuid>,
     title: String,
     body: String,
     author_display_name: Option<String>,
-    pub(super) created_at: Instant,
+    created_at: Instant,
     updated_at: Instant,
-    pub(super) deleted_at: Option<Instant>,
-    pub(super) score: i64,
+    deleted_at: Option<Instant>,
+    score: i64,
     upvotes: i64,
     downvotes: i64,
     comment_count: i64,
@@ -73,6 +78,11 @@ pub(super) struct PostRow {
 }
 
 impl PostRow {
+    pub(super) fn standing(&self) -> Standing {
+        let at = PlaceInTime(self.created_at.0, self.id);
+        Standing { upvotes: self.upvotes, downvotes: self.downvotes, at }
+    }
+
     fn is_visible_to(&self, caller: &Caller) -> bool {
         let author = self.author_memberuser_id.or(self.author_adminuser_id);
         self.deleted_at.is_none() || caller.actor().map(|actor| actor.id) == author
@@ -116,8 +126,18 @@ pub(super) async fn open(opener: &Opener, rows: Vec<PostRow>) -> Result<Vec<Post
             downvotes: row.downvotes,
             comment_count: row.comment_count,
             sequence: row.sequence,
+            removal: None,
         })
         .collect())
+}
+
+/// A post with what removed it.
+#[derive(FromRow)]
+struct Shown {
+    #[sqlx(flatten)]
+    post: PostRow,
+    #[sqlx(flatten)]
+    removal: RemovalRow,
 }
 
 const NOT_FOUND: &str = "There is no post of this id, or it is deleted.";
@@ -129,12 +149,14 @@ const NOT_FOUND: &str = "There is no post of this id, or it is deleted.";
               (status = 304), (status = 404)))]
 pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, ReadError> {
     let id: PostId = read.path.parse("id")?;
+    let last_act = last_act("community_platform_post_id", "o.id");
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
-        let rows = sqlx::query(
+        let rows = sqlx::query(&format!(
             "SELECT p.*, o.*
              FROM (SELECT least(coalesce(read.served_position('posts'), 0),
                                 coalesce(read.served_position('post_scores'), 0),
                                 coalesce(read.served_position('comments'), 0),
+                                coalesce(read.served_position('moderation_log'), 0),
                                 coalesce(read.served_position('communities'), 0))) p
              LEFT JOIN LATERAL (
                  SELECT o.id, o.community_platform_community_id, c.name AS community_name,
@@ -142,26 +164,30 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
                         o.author_display_name, o.created_at, o.updated_at, o.deleted_at,
                         coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
                         coalesce(s.downvotes, 0) AS downvotes,
-                        coalesce(k.comments, 0) AS comment_count, o.sequence
+                        coalesce(k.comments, 0) AS comment_count, o.sequence, m.*
                  FROM read.posts o
                  JOIN read.communities c
                    ON c.id = o.community_platform_community_id AND c.deleted_at IS NULL
                  LEFT JOIN read.post_scores s ON s.post_id = o.id
                  LEFT JOIN read.post_comment_counts k ON k.post_id = o.id
+                 LEFT JOIN LATERAL ({last_act}) m ON o.deleted_at IS NOT NULL
                  WHERE o.id = $1
-             ) o ON true",
-        )
+             ) o ON true"
+        ))
         .bind(id.0)
         .fetch_all(&app.reads)
         .await?;
-        with_position::<PostRow>(&rows)
+        with_position::<Shown>(&rows)
     })
     .await?;
-    let visible = rows.into_iter().filter(|post| post.is_visible_to(&read.caller)).collect();
-    match open(&app.opener, visible).await?.first() {
-        Some(post) => Ok(read.object(position, post)),
-        None => Err(ReadError::not_found(position, NOT_FOUND)),
-    }
+    let visible = rows.into_iter().find(|shown| shown.post.is_visible_to(&read.caller));
+    let Some(Shown { post, removal }) = visible else {
+        return Err(ReadError::not_found(position, NOT_FOUND));
+    };
+    let removal = removal.open(&app.opener, "post", id.0).await?;
+    let post = open(&app.opener, vec![post]).await?.pop();
+    let post = post.map(|post| Post { removal, ..post });
+    Ok(read.object(position, &post))
 }
 
 /// A post's score (E15).

@@ -23,6 +23,7 @@ use agora_domain::{
         credential::{Credential, CredentialEvent},
         member::{Member, MemberEvent},
         session::{Session, SessionEvent},
+        session_era::{SessionEra, SessionEraEvent},
         values::{AdminScope, DeviceInfo, RevocationCause},
     },
     ids::{
@@ -97,6 +98,7 @@ impl World {
             expires_at,
             device_info: Some(Personal::new(actor.subject(), network, DeviceInfo::from("Firefox"))),
             ip_address: Some(personal(actor.id, network, CLIENT)),
+            era: Some(self.era().await),
         };
         let mut unit = Unit::default();
         self.draft::<Session>(&mut unit, actor, session, vec![issued]).await;
@@ -107,6 +109,19 @@ impl World {
         });
         self.write(unit).await;
         User { actor, session, token }
+    }
+
+    async fn era(&self) -> u64 {
+        self.log.load::<SessionEra>(SessionEra::STREAM_ID).await.unwrap().state.era()
+    }
+
+    /// Ends everybody's sessions but one (SES-12).
+    pub async fn revoke_everybodys(&self, by: Actor, kept: Option<SessionId>) -> Position {
+        let era = self.era().await + 1;
+        let revoked = SessionEraEvent::AllSessionsRevoked { era, revoked_by: by, kept };
+        let mut unit = Unit::default();
+        self.draft::<SessionEra>(&mut unit, by, SessionEra::STREAM_ID, vec![revoked]).await;
+        self.write(unit).await
     }
 
     pub async fn revoke(&self, user: &User) -> Position {

@@ -23,6 +23,31 @@ async fn esx_08_me_is_who_asks_and_is_not_kept_by_caches() {
 }
 
 #[tokio::test]
+async fn crd_03_one_sees_what_one_logs_in_with_and_no_hash() {
+    let world = World::new().await;
+    let ada = world.member(None).await;
+    let root = world.admin(&[AdminScope::Ops]).await;
+    world.get_as(&ada, "/v1/me/credential").await.problem(404);
+    world.project().await;
+    let mut ids = Vec::new();
+    for user in [&ada, &root] {
+        let reply = world.get_as(user, "/v1/me/credential").await;
+        let credential = reply.ok();
+        assert_eq!(credential["email"], "somebody@example.org");
+        assert_eq!(
+            (&credential["status"], &credential["pending_email"]),
+            (&json!("valid"), &Value::Null)
+        );
+        assert_eq!(reply.header("cache-control"), "no-store");
+        assert!(!reply.header("etag").is_empty());
+        assert!(!reply.body.contains("argon2id") && !reply.body.contains("hash"));
+        ids.push(credential["id"].clone());
+    }
+    assert_ne!(ids[0], ids[1]);
+    world.get("/v1/me/credential").await.problem(401);
+}
+
+#[tokio::test]
 async fn ses_12_ses_01_one_sees_all_own_sessions_and_no_token() {
     let world = World::new().await;
     let ada = world.member(None).await;
@@ -53,6 +78,24 @@ async fn ses_12_ses_01_one_sees_all_own_sessions_and_no_token() {
     assert_eq!(second["items"][0]["id"], ada.session.to_string());
     // A cursor is good for the list of whom it was given to.
     world.get_as(&other, &format!("/v1/me/sessions?cursor={next}")).await.problem(400);
+}
+
+#[tokio::test]
+async fn ses_12_everybodys_sessions_end_here_at_once_too_and_the_table_says_so() {
+    let world = World::new().await;
+    let (admin, ada) = (world.admin(&[]).await, world.member(None).await);
+    let position = world.revoke_everybodys(admin.actor, Some(admin.session)).await;
+    world.get_as(&ada, "/v1/me").await.problem(401);
+    world.project().await;
+    world.get_as(&admin, "/v1/me").await.ok();
+    // Those of the next era are in, and see how the earlier ones ended.
+    let again = world.log_in(ada.actor).await;
+    world.project().await;
+    let path = format!("/v1/me/sessions?min_position={position}");
+    let list = world.get_as(&again, &path).await.ok();
+    let ended: Vec<bool> =
+        list["items"].as_array().unwrap().iter().map(|it| it["revoked_at"].is_string()).collect();
+    assert_eq!(ended, [false, true]);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use agora_domain::{
         password::PasswordHash,
         principal_sessions::{OpenSession, PrincipalSessions, PrincipalSessionsCommand},
         session::{IssueSession, Session, SessionCommand},
+        session_era::SessionEra,
         values::AdminScope,
     },
     ids::{AdminId, CredentialId, MemberId, SessionId},
@@ -222,6 +223,7 @@ impl Command for SeedSession {
             expires_at,
             device_info: None,
             ip_address: None,
+            era: decision.load::<SessionEra>(SessionEra::STREAM_ID).await?.state.era(),
             principal_may_log_in: true,
         };
         let session = decision.begin::<Session>(session_id);

@@ -27,15 +27,15 @@ fn created(tables: &mut Tables, event: &Event) {
     let comment = json!({
         "id": id, "post_id": post, "parent_comment_id": fields.get("parent_comment_id"),
         "answers": answers, "depth": fields["depth"],
-        "author_memberuser_id": id_of(&fields["author"], "member"), "author_guestuser_id": null,
+        "author_memberuser_id": id_of(&fields["author"], "member"), "author_guestuser_id": id_of(&fields["author"], "guest"),
         "author_adminuser_id": id_of(&fields["author"], "admin"), "body": fields["body"],
         "display_name": fields.get("display_name"), "created_at": at, "updated_at": at,
         "deleted_at": null, "reply_count": 0, "sequence": event.sequence,
     });
     put(tables, "comments", id, comment);
     let score = json!({
-        "comment_id": id, "answers": answers, "score": 0, "upvotes": 0, "downvotes": 0,
-        "updated_at": at,
+        "comment_id": id, "answers": answers, "created_at": at, "score": 0, "upvotes": 0,
+        "downvotes": 0, "updated_at": at,
     });
     put(tables, "comment_scores", id, score);
     add(tables, "comments", &parent, "reply_count", 1);

@@ -7,6 +7,7 @@ use super::{Event, Tables, micros, put, row, set};
 pub(super) fn apply(tables: &mut Tables, event: &Event) {
     members(tables, event);
     admins(tables, event);
+    credentials(tables, event);
     sessions(tables, event);
     if AUDITED.contains(&event.event_type.as_str()) {
         put(tables, "audit_log", &event.position.to_string(), audited(event));
@@ -58,10 +59,41 @@ fn admins(tables: &mut Tables, event: &Event) {
         "AdminSuspended" => ("status", json!("suspended")),
         "AdminReinstated" => ("status", json!("active")),
         "AdminRetired" => ("status", json!("retired")),
+        "AdminDeleted" => {
+            let columns =
+                [("status", json!("retired")), ("deleted_at", event.at()), ("updated_at", at)];
+            return set(tables, "admins", event, &columns);
+        }
         "AdminScopeGranted" | "AdminScopeRevoked" => ("scopes", fields["scopes"].clone()),
         _ => return,
     };
     set(tables, "admins", event, &[changed, ("updated_at", at)]);
+}
+
+fn credentials(tables: &mut Tables, event: &Event) {
+    let (id, fields, at) = (&event.aggregate_id, &event.fields, event.at());
+    let mut columns = match event.event_type.as_str() {
+        "CredentialRegistered" => {
+            let credential = json!({
+                "id": id, "holder_kind": fields["holder"]["kind"],
+                "holder_id": fields["holder"]["id"], "email": fields["email"],
+                "pending_email": null, "status": "valid", "created_at": at, "updated_at": at,
+                "deleted_at": null, "sequence": event.sequence,
+            });
+            return put(tables, "credentials", id, credential);
+        }
+        "EmailConfirmationRequested" => vec![("status", json!("unconfirmed"))],
+        "EmailConfirmed" => vec![("status", json!("valid"))],
+        "EmailChangeRequested" => vec![("pending_email", fields["email"].clone())],
+        "EmailChanged" => vec![("email", fields["email"].clone()), ("pending_email", Value::Null)],
+        "PasswordChanged" | "PasswordReset" => vec![("pending_email", Value::Null)],
+        "CredentialInvalidated" => {
+            vec![("status", json!("invalidated")), ("deleted_at", at.clone())]
+        }
+        _ => return,
+    };
+    columns.push(("updated_at", at));
+    set(tables, "credentials", event, &columns);
 }
 
 fn sessions(tables: &mut Tables, event: &Event) {
@@ -82,9 +114,7 @@ fn sessions(tables: &mut Tables, event: &Event) {
         "SessionRevoked"
             if row(tables, "sessions", id).is_some_and(|it| it["revoked_at"].is_null()) =>
         {
-            let by = &fields["revoked_by"];
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let by = format!("{}:{}", text(&by["kind"]), text(&by["id"]));
+            let by = actor(&fields["revoked_by"]);
             let columns = [
                 ("revoked_at", event.at()),
                 ("revoked_by", json!(by)),
@@ -92,38 +122,68 @@ fn sessions(tables: &mut Tables, event: &Event) {
             ];
             set(tables, "sessions", event, &columns);
         }
+        "AllSessionsRevoked" => {
+            let by = actor(&fields["revoked_by"]);
+            for (session, row) in tables.entry("sessions").or_default() {
+                if row["revoked_at"].is_null() && fields["kept"].as_str() != Some(session) {
+                    row["revoked_at"] = event.at();
+                    row["revoked_by"] = json!(by);
+                    row["revoke_cause"] = json!("revoked");
+                }
+            }
+        }
         _ => {}
     }
+}
+
+/// `member:018f…`
+fn actor(actor: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}:{}", text(&actor["kind"]), text(&actor["id"]))
 }
 
 /// What an auditor looks for (AUD-07): identity, sessions, categories, and what is taken away.
 const AUDITED: &[&str] = &[
     "AdminCreated",
+    "AdminDeleted",
     "AdminDisplayNameChanged",
     "AdminReinstated",
     "AdminRetired",
     "AdminScopeGranted",
     "AdminScopeRevoked",
     "AdminSuspended",
+    "AllSessionsRevoked",
     "CategoriesReordered",
     "CategoryCreated",
     "CategoryDescribed",
     "CategoryRetired",
     "CommentModerated",
     "CommunityDeleted",
+    "CommunityModerated",
     "CommunityRestored",
     "ConfigurationDescribed",
     "ConfigurationRemoved",
     "ConfigurationSet",
     "CredentialInvalidated",
+    "EmailChangeRequested",
+    "EmailChanged",
+    "EmailConfirmed",
+    "GuestForgotten",
     "MemberDeleted",
     "MemberDeletionPending",
     "MemberDeletionRejected",
     "MemberRegistered",
     "MemberReinstated",
     "MemberSuspended",
+    "ModerationAppealDecided",
+    "ModerationAppealLodged",
     "PasswordChanged",
+    "PasswordReset",
+    "PasswordResetRequested",
     "PostModerated",
+    "ServiceAccountCreated",
+    "ServiceAccountKeyRevoked",
+    "ServiceAccountKeyRotated",
     "SessionIssued",
     "SessionRevoked",
 ];
@@ -148,10 +208,7 @@ fn audited(event: &Event) -> Value {
     let principal = &event.fields["principal"];
     let actor = match event.event_type.as_str() {
         // Who logs in is known only by what comes of it.
-        "SessionIssued" => {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            format!("{}:{}", text(&principal["kind"]), text(&principal["id"]))
-        }
+        "SessionIssued" => actor(principal),
         _ => event.metadata["actor"].as_str().unwrap_or_default().to_owned(),
     };
     json!({

@@ -4,8 +4,10 @@
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
 mod comments;
+mod guests;
 mod identity;
 mod places;
+mod ranks;
 mod search;
 mod votes;
 
@@ -44,11 +46,12 @@ impl Event {
 /// The rows of every read table by their primary key.
 pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 
-/// Every read table with the columns of its primary key.
+/// Every read table with what tells its rows apart.
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
     ("categories", "id"),
+    ("comment_ranks", "(comment_id || ':' || ranking)"),
     ("comment_scores", "comment_id"),
     ("comment_search", "id"),
     ("comment_votes", "id"),
@@ -57,16 +60,22 @@ pub const TABLES: &[(&str, &str)] = &[
     ("community_rules", "id"),
     ("community_search", "id"),
     ("configurations", "key"),
+    ("guest_conversion_counts", "day"),
+    ("guests", "id"),
+    ("credentials", "id"),
     ("members", "id"),
     ("memberships", "id"),
+    ("moderation_appeals", "id"),
     ("moderation_log", "position"),
     ("post_comment_counts", "post_id"),
+    ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
     ("post_search", "id"),
     ("post_votes", "id"),
     ("posts", "id"),
     ("recent_communities", "id"),
     ("recent_communities_deleted", "community_id"),
+    ("service_accounts", "id"),
     ("sessions", "id"),
 ];
 
@@ -144,33 +153,76 @@ pub fn fold(events: &[Event]) -> Tables {
     let mut tables: Tables = TABLES.iter().map(|(table, _)| (*table, BTreeMap::new())).collect();
     for event in events {
         identity::apply(&mut tables, event);
+        guests::apply(&mut tables, event);
         places::apply(&mut tables, event);
         search::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         moderation(&mut tables, event);
+        appeals(&mut tables, event);
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);
+    ranks::apply(&mut tables);
     tables
 }
 
 fn moderation(tables: &mut Tables, event: &Event) {
     let (fields, id) = (&event.fields, json!(event.aggregate_id));
-    let (post, comment) = match event.event_type.as_str() {
-        "PostModerated" => (id, Value::Null),
-        "CommentModerated" => (Value::Null, id),
+    let in_community = fields.get("community_id").cloned().unwrap_or_default();
+    let (post, comment, community) = match event.event_type.as_str() {
+        "PostModerated" => (id, Value::Null, in_community),
+        "CommentModerated" => (Value::Null, id, in_community),
+        "CommunityModerated" => (Value::Null, Value::Null, id),
         _ => return,
+    };
+    let member = match fields.get("owner") {
+        Some(owner) => owner.clone(),
+        None => id_of(&fields["author"], "member"),
     };
     let entry = json!({
         "id": event.event_id, "community_platform_post_id": post, "comment_id": comment,
-        "community_id": fields.get("community_id"),
-        "author_memberuser_id": id_of(&fields["author"], "member"),
+        "community_id": community, "author_memberuser_id": member,
         "author_adminuser_id": id_of(&fields["author"], "admin"),
         "performed_adminuser_id": fields["moderator"]["id"], "action_type": fields["action"],
         "action_reason": fields["reason"], "created_at": event.at(), "position": event.position,
     });
     put(tables, "moderation_log", &event.position.to_string(), entry);
+}
+
+fn appeals(tables: &mut Tables, event: &Event) {
+    let (fields, id) = (&event.fields, &event.aggregate_id);
+    match event.event_type.as_str() {
+        "ModerationAppealLodged" => {
+            let against = &fields["against"];
+            let of_kind = |kind: &str| match &against["kind"] {
+                told if told == kind => against["thing_id"].clone(),
+                _ => Value::Null,
+            };
+            let appeal = json!({
+                "id": id, "community_platform_post_id": of_kind("post"),
+                "comment_id": of_kind("comment"), "community_id": against.get("community_id"),
+                "action_type": against["action"],
+                "performed_adminuser_id": against["moderator"]["id"],
+                "appellant_memberuser_id": id_of(&fields["appellant"], "member"),
+                "appellant_adminuser_id": id_of(&fields["appellant"], "admin"),
+                "appeal_text": fields["text"], "created_at": event.at(),
+                "position": event.position, "outcome": null, "decided_adminuser_id": null,
+                "decision_reason": null, "decided_at": null, "sequence": event.sequence,
+            });
+            put(tables, "moderation_appeals", id, appeal);
+        }
+        "ModerationAppealDecided" => {
+            let decided = [
+                ("outcome", fields["outcome"].clone()),
+                ("decided_adminuser_id", fields["decided_by"]["id"].clone()),
+                ("decision_reason", fields["reason"].clone()),
+                ("decided_at", event.at()),
+            ];
+            set(tables, "moderation_appeals", event, &decided);
+        }
+        _ => {}
+    }
 }
 
 fn configuration(tables: &mut Tables, event: &Event) {

@@ -97,6 +97,7 @@ fn communities(tables: &mut Tables, event: &Event) {
             set(tables, "communities", event, &[("deleted_at", Value::Null)]);
             tables.entry("recent_communities_deleted").or_default().remove(id);
         }
+        "CommunityModerated" => set(tables, "communities", event, &[]),
         _ => {}
     }
 }

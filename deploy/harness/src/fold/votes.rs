@@ -20,8 +20,8 @@ pub(super) fn apply(tables: &mut Tables, event: &Event) {
             });
             put(tables, "posts", id, post);
             let score = json!({
-                "post_id": id, "community_id": fields["community_id"], "score": 0, "upvotes": 0,
-                "downvotes": 0, "updated_at": at,
+                "post_id": id, "community_id": fields["community_id"], "created_at": at, "score": 0,
+                "upvotes": 0, "downvotes": 0, "updated_at": at,
             });
             put(tables, "post_scores", id, score);
         }
@@ -80,7 +80,7 @@ fn voted(tables: &mut Tables, event: &Event, names: &Names) {
                 names.state: after, "created_at": event.at(), "updated_at": event.at(),
             });
             if names.votes == "comment_votes" {
-                vote["voter_guestuser_id"] = Value::Null;
+                vote["voter_guestuser_id"] = id_of(&fields["voter"], "guest");
             }
             put(tables, names.votes, &id, vote);
             json!("none")

@@ -1,3 +1,4 @@
 //! Faults that really happen to real processes, and what must hold after each.
 
+mod conformance;
 mod faults;

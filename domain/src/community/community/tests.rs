@@ -38,12 +38,17 @@ fn moved(category_id: CategoryId, open: bool) -> CommunityCommand {
     CommunityCommand::Update(UpdateCommunity { category, ..unchanged(OWNER) })
 }
 
+fn because() -> Option<Personal<ModerationReason>> {
+    let owner = crate::personal::Subject::from(OWNER.id);
+    Some(Personal::new(owner, crate::personal::Category::Content, "Abandoned.".parse().unwrap()))
+}
+
 fn delete_by(actor: Actor) -> CommunityCommand {
-    CommunityCommand::Delete(ChangeCommunityVisibility { actor })
+    CommunityCommand::Delete(ChangeCommunityVisibility { actor, reason: because() })
 }
 
 fn restore_by(actor: Actor) -> CommunityCommand {
-    CommunityCommand::Restore(ChangeCommunityVisibility { actor })
+    CommunityCommand::Restore(ChangeCommunityVisibility { actor, reason: because() })
 }
 
 fn decide_create(command: CreateCommunity) -> Result<Vec<CommunityEvent>, CommunityError> {

@@ -3,13 +3,14 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ids::{AdminId, MemberId},
+    ids::{AdminId, GuestId, MemberId},
     personal::{Category, Subject},
 };
 
 const AUTHOR: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
 const OTHER: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
 const ADMIN: Actor = Actor::admin(AdminId(Uuid::from_u128(3)));
+const GUEST: Actor = Actor::guest(GuestId(Uuid::from_u128(6)));
 const POST: PostId = PostId(Uuid::from_u128(4));
 
 fn personal<T: std::str::FromStr<Err = crate::RuleBreak>>(text: &str) -> Personal<T> {
@@ -90,12 +91,30 @@ fn cmt_04_a_reply_answers_a_comment_on_the_same_post() {
 }
 
 #[test]
-fn cmt_05_the_author_is_a_member_or_an_admin() {
+fn cmt_05_the_author_is_a_member_an_admin_or_a_guest() {
     let decide =
         |author| Comment::default().decide(CommentCommand::Create(new_comment(author, None)));
     assert_eq!(decide(AUTHOR).unwrap().len(), 1);
     assert_eq!(decide(ADMIN).unwrap().len(), 1);
+    assert_eq!(decide(GUEST).unwrap().len(), 1);
     assert_eq!(decide(Actor::SYSTEM), Err(CommentError::NoAuthor));
+}
+
+#[test]
+fn cmt_09_a_guest_gives_no_name() {
+    let display_name = Some(personal("Kari"));
+    let named = CreateComment { display_name, ..new_comment(GUEST, None) };
+    let refused = Comment::default().decide(CommentCommand::Create(named));
+    assert_eq!(refused, Err(CommentError::GuestNamed));
+}
+
+#[test]
+fn cmt_10_a_guest_changes_its_own_comments_and_no_others() {
+    let by = |author| given([CommentCommand::Create(new_comment(author, None))]);
+    let (own, anothers) = (by(GUEST), by(Actor::guest(GuestId(Uuid::from_u128(7)))));
+    assert_eq!(own.decide(delete(GUEST, None)).unwrap().len(), 1);
+    assert_eq!(anothers.decide(delete(GUEST, None)), Err(CommentError::NotTheAuthor));
+    assert_eq!(by(AUTHOR).decide(delete(GUEST, None)), Err(CommentError::NotTheAuthor));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ids::{AdminId, MemberId},
+    ids::{AdminId, GuestId, MemberId},
     personal::{Category, Subject},
 };
 
@@ -60,7 +60,9 @@ fn pst_05_the_author_is_a_member_or_an_admin() {
     let decide = |author| Post::default().decide(PostCommand::Create(new_post(author)));
     assert_eq!(decide(AUTHOR).unwrap().len(), 1);
     assert_eq!(decide(ADMIN).unwrap().len(), 1);
-    assert_eq!(decide(Actor::SYSTEM), Err(PostError::NoAuthor));
+    for nobody in [Actor::SYSTEM, Actor::guest(GuestId(Uuid::from_u128(1)))] {
+        assert_eq!(decide(nobody), Err(PostError::NoAuthor));
+    }
 }
 
 #[test]

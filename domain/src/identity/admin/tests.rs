@@ -204,3 +204,17 @@ fn rel_10_what_does_not_exist_is_not_found() {
     let again = given([]).decide(AdminCommand::Create(new_admin()));
     assert_eq!(again, Err(AdminError::AlreadyExists));
 }
+
+#[test]
+fn adm_05_a_deleted_admin_is_retired_for_good_and_deleted_once() {
+    for before in
+        [vec![], vec![AdminCommand::Suspend(by_other())], vec![AdminCommand::Retire(by_other())]]
+    {
+        let deleted = then(given(before), AdminCommand::Delete(by_other()));
+        assert!(deleted.is_deleted() && !deleted.is_active());
+        assert_eq!(deleted.decide(AdminCommand::Reinstate(by_other())), Err(AdminError::Retired));
+        assert_eq!(deleted.decide(AdminCommand::Delete(by_other())), Ok(vec![]));
+    }
+    let nobody = Admin::default().decide(AdminCommand::Delete(by_other()));
+    assert_eq!(nobody, Err(AdminError::NotFound));
+}

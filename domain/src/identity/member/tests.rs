@@ -39,6 +39,11 @@ fn reinstate() -> MemberCommand {
     MemberCommand::Reinstate(ReinstateMember { reinstated_by: ADMIN })
 }
 
+fn mark_for_deletion() -> MemberCommand {
+    let (requested_by, reason) = (ADMIN, Some(personal("asked for by letter")));
+    MemberCommand::MarkForDeletion(MarkMemberForDeletion { requested_by, reason })
+}
+
 fn reject() -> MemberCommand {
     MemberCommand::RejectDeletion(RejectMemberDeletion { rejected_by: ADMIN })
 }
@@ -58,10 +63,8 @@ fn in_status(status: MemberStatus) -> Member {
     let member = match status {
         MemberStatus::Active => given([registered()]),
         MemberStatus::Suspended => given([registered(), suspend()]),
-        MemberStatus::PendingDeletion => given([registered(), MemberCommand::MarkForDeletion]),
-        MemberStatus::Deleted => {
-            given([registered(), MemberCommand::MarkForDeletion, MemberCommand::Delete])
-        }
+        MemberStatus::PendingDeletion => given([registered(), mark_for_deletion()]),
+        MemberStatus::Deleted => given([registered(), mark_for_deletion(), MemberCommand::Delete]),
     };
     assert_eq!(member.status(), Some(status));
     member
@@ -109,7 +112,7 @@ fn mem_05_a_suspended_member_writes_nothing_but_may_ask_for_deletion() {
     let member = in_status(MemberStatus::Suspended);
     let refused = member.decide(rename(Some("Kari"))).unwrap_err();
     assert_eq!((refused.rule(), refused.kind()), ("MEM-05", RefusalKind::Forbidden));
-    assert_eq!(member.decide(MemberCommand::MarkForDeletion).unwrap().len(), 1);
+    assert_eq!(member.decide(mark_for_deletion()).unwrap().len(), 1);
 }
 
 #[test]
@@ -132,8 +135,7 @@ fn mem_07_deletion_is_soft_and_the_id_is_never_used_again() {
 #[test]
 fn mem_08_the_whole_matrix_of_transitions() {
     use MemberStatus::{Active, Deleted, PendingDeletion, Suspended};
-    let changes =
-        [suspend(), reinstate(), MemberCommand::MarkForDeletion, reject(), MemberCommand::Delete];
+    let changes = [suspend(), reinstate(), mark_for_deletion(), reject(), MemberCommand::Delete];
     let pending = || Err(MemberError::PendingDeletion);
     let none_pending = || Err(MemberError::NoDeletionPending);
     let gone = || Err(MemberError::Deleted);
@@ -160,7 +162,7 @@ fn mem_08_the_whole_matrix_of_transitions() {
 
 #[test]
 fn mem_08_asking_for_deletion_and_taking_it_back_does_not_lift_a_suspension() {
-    let member = given([registered(), suspend(), MemberCommand::MarkForDeletion]);
+    let member = given([registered(), suspend(), mark_for_deletion()]);
     let events = member.decide(reject()).unwrap();
     assert_eq!(
         events,
@@ -170,7 +172,7 @@ fn mem_08_asking_for_deletion_and_taking_it_back_does_not_lift_a_suspension() {
         ]
     );
     assert_eq!(then(member, reject()).status(), Some(MemberStatus::Suspended));
-    let reinstated = given([registered(), suspend(), reinstate(), MemberCommand::MarkForDeletion]);
+    let reinstated = given([registered(), suspend(), reinstate(), mark_for_deletion()]);
     assert_eq!(then(reinstated, reject()).status(), Some(MemberStatus::Active));
 }
 
@@ -194,7 +196,7 @@ fn rel_10_what_does_not_exist_is_not_found() {
         rename(None),
         suspend(),
         reinstate(),
-        MemberCommand::MarkForDeletion,
+        mark_for_deletion(),
         reject(),
         MemberCommand::Delete,
     ];

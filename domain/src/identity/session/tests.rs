@@ -3,7 +3,7 @@ use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 use super::*;
-use crate::ids::{AdminId, MemberId};
+use crate::ids::{AdminId, GuestId, MemberId};
 
 const HOLDER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
 const STRANGER: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
@@ -19,6 +19,7 @@ fn login() -> IssueSession {
         expires_at: EXPIRES_AT,
         device_info: None,
         ip_address: None,
+        era: 0,
         principal_may_log_in: true,
     }
 }
@@ -49,8 +50,10 @@ fn issued() -> SessionCommand {
 fn ses_03_a_session_is_of_a_member_or_an_admin_who_exists() {
     let unknown = IssueSession { principal_may_log_in: false, ..login() };
     assert_eq!(decide_issue(unknown), Err(SessionError::NoPrincipal));
-    let nobody = IssueSession { principal: Actor::SYSTEM, ..login() };
-    assert_eq!(decide_issue(nobody), Err(SessionError::NoPrincipal));
+    for principal in [Actor::SYSTEM, Actor::guest(GuestId(HOLDER.id))] {
+        let nobody = IssueSession { principal, ..login() };
+        assert_eq!(decide_issue(nobody), Err(SessionError::NoPrincipal));
+    }
     for principal in [HOLDER, ADMIN] {
         assert_eq!(decide_issue(IssueSession { principal, ..login() }).unwrap().len(), 1);
     }

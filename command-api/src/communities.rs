@@ -1,0 +1,24 @@
+//! What several commands need to know of a community.
+
+use agora_domain::{
+    Actor, Personal, PersonalCategory,
+    community::community::Community,
+    identity::member::{Member, MemberStatus},
+    values::ModerationReason,
+};
+
+use crate::{decision::Decision, refusal::CommandError};
+
+/// An admin's reason, as what it is about: the owner's. Where the owner is gone its keys may be too,
+/// and the community can be moderated all the same: then it is the admin's own word.
+pub async fn reason_for(
+    community: &Community,
+    reason: Option<ModerationReason>,
+    decision: &mut Decision<'_>,
+) -> Result<Option<Personal<ModerationReason>>, CommandError> {
+    let (Some(owner), Some(reason)) = (community.owner(), reason) else { return Ok(None) };
+    let member = decision.load::<Member>(owner.to_string()).await?;
+    let gone = member.state.status().is_none_or(|status| status == MemberStatus::Deleted);
+    let about = if gone { decision.actor()? } else { Actor::member(owner) };
+    Ok(Some(decision.personal(about, PersonalCategory::Content, reason)))
+}

@@ -1,0 +1,145 @@
+//! The secrets that mails carry: who sends one back reads the mail of an address (CRD-12).
+//!
+//! A token is `base64url(request id ‖ credential id ‖ HMAC-SHA-256)`. Nothing of it is stored: the
+//! process that sends the mail makes it from the log and from a key that is in no database, and the
+//! command makes it again to compare (ADR 10). 256 bits stand between a guess and a hit.
+
+use std::str::FromStr;
+
+use agora_domain::{
+    RuleBreak,
+    identity::credential::Credential,
+    ids::{CredentialId, EmailConfirmationId, PasswordResetId},
+};
+use agora_service::problem::Problem;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{app::Parts, refusal::CommandError};
+
+const BYTES: usize = 16 + 16 + 32;
+
+/// A token as it came; whether it is one of ours, [`Parts`] tells.
+#[derive(Clone)]
+pub struct MailToken {
+    request_id: Uuid,
+    pub credential_id: CredentialId,
+    mac: [u8; 32],
+}
+
+impl MailToken {
+    pub fn password_reset_id(&self) -> PasswordResetId {
+        PasswordResetId(self.request_id)
+    }
+
+    pub fn confirmation_id(&self) -> EmailConfirmationId {
+        EmailConfirmationId(self.request_id)
+    }
+}
+
+impl FromStr for MailToken {
+    type Err = RuleBreak;
+
+    fn from_str(text: &str) -> Result<Self, RuleBreak> {
+        let broken = RuleBreak::new("CRD-12", "must be the token of a mail, whole");
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        match URL_SAFE_NO_PAD.decode_slice(text, bytes.as_mut()) {
+            Ok(BYTES) => {}
+            _ => return Err(broken),
+        }
+        let uuid = |from: usize| Uuid::from_slice(&bytes[from..from + 16]).unwrap_or_default();
+        let mut mac = [0; 32];
+        mac.copy_from_slice(&bytes[32..]);
+        Ok(Self { request_id: uuid(0), credential_id: CredentialId(uuid(16)), mac })
+    }
+}
+
+impl Parts {
+    /// Bound to the password and the address, so that a change of either voids it; none where
+    /// nobody can log in with the credential.
+    pub fn password_reset_token(
+        &self,
+        reset_id: PasswordResetId,
+        credential_id: CredentialId,
+        credential: &Credential,
+    ) -> Option<Zeroizing<String>> {
+        let mac = self.password_reset_mac(reset_id, credential_id, credential)?;
+        Some(token(reset_id.0, credential_id, mac))
+    }
+
+    pub fn verify_password_reset(
+        &self,
+        token: &MailToken,
+        credential: &Credential,
+    ) -> Result<(), CommandError> {
+        let mac =
+            self.password_reset_mac(token.password_reset_id(), token.credential_id, credential);
+        verify(mac, token)
+    }
+
+    fn password_reset_mac(
+        &self,
+        reset_id: PasswordResetId,
+        credential_id: CredentialId,
+        credential: &Credential,
+    ) -> Option<Hmac<Sha256>> {
+        let (password_hash, email) = credential.password_hash().zip(credential.email())?;
+        let mut mac = self.mail_mac("password-reset", reset_id.0, credential_id);
+        mac.update(password_hash.as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(email.folded().as_bytes());
+        Some(mac)
+    }
+
+    pub fn email_confirmation_token(
+        &self,
+        confirmation_id: EmailConfirmationId,
+        credential_id: CredentialId,
+    ) -> Zeroizing<String> {
+        let mac = self.mail_mac("email-confirmation", confirmation_id.0, credential_id);
+        token(confirmation_id.0, credential_id, mac)
+    }
+
+    pub fn verify_email_confirmation(&self, token: &MailToken) -> Result<(), CommandError> {
+        let confirmation_id = token.confirmation_id();
+        let mac = self.mail_mac("email-confirmation", confirmation_id.0, token.credential_id);
+        verify(Some(mac), token)
+    }
+
+    fn mail_mac(
+        &self,
+        purpose: &str,
+        request_id: Uuid,
+        credential_id: CredentialId,
+    ) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.mail_key.as_ref())
+            .expect("HMAC takes keys of any length");
+        mac.update(purpose.as_bytes());
+        mac.update(b"\0");
+        mac.update(request_id.as_bytes());
+        mac.update(credential_id.0.as_bytes());
+        mac
+    }
+}
+
+fn token(request_id: Uuid, credential_id: CredentialId, mac: Hmac<Sha256>) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new([0; BYTES]);
+    bytes[..16].copy_from_slice(request_id.as_bytes());
+    bytes[16..32].copy_from_slice(credential_id.0.as_bytes());
+    bytes[32..].copy_from_slice(&mac.finalize().into_bytes());
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()))
+}
+
+/// In constant time.
+fn verify(mac: Option<Hmac<Sha256>>, token: &MailToken) -> Result<(), CommandError> {
+    match mac.map(|mac| mac.verify_slice(&token.mac)) {
+        Some(Ok(())) => Ok(()),
+        _ => {
+            let detail = "The token is wrong, or was used or replaced: ask for a new one.";
+            Err(Problem::rule_broken("CRD-12", detail).into())
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What several commands need to know of an act of moderation.
+
+use agora_domain::{
+    Actor,
+    content::{
+        moderation::ModerationAction,
+        moderation_appeal::{ModeratedKind, Moderation},
+        post::Post,
+    },
+    ids::{CommunityId, MemberId, ModerationId},
+};
+use agora_event_store::read;
+use agora_service::problem::Problem;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{decision::Decision, refusal::CommandError};
+
+/// What of the three events' fields tells the act; reasons stay sealed.
+#[derive(Deserialize)]
+enum Event {
+    PostModerated(Fields),
+    CommentModerated(Fields),
+    CommunityModerated(Fields),
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    action: ModerationAction,
+    moderator: Actor,
+    community_id: Option<CommunityId>,
+    author: Option<Actor>,
+    owner: Option<MemberId>,
+}
+
+/// Looks an act up in the log; nothing where the id is of none. A recorded act never changes, so there
+/// is nothing to guard.
+pub async fn look_up(
+    moderation_id: ModerationId,
+    decision: &mut Decision<'_>,
+) -> Result<Option<Moderation>, CommandError> {
+    let failed = |error: sqlx::Error| {
+        tracing::error!(%error, "cannot look an act of moderation up");
+        CommandError::from(crate::refusal::unavailable())
+    };
+    let mut connection = decision.app.log.pool().acquire().await.map_err(failed)?;
+    let event = read::by_id(&mut connection, moderation_id.0).await.map_err(failed)?;
+    drop(connection);
+    let Some(event) = event.filter(|event| event.event_type.ends_with("Moderated")) else {
+        return Ok(None);
+    };
+    let unreadable = |_| CommandError::from(Problem::internal());
+    let thing_id: Uuid = event.aggregate_id.parse().map_err(|_| Problem::internal())?;
+    let (kind, fields) = match serde_json::from_str(&event.payload).map_err(unreadable)? {
+        Event::PostModerated(fields) => (ModeratedKind::Post, fields),
+        Event::CommentModerated(fields) => (ModeratedKind::Comment, fields),
+        Event::CommunityModerated(fields) => (ModeratedKind::Community, fields),
+    };
+    let affected = match (fields.author, fields.owner) {
+        (Some(author), _) => author,
+        (None, Some(owner)) => Actor::member(owner),
+        // The first version did not say whose the post was.
+        (None, None) => {
+            let post = decision.load::<Post>(&event.aggregate_id).await?;
+            post.state.author().ok_or_else(Problem::internal)?
+        }
+    };
+    let community_id = match kind {
+        ModeratedKind::Community => Some(CommunityId(thing_id)),
+        ModeratedKind::Post | ModeratedKind::Comment => fields.community_id,
+    };
+    let Fields { action, moderator, .. } = fields;
+    Ok(Some(Moderation {
+        moderation_id,
+        kind,
+        thing_id,
+        community_id,
+        action,
+        moderator,
+        affected,
+    }))
+}

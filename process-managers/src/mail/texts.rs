@@ -1,0 +1,88 @@
+//! What mails say: plain text, no names, nothing that the reader does not need.
+
+use agora_domain::process_managers::mail::MailKind;
+use zeroize::Zeroizing;
+
+/// A subject and a text.
+pub type Text = (&'static str, Zeroizing<String>);
+
+/// A mail with a token. `link` leads to the page that takes it, where the site has one.
+pub fn with_token(kind: MailKind, token: &str, link: Option<&str>) -> Text {
+    let (subject, begin, command, end) = match kind {
+        MailKind::ResetPassword => (
+            "Set a new password",
+            "Somebody, most likely you, asked for a new password for your account.",
+            "reset-password",
+            "If it was not you, do nothing: your password stays as it is.",
+        ),
+        MailKind::ConfirmRegistration => (
+            "Confirm your e-mail address",
+            "Somebody, most likely you, registered with this e-mail address.",
+            "confirm-email",
+            "If it was not you, do nothing: there will be no account.",
+        ),
+        _ => (
+            "Confirm your new e-mail address",
+            "Somebody, most likely you, wants to use this e-mail address for an\naccount.",
+            "confirm-email",
+            "If it was not you, do nothing: nothing changes.",
+        ),
+    };
+    let how = match link {
+        Some(link) => format!("Go on here:\n\n{link}"),
+        None => format!("Send this token with the command {command}:\n\n{token}"),
+    };
+    let text = format!(
+        "{begin}\n\n{how}\n\nIt works once, and for a limited time. Give it to nobody.\n\n{end}\n"
+    );
+    (subject, Zeroizing::new(text))
+}
+
+/// To an address that has an account already, where somebody wants to use it for another (CRD-09).
+pub fn taken() -> Text {
+    let text = "Somebody, most likely you, wants to use this e-mail address for an\n\
+                account. There is an account with this address already, so nothing\n\
+                was changed.\n\n\
+                If it was you: log in, or ask for a new password. If it was not you,\n\
+                do nothing.\n";
+    ("You have an account already", Zeroizing::new(text.to_owned()))
+}
+
+/// A mail that tells what has happened (ASVS 5.0 §6.3.7).
+pub fn notice(kind: MailKind) -> Text {
+    let (subject, what) = match kind {
+        MailKind::EmailChangeStarted => (
+            "A new e-mail address was asked for",
+            "Somebody who knows your password asked to use another e-mail address\n\
+             for your account. It takes the place of this one when it is\n\
+             confirmed.",
+        ),
+        MailKind::EmailChanged => (
+            "Your e-mail address was changed",
+            "Your account now uses another e-mail address. This one can no longer\n\
+             be used to log in.",
+        ),
+        MailKind::PasswordChanged => (
+            "Your password was changed",
+            "The password of your account was changed, and all other sessions were\n\
+             ended.",
+        ),
+        MailKind::PasswordWasReset => (
+            "Your password was reset",
+            "The password of your account was set anew by mail, and all sessions\n\
+             were ended.",
+        ),
+        MailKind::DeletionPending => (
+            "Your account is to be deleted",
+            "The deletion of your account was asked for, and all sessions were\n\
+             ended. Until it is carried out you can log in, but not write.",
+        ),
+        _ => (
+            "Your account was deleted",
+            "Your account was deleted. Nobody can log in with it any more.",
+        ),
+    };
+    let end = "If you did not expect this, ask for a new password at once, or turn to\n\
+               whoever runs the site.";
+    (subject, Zeroizing::new(format!("{what}\n\n{end}\n")))
+}

@@ -1,0 +1,12 @@
+//! Processes on a real Postgres, with a mail server on loopback. One binary, so that it is linked
+//! once.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "tests make their own ids, and what they share may panic as they do"
+)]
+
+mod mail;
+mod smtp_server;
+mod world;
