@@ -121,6 +121,8 @@ texts! {
     CommentDisplayName = Lines::One, 0..=32, "CMT-02" "must be at most 32 characters", "CMT-02";
     /// Why a moderator changed what somebody wrote: 1 to 255 characters (MOD-02).
     ModerationReason = Lines::Many, 1..=255, "MOD-02" "must be 1 to 255 characters", "MOD-02";
+    /// What somebody searches for: 1 to 512 characters on one line (SRL-01).
+    SearchQuery = Lines::One, 1..=512, "SRL-01" "must be 1 to 512 characters, not only white space", "SRL-01";
     /// Why an act of moderation was wrong: 1 to 1,000 characters (MOD-08).
     AppealText = Lines::Many, 1..=1_000, "MOD-08" "must be 1 to 1,000 characters, not only white space", "PST-03";
     /// What an integration fails with: 1 to 255 characters.

@@ -142,23 +142,34 @@ impl Vault {
     ) -> Result<HashMap<KeyName, SubjectKey>, VaultError> {
         let (mut found, missing) = self.cached(names);
         if !missing.is_empty() {
-            let (subjects, categories) = texts(&missing);
-            let rows = sqlx::query(
-                "SELECT k.subject, k.category, k.wrapped_key, k.master_key_id
-                 FROM vault.subject_keys k
-                 JOIN unnest($1::text[], $2::text[]) AS w(subject, category) USING (subject, category)",
-            )
-            .bind(subjects)
-            .bind(categories)
-            .fetch_all(&self.pool)
-            .await?;
-            for row in rows {
-                let (name, key) = self.read(&row)?;
-                found.insert(name, key);
-            }
-            for name in missing {
-                found.entry(name).or_insert(SubjectKey::Absent);
-            }
+            found.extend(self.look_up(&missing).await?);
+        }
+        Ok(found)
+    }
+
+    /// As [`Self::find`], past the cache: a key that was destroyed a moment ago, by whomever, is not
+    /// found.
+    pub async fn look_up(
+        &self,
+        names: &[KeyName],
+    ) -> Result<HashMap<KeyName, SubjectKey>, VaultError> {
+        let mut found = HashMap::with_capacity(names.len());
+        let (subjects, categories) = texts(names);
+        let rows = sqlx::query(
+            "SELECT k.subject, k.category, k.wrapped_key, k.master_key_id
+             FROM vault.subject_keys k
+             JOIN unnest($1::text[], $2::text[]) AS w(subject, category) USING (subject, category)",
+        )
+        .bind(subjects)
+        .bind(categories)
+        .fetch_all(&self.pool)
+        .await?;
+        for row in rows {
+            let (name, key) = self.read(&row)?;
+            found.insert(name, key);
+        }
+        for name in names {
+            found.entry(name.clone()).or_insert(SubjectKey::Absent);
         }
         Ok(found)
     }
@@ -290,7 +301,10 @@ impl Vault {
             .ok_or_else(|| sqlx::Error::Decode("the vault holds an unknown category".into()))?;
         let name = (Subject::from(subject.as_str()), category);
         let wrapped: Option<Vec<u8>> = row.try_get("wrapped_key")?;
-        let Some(wrapped) = wrapped else { return Ok((name, SubjectKey::Destroyed)) };
+        let Some(wrapped) = wrapped else {
+            self.opened.lock().unwrap_or_else(PoisonError::into_inner).pop(&name);
+            return Ok((name, SubjectKey::Destroyed));
+        };
         let master: String = row.try_get("master_key_id")?;
         let key = Arc::new(self.unwrap(&name, &wrapped, &master)?);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);

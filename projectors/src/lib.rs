@@ -6,6 +6,7 @@
 //! applied twice or skipped.
 
 pub mod checkpoints;
+pub mod databases;
 pub mod log;
 pub mod message;
 pub mod projection;
@@ -13,5 +14,6 @@ pub mod projections;
 pub mod ranks;
 pub mod rebuild;
 pub mod runner;
+pub mod search;
 pub mod status;
 pub mod votes;

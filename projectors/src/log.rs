@@ -98,7 +98,9 @@ pub async fn copy_pieces(
 fn statement(after: Position, up_to: Position, event_types: &[&str], columns: Columns) -> String {
     let rest = match columns {
         Columns::Payload => "",
-        Columns::All => ", event_id, aggregate_type, event_version, metadata::text",
+        Columns::All | Columns::Opened => {
+            ", event_id, aggregate_type, event_version, metadata::text"
+        }
     };
     // Names of types are constants of the code; COPY takes no parameters.
     let types: Vec<_> = event_types.iter().map(|name| format!("'{name}'")).collect();
@@ -150,7 +152,7 @@ fn decoded(row: &mut Bytes, columns: Columns) -> Option<Option<RecordedEvent>> {
         metadata: String::new(),
         recorded_at: DateTime::from_timestamp_micros(micros)?,
     };
-    if columns == Columns::All {
+    if columns != Columns::Payload {
         event.event_id = Uuid::from_slice(&field(row)?).ok()?;
         event.aggregate_type = text(row)?;
         event.event_version = text(row)?;

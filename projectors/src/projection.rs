@@ -1,6 +1,8 @@
 //! What a projection is: events in, rows of its own tables out.
 
-use agora_event_store::{Position, RecordedEvent};
+use std::time::Duration;
+
+use agora_event_store::{Opener, Position, RecordedEvent, vault::VaultError};
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -38,13 +40,46 @@ pub enum Columns {
     Payload,
     /// The whole event.
     All,
+    /// The whole event with its personal values opened: each as the domain writes it, with subject
+    /// and category, its value null where the key is gone. For projections whose rows cannot be made
+    /// of sealed values, and for no others: their rows hold what is personal in the clear.
+    Opened,
 }
 
 impl Projection {
     pub fn wants(&self, event: &RecordedEvent) -> bool {
         self.event_types.contains(&event.event_type.as_str())
     }
+
+    /// Applies events, opened first where the projection needs that.
+    ///
+    /// # Errors
+    /// Where they cannot be applied, or the vault does not answer in time.
+    pub async fn take(
+        &self,
+        events: &[&RecordedEvent],
+        opener: &Opener,
+        connection: &mut PgConnection,
+    ) -> Result<(), ApplyError> {
+        if self.columns != Columns::Opened {
+            return (self.apply)(events, connection).await;
+        }
+        // Before the vault is asked: who takes a subject's words out of the tables after its keys
+        // were destroyed waits for those that may have opened something before.
+        sqlx::query(&format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", self.tables.join(", ")))
+            .execute(&mut *connection)
+            .await?;
+        let opened = tokio::time::timeout(VAULT_PATIENCE, opener.open_events(events))
+            .await
+            .map_err(|_| VaultError::Database(sqlx::Error::PoolTimedOut))
+            .flatten()
+            .map_err(ApplyError::Vault)?;
+        (self.apply)(&opened.iter().collect::<Vec<_>>(), connection).await
+    }
 }
+
+/// How long the vault may take: the others wait meanwhile.
+const VAULT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why events could not be applied.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +88,9 @@ pub enum ApplyError {
     Payload { position: Position, event_type: String, reason: String },
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// The events are there, and the keys to what is in them are not to be had now.
+    #[error("personal values cannot be opened: {0}")]
+    Vault(VaultError),
 }
 
 impl ApplyError {
@@ -60,6 +98,7 @@ impl ApplyError {
     pub fn is_poison(&self) -> bool {
         match self {
             Self::Payload { .. } => true,
+            Self::Vault(_) => false,
             Self::Database(error) => !Self::is_transient(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agora_event_store::{Opener, security::SecurityLog};
+use agora_event_store::{Opener, searches::SearchLog, security::SecurityLog};
 use sqlx::PgPool;
 
 use crate::{access::Activity, cursor::Cursors, freshness::Projected, live::Live};
@@ -18,6 +18,7 @@ pub struct App {
     pub cursors: Cursors,
     pub projected: Projected,
     pub security: SecurityLog,
+    pub searches: SearchLog,
     pub activity: Activity,
     pub live: Live,
 }

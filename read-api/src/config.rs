@@ -58,7 +58,19 @@ pub struct Serve {
           default_value_t = Limits::default().per_client)]
     pub live_streams_per_client: usize,
 
-    /// File that keeps security records while Postgres is away
+    /// File that keeps security records while Postgres is away; beside it, with `.searches` added to
+    /// its name, the one that keeps search records
     #[arg(long, env = "AGORA_READ_SPILL_FILE")]
     pub spill_file: Option<PathBuf>,
+
+    /// Searches are forgotten after so many days
+    #[arg(long, env = "AGORA_SEARCH_LOG_RETENTION_DAYS", default_value_t = 90,
+          value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub search_log_retention_days: u16,
+
+    /// Whether who has not been asked counts as having consented to analytics: then the search log
+    /// names users and keeps whole addresses
+    #[arg(long, env = "AGORA_SEARCH_LOG_DEFAULT_CONSENT", default_value_t = false,
+          action = clap::ArgAction::Set)]
+    pub search_log_default_consent: bool,
 }

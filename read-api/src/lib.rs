@@ -26,3 +26,4 @@ pub mod reply;
 pub mod request;
 pub mod routes;
 pub mod rows;
+pub mod search;

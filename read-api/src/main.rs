@@ -2,7 +2,11 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use agora_event_store::{MasterKeys, Opener, Vault, security::SecurityLog};
+use agora_event_store::{
+    MasterKeys, Opener, Vault,
+    searches::{self, SearchLog},
+    security::SecurityLog,
+};
 use agora_read_api::{
     access::Activity,
     app::App,
@@ -62,8 +66,18 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let client = nats::connect(&args.nats, "read-api").await?;
     tokio::spawn(projected.clone().listen(client, shutdown.clone()));
 
+    let spill_searches = args.spill_file.clone().map(|mut path| {
+        path.as_mut_os_string().push(".searches");
+        path
+    });
+    let settings = searches::Settings {
+        default_consent: args.search_log_default_consent,
+        retention_days: args.search_log_retention_days,
+    };
+    let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
     let app = App {
         cursors: Cursors::new(vault.masters()),
+        searches: searches.clone(),
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
@@ -83,6 +97,8 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     tokio::spawn(live::run(Arc::clone(&app)));
     let routes = http::router(app).merge(health.routes(metrics));
     agora_service::http::serve(routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
+    // Whoever searched last has been answered already.
+    searches.flush().await;
     Ok(())
 }
 

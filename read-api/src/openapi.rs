@@ -35,6 +35,8 @@ use crate::access::{PERMISSIONS, Role};
         (name = "Communities", description = "Categories and communities: public"),
         (name = "Posts", description = "Posts and their scores: public"),
         (name = "Comments", description = "Comments, replies and their scores: public"),
+        (name = "Search", description = "Full-text search of communities, posts and comments: public"),
+        (name = "Analytics", description = "What was searched for, in numbers"),
         (name = "Site", description = "The configuration and integrations"),
         (name = "Administration", description = "Guests and service accounts"),
         (name = "Own account", description = "What belongs to whoever asks"),

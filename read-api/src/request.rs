@@ -2,8 +2,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use agora_domain::values::SearchQuery;
 use agora_event_store::{
     Position,
+    searches::{Scope, Search},
     security::{Outcome, SecurityRecord},
 };
 use agora_service::{client_address::ClientAddress, problem::Problem};
@@ -21,6 +23,9 @@ use crate::{
 /// The header form of `min_position`.
 pub const MIN_POSITION: HeaderName = HeaderName::from_static("agora-min-position");
 
+/// More of a user agent is not kept.
+const USER_AGENT_CHARACTERS_MAX: usize = 512;
+
 const WAIT_MS_DEFAULT: u64 = 2_000;
 const WAIT_MS_MAX: u64 = 10_000;
 
@@ -32,6 +37,7 @@ pub struct Read<Q = ()> {
     pub caller: Caller,
     pub if_none_match: Option<HeaderValue>,
     client_address: Option<ClientAddress>,
+    user_agent: Option<String>,
 }
 
 /// How new the data must be, and how long to wait for it (ESX-07).
@@ -53,7 +59,10 @@ impl<S: Send + Sync, Q: FromParams> FromRequestParts<S> for Read<Q> {
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Guest);
         let if_none_match = parts.headers.get(header::IF_NONE_MATCH).cloned();
         let client_address = parts.extensions.get::<ClientAddress>().copied();
-        Ok(Self { path, query, freshness, caller, if_none_match, client_address })
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|text| text.to_str().ok());
+        let user_agent =
+            user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS_MAX).collect());
+        Ok(Self { path, query, freshness, caller, if_none_match, client_address, user_agent })
     }
 }
 
@@ -93,6 +102,17 @@ impl<Q> Read<Q> {
     /// Where the request came from.
     pub fn client_address(&self) -> Option<IpAddr> {
         self.client_address.map(|address| address.0)
+    }
+
+    /// Notes a search for the search log (SRL-01); nobody waits for it.
+    pub fn note_search(&self, app: &App, scope: Scope, query: &SearchQuery) {
+        app.searches.note(Search {
+            scope,
+            query: query.as_str().to_owned(),
+            actor: self.caller.actor(),
+            client_address: self.client_address.map(|address| address.0),
+            user_agent: self.user_agent.clone(),
+        });
     }
 
     /// Leaves the record that somebody read what is for auditors; to be called before the reply

@@ -1,6 +1,6 @@
 //! Opening sealed values: for aggregates, for auditors, and for the read tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -115,6 +115,43 @@ impl Opener {
         Ok(payload)
     }
 
+    /// Events for a projection that needs what is in them: personal values with subject and
+    /// category, `null` where the key is gone. One question to the vault for all, past the cache of
+    /// keys: what is erased by now is not opened. A payload that is no JSON is left as it is.
+    pub async fn open_events(
+        &self,
+        events: &[&RecordedEvent],
+    ) -> Result<Vec<RecordedEvent>, VaultError> {
+        let mut texts = Vec::new();
+        let mut payloads: Vec<Option<Value>> = Vec::with_capacity(events.len());
+        for event in events {
+            let payload = serde_json::from_str(&event.payload).ok();
+            if let Some(payload) = &payload {
+                collect(payload, &mut texts);
+            }
+            payloads.push(payload);
+        }
+        let keys = match texts.is_empty() {
+            true => HashMap::new(),
+            false => self.vault.look_up(&names(&texts)).await?,
+        };
+        let opened = events.iter().zip(payloads).map(|(event, payload)| {
+            let payload = payload.map(|mut payload| {
+                let here = Context {
+                    aggregate_type: &event.aggregate_type,
+                    aggregate_id: &event.aggregate_id,
+                    sequence: event.sequence,
+                    field: "",
+                };
+                replace_in_variant(&mut payload, &here, &keys, &marked);
+                payload.to_string()
+            });
+            let payload = payload.unwrap_or_else(|| event.payload.clone());
+            RecordedEvent { payload, ..(*event).clone() }
+        });
+        Ok(opened.collect())
+    }
+
     /// An event's payload as the domain reads it: personal values with subject and category.
     pub(crate) async fn open_for_domain(
         &self,
@@ -123,14 +160,7 @@ impl Opener {
         sequence: u64,
         payload: &mut Value,
     ) -> Result<(), VaultError> {
-        self.open_json(aggregate_type, aggregate_id, sequence, payload, &|text, value| {
-            json!({ MARK: {
-                "subject": text.subject.as_str(),
-                "category": text.category.as_str(),
-                "value": value,
-            }})
-        })
-        .await
+        self.open_json(aggregate_type, aggregate_id, sequence, payload, &marked).await
     }
 
     async fn open_json(
@@ -148,24 +178,24 @@ impl Opener {
         }
         let keys = self.vault.find(&names(&texts)).await?;
         let here = Context { aggregate_type, aggregate_id, sequence, field: "" };
-        if let Value::Object(variant) = payload {
-            for content in variant.values_mut() {
-                replace(content, String::new(), &here, &keys, shape);
-            }
-        }
+        replace_in_variant(payload, &here, &keys, shape);
         Ok(())
     }
 }
 
+/// A personal value as the domain writes it.
+fn marked(text: &SealedText, value: Option<Value>) -> Value {
+    json!({ MARK: {
+        "subject": text.subject.as_str(),
+        "category": text.category.as_str(),
+        "value": value,
+    }})
+}
+
 fn names<'a>(texts: impl IntoIterator<Item = &'a SealedText>) -> Vec<KeyName> {
-    let mut names: Vec<KeyName> = Vec::new();
-    for text in texts {
-        let name = (text.subject.clone(), text.category);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
+    let names: HashSet<KeyName> =
+        texts.into_iter().map(|text| (text.subject.clone(), text.category)).collect();
+    names.into_iter().collect()
 }
 
 fn open(
@@ -185,6 +215,20 @@ fn collect(value: &Value, texts: &mut Vec<SealedText>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
         Value::Object(fields) => fields.values().for_each(|field| collect(field, texts)),
         _ => {}
+    }
+}
+
+/// The variant's name is the one key of the outermost object; fields are named below it.
+fn replace_in_variant(
+    payload: &mut Value,
+    here: &Context<'_>,
+    keys: &HashMap<KeyName, SubjectKey>,
+    shape: &(dyn Fn(&SealedText, Option<Value>) -> Value + Sync),
+) {
+    if let Value::Object(variant) = payload {
+        for content in variant.values_mut() {
+            replace(content, String::new(), here, keys, shape);
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use agora_projectors::{
+    databases::Databases,
     projection::Projection,
     projections,
     rebuild::{self, RebuildError, Rebuilt},
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use sqlx::postgres::PgConnectOptions;
 
 use super::{Failure, say, say_error};
 
@@ -36,14 +36,14 @@ fn named(name: &str) -> Result<&'static Projection, String> {
 }
 
 impl Rebuild {
-    pub(super) async fn execute(self, connect: &PgConnectOptions) -> Result<ExitCode, Failure> {
+    pub(super) async fn execute(self, databases: &Databases) -> Result<ExitCode, Failure> {
         let mut chosen = if self.all { projections::ALL.to_vec() } else { self.names };
         chosen.sort_by_key(|projection| projection.name);
         chosen.dedup_by_key(|projection| projection.name);
         let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
             "{bar:30} {human_pos}/{human_len} events  {per_sec}  {eta} left  {msg}",
         )?);
-        let rebuilt = rebuild::run(connect, &chosen, self.verify, &bar).await?;
+        let rebuilt = rebuild::run(databases, &chosen, self.verify, &bar).await?;
         let mut code = ExitCode::SUCCESS;
         for rebuilt in rebuilt {
             match &rebuilt.result {

@@ -2,13 +2,15 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use agora_projectors::runner::{Phase, Runner};
+use agora_projectors::{
+    databases::Databases,
+    runner::{Phase, Runner},
+};
 use agora_service::{
     config::{HttpArgs, NatsArgs},
     health::Health,
     http, nats, shutdown, telemetry,
 };
-use sqlx::postgres::PgConnectOptions;
 
 use super::Failure;
 
@@ -24,11 +26,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) async fn execute(self, connect: PgConnectOptions) -> Result<ExitCode, Failure> {
+    pub(super) async fn execute(self, databases: Databases) -> Result<ExitCode, Failure> {
         let metrics = telemetry::init("projectors")?;
         let stop = shutdown::on_signal()?;
         let client = nats::connect(&self.nats, "agora-projectors").await?;
-        let runner = Runner::new(connect, client, self.nats);
+        let runner = Runner::new(databases, client, self.nats);
         let phase = runner.phase();
         let health = Health::new().check("projections", move || {
             let phase = *phase.borrow();

@@ -6,10 +6,12 @@ mod admins;
 mod audit_log;
 mod categories;
 mod comment_scores;
+mod comment_search;
 mod comment_votes;
 mod comments;
 mod communities;
 mod community_rules;
+mod community_search;
 mod configurations;
 mod credentials;
 mod guest_conversion_counts;
@@ -20,6 +22,7 @@ mod memberships;
 mod moderation_appeals;
 mod moderation_log;
 mod post_scores;
+mod post_search;
 mod post_votes;
 mod posts;
 mod recent_communities;
@@ -32,10 +35,12 @@ pub const ALL: &[&Projection] = &[
     &audit_log::PROJECTION,
     &categories::PROJECTION,
     &comment_scores::PROJECTION,
+    &comment_search::PROJECTION,
     &comment_votes::PROJECTION,
     &comments::PROJECTION,
     &communities::PROJECTION,
     &community_rules::PROJECTION,
+    &community_search::PROJECTION,
     &configurations::PROJECTION,
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
@@ -46,6 +51,7 @@ pub const ALL: &[&Projection] = &[
     &moderation_appeals::PROJECTION,
     &moderation_log::PROJECTION,
     &post_scores::PROJECTION,
+    &post_search::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,
     &recent_communities::PROJECTION,

@@ -1,6 +1,6 @@
 //! Fills the new tables: one task reads the log while this one applies what was read.
 
-use agora_event_store::Position;
+use agora_event_store::{Opener, Position};
 use indicatif::ProgressBar;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::mpsc;
@@ -23,6 +23,7 @@ const AHEAD: usize = 2;
 /// A projection's new tables while they are made.
 pub(super) struct Build {
     pub(super) projection: &'static Projection,
+    opener: Opener,
     /// Everything up to here is in the new tables.
     pub(super) position: Position,
     pub(super) events: u64,
@@ -31,8 +32,8 @@ pub(super) struct Build {
 }
 
 impl Build {
-    pub(super) fn new(projection: &'static Projection) -> Self {
-        Self { projection, position: 0, events: 0, failed: None }
+    pub(super) fn new(projection: &'static Projection, opener: Opener) -> Self {
+        Self { projection, opener, position: 0, events: 0, failed: None }
     }
 
     pub(super) fn note(&mut self, result: Result<(), RebuildError>) {
@@ -51,7 +52,7 @@ impl Build {
             piece.events.iter().filter(|event| self.projection.wants(event)).collect();
         if !wanted.is_empty() {
             let mut tx = connection.begin().await?;
-            (self.projection.apply)(&wanted, &mut tx).await?;
+            self.projection.take(&wanted, &self.opener, &mut tx).await?;
             tx.commit().await?;
         }
         self.events += u64::try_from(wanted.len()).unwrap_or(0);
@@ -87,7 +88,7 @@ impl Build {
             let events = log::copy(connection, at, end, types, columns).await?;
             let wanted: Vec<_> = events.iter().collect();
             if !wanted.is_empty() {
-                (self.projection.apply)(&wanted, connection).await?;
+                self.projection.take(&wanted, &self.opener, connection).await?;
             }
             count += u64::try_from(wanted.len()).unwrap_or(0);
             at = end;

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use agora_event_store::Position;
+use agora_event_store::{Position, vault::VaultError};
 use indicatif::ProgressBar;
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     checkpoints::{self, Checkpoint, Progress, State},
+    databases::Databases,
     log,
     projection::{ApplyError, Projection},
 };
@@ -28,6 +29,8 @@ pub enum RebuildError {
     Database(#[from] sqlx::Error),
     #[error("an event cannot be applied, and nothing was swapped; mend the projection first: {0}")]
     Apply(ApplyError),
+    #[error("the vault failed, and nothing was swapped; run the rebuild again: {0}")]
+    Vault(VaultError),
     #[error("another rebuild of this projection is running; wait until it has ended")]
     Busy,
     #[error("{} rows differ from the live tables, so nothing was swapped", .0.len())]
@@ -46,6 +49,7 @@ impl From<ApplyError> for RebuildError {
                 Self::Apply(ApplyError::Database(error))
             }
             ApplyError::Database(error) => Self::Database(error),
+            ApplyError::Vault(error) => Self::Vault(error),
             error => Self::Apply(error),
         }
     }
@@ -75,17 +79,18 @@ pub struct Swapped {
 /// # Errors
 /// Where the database cannot be reached at all.
 pub async fn run(
-    connect: &PgConnectOptions,
+    databases: &Databases,
     chosen: &[&'static Projection],
     verify: bool,
     bar: &ProgressBar,
 ) -> Result<Vec<Rebuilt>, RebuildError> {
     let began = Instant::now();
+    let connect = &databases.log;
     let mut connection = checkpoints::build(connect.clone()).connect().await?;
     checkpoints::register(&mut connection).await?;
     let mut builds = Vec::with_capacity(chosen.len());
     for projection in chosen.iter().copied() {
-        let mut build = Build::new(projection);
+        let mut build = Build::new(projection, databases.opener.clone());
         let begun = begin(projection, &mut connection).await;
         build.note(begun);
         builds.push(build);

@@ -1,10 +1,12 @@
 //! Applies batches: tables, checkpoints and progress in one transaction, on one connection.
 
 use agora_event_store::{
-    Position, RecordedEvent,
+    Opener, Position, RecordedEvent,
     read::{self, to_db},
+    vault::VaultError,
 };
 use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -47,6 +49,8 @@ pub(super) struct Feed {
 pub(super) enum Failure {
     /// The feed of this index could not apply an event, and would not another time.
     Poison(usize, ApplyError),
+    /// The feed of this index could not open what it must read.
+    NoKeys(usize, VaultError),
     Moved,
     Database(sqlx::Error),
 }
@@ -61,6 +65,9 @@ impl From<sqlx::Error> for Failure {
 /// state is then unknown, and [`Applier::open`] reads everything again.
 pub struct Applier {
     pub(super) connection: PgConnection,
+    pub(super) opener: Opener,
+    /// Not to ask the vault again before.
+    pub(super) keys_asked_again: Option<Instant>,
     pub(super) position: Position,
     pub(super) edition: i64,
     pub(super) epoch: Uuid,
@@ -92,12 +99,14 @@ const ADVANCE: &str = "
 
 impl Applier {
     /// Takes the projections up where their checkpoints are.
-    pub async fn open(mut connection: PgConnection) -> Result<Self, sqlx::Error> {
+    pub async fn open(mut connection: PgConnection, opener: Opener) -> Result<Self, sqlx::Error> {
         checkpoints::register(&mut connection).await?;
         checkpoints::settle_versions(&mut connection).await?;
         super::laggards::retry_stopped(&mut connection).await?;
         let (position, edition, epoch) = (0, 0, Uuid::nil());
-        let mut applier = Self { connection, position, edition, epoch, feeds: Vec::new() };
+        let (keys_asked_again, feeds) = (None, Vec::new());
+        let mut applier =
+            Self { connection, opener, keys_asked_again, position, edition, epoch, feeds };
         applier.reload().await?;
         Ok(applier)
     }
@@ -155,6 +164,11 @@ impl Applier {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failure::Moved) => return Ok(Outcome::Moved),
                 Err(Failure::Database(error)) => return Err(error),
+                Err(Failure::NoKeys(feed, error)) => {
+                    if !self.leave_behind(feed, &error).await? {
+                        return Ok(Outcome::Moved);
+                    }
+                }
                 Err(Failure::Poison(feed, _)) => {
                     let to = events.last().map_or(self.position, |event| event.position);
                     let wanted = self.wanted(feed, events);
@@ -162,6 +176,11 @@ impl Applier {
                         // It is past the batch, or stopped: either way the others can go on.
                         Ok(()) => {}
                         Err(Failure::Database(error)) => return Err(error),
+                        Err(Failure::NoKeys(feed, error)) => {
+                            if !self.leave_behind(feed, &error).await? {
+                                return Ok(Outcome::Moved);
+                            }
+                        }
                         Err(Failure::Moved | Failure::Poison(..)) => return Ok(Outcome::Moved),
                     }
                 }
@@ -219,7 +238,8 @@ impl Applier {
             return Ok(Outcome::Differs);
         }
         for (feed, wanted) in &touched {
-            if let Err(error) = (self.feeds[*feed].projection.apply)(wanted, &mut tx).await {
+            let projection = self.feeds[*feed].projection;
+            if let Err(error) = projection.take(wanted, &self.opener, &mut tx).await {
                 return Err(failure(*feed, error));
             }
         }
@@ -263,7 +283,7 @@ impl Applier {
             return Err(Failure::Moved);
         }
         if !events.is_empty()
-            && let Err(error) = (projection.apply)(events, &mut tx).await
+            && let Err(error) = projection.take(events, &self.opener, &mut tx).await
         {
             return Err(failure(feed, error));
         }
@@ -351,6 +371,7 @@ pub(super) fn failure(feed: usize, error: ApplyError) -> Failure {
     match error {
         error if error.is_poison() => Failure::Poison(feed, error),
         ApplyError::Database(error) => Failure::Database(error),
+        ApplyError::Vault(error) => Failure::NoKeys(feed, error),
         error @ ApplyError::Payload { .. } => Failure::Poison(feed, error),
     }
 }

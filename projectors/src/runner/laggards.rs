@@ -1,18 +1,23 @@
 //! Projections that are not where the others are: poisoned ones, which stop, and ones that were
 //! stopped or are new, which read the log until they are level.
 
-use agora_event_store::{Position, RecordedEvent, read::to_db};
+use std::time::Duration;
+
+use agora_event_store::{Position, RecordedEvent, read::to_db, vault::VaultError};
 use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
 
 use super::applier::{Applier, Failure};
 use crate::{
     checkpoints::{self, State},
     log,
-    projection::ApplyError,
+    projection::{ApplyError, Columns},
 };
 
 /// How many positions a laggard takes at once; in between, the others get their batch.
 const WINDOW: Position = 2_000;
+/// How long the vault is left alone once it has not answered.
+const VAULT_PAUSE: Duration = Duration::from_secs(5);
 
 /// After a restart, poisoned projections get another chance: the code may know better now. Those
 /// that only a rebuild can help stay as they are.
@@ -34,13 +39,54 @@ pub(super) async fn retry_stopped(connection: &mut PgConnection) -> Result<(), s
 impl Applier {
     /// Whether any projection has to catch up with the others.
     pub fn has_laggards(&self) -> bool {
-        self.feeds.iter().any(|feed| feed.state == State::CatchingUp)
+        self.laggard().is_some()
+    }
+
+    /// The first that can go on now: while the vault is away, those that need it cannot.
+    fn laggard(&self) -> Option<usize> {
+        let no_keys = self.keys_asked_again.is_some_and(|at| Instant::now() < at);
+        self.feeds.iter().position(|feed| {
+            feed.state == State::CatchingUp
+                && !(no_keys && feed.projection.columns == Columns::Opened)
+        })
+    }
+
+    /// Lets the others go on without a projection that cannot have its keys now; false where
+    /// somebody else moved something meanwhile.
+    pub(super) async fn leave_behind(
+        &mut self,
+        index: usize,
+        error: &VaultError,
+    ) -> Result<bool, sqlx::Error> {
+        let feed = &self.feeds[index];
+        let (name, generation, position) = (feed.projection.name, feed.generation, feed.position);
+        tracing::warn!(projection = name, %error, "the others go on without it until the vault is back");
+        self.keys_asked_again = Some(Instant::now() + VAULT_PAUSE);
+        let mut tx = self.connection.begin().await?;
+        if checkpoints::lock_progress(&mut tx).await?.edition != self.edition {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE read.checkpoints
+             SET state = 'catching_up', position = greatest(position, $3),
+                 updated_at = clock_timestamp()
+             WHERE projection = $1 AND generation = $2 AND state = 'running'",
+        )
+        .bind(name)
+        .bind(generation)
+        .bind(to_db(position))
+        .execute(&mut *tx)
+        .await?;
+        checkpoints::raise_edition(&mut tx).await?;
+        tx.commit().await?;
+        self.reload().await?;
+        Ok(true)
     }
 
     /// Brings the first laggard a step on; when it is level, it runs with the others.
     pub async fn catch_up_step(&mut self) -> Result<(), sqlx::Error> {
-        let laggard = self.feeds.iter().position(|feed| feed.state == State::CatchingUp);
-        let Some(index) = laggard else { return Ok(()) };
+        let Some(index) = self.laggard() else { return Ok(()) };
         let feed = &self.feeds[index];
         let (projection, after) = (feed.projection, feed.position);
         let step = if after < self.position {
@@ -55,6 +101,11 @@ impl Applier {
         match step {
             Ok(()) => Ok(()),
             Err(Failure::Database(error)) => Err(error),
+            Err(Failure::NoKeys(_, error)) => {
+                tracing::warn!(%error, "the vault is still away");
+                self.keys_asked_again = Some(Instant::now() + VAULT_PAUSE);
+                Ok(())
+            }
             Err(Failure::Moved | Failure::Poison(..)) => self.reload().await,
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use agora_event_store::Position;
 use agora_service::config::NatsArgs;
 use async_nats::Client;
-use sqlx::postgres::PgConnectOptions;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
@@ -13,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::databases::Databases;
 use applier::{Applier, Outcome};
 pub use source::PROJECTED;
 use source::Source;
@@ -51,15 +51,15 @@ pub enum Phase {
 }
 
 pub struct Runner {
-    connect: PgConnectOptions,
+    databases: Databases,
     client: Client,
     nats: NatsArgs,
     phase: watch::Sender<Phase>,
 }
 
 impl Runner {
-    pub fn new(connect: PgConnectOptions, client: Client, nats: NatsArgs) -> Self {
-        Self { connect, client, nats, phase: watch::Sender::new(Phase::Connecting) }
+    pub fn new(databases: Databases, client: Client, nats: NatsArgs) -> Self {
+        Self { databases, client, nats, phase: watch::Sender::new(Phase::Connecting) }
     }
 
     pub fn phase(&self) -> watch::Receiver<Phase> {
@@ -71,7 +71,7 @@ impl Runner {
         while !shutdown.is_cancelled() {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                led = leader::elected(&self.connect, &self.phase) => match led {
+                led = leader::elected(&self.databases.log, &self.phase) => match led {
                     Ok(connection) => {
                         let led = self.lead(connection, shutdown).await;
                         if let Err(error) = led {
@@ -97,7 +97,7 @@ impl Runner {
         connection: sqlx::PgConnection,
         shutdown: &CancellationToken,
     ) -> Result<(), sqlx::Error> {
-        let applier = within(Applier::open(connection)).await?;
+        let applier = within(Applier::open(connection, self.databases.opener.clone())).await?;
         // Before the log is read: then nothing lies between the two.
         let source = Source::start(&self.client, &self.nats);
         info!(position = applier.position(), "applying");

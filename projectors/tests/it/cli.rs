@@ -1,6 +1,6 @@
 //! The binary, as an operator uses it.
 
-use std::process::Output;
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Output, sync::OnceLock};
 
 use agora_event_store::testing::{NATS_URL, eventually};
 use agora_service::clock::new_id;
@@ -14,12 +14,27 @@ fn projectors(scene: &Scene) -> Command {
     let stream = format!("T{}", new_id().simple());
     command
         .env("DATABASE_URL", scene.db.url_as("agora_projector"))
+        .env("AGORA_VAULT_URL", &scene.db.url)
+        .env("AGORA_MASTER_KEY_FILE", master_key_file())
         .env("NATS_URL", std::env::var(NATS_URL).unwrap())
         .env("AGORA_NATS_STREAM", &stream)
         .env("AGORA_NATS_SUBJECTS", stream)
         .env("AGORA_PROJECTORS_ADDR", "127.0.0.1:0")
         .kill_on_drop(true);
     command
+}
+
+/// As in `TestDatabase::master_keys`.
+fn master_key_file() -> PathBuf {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let file = std::env::temp_dir().join(format!("agora-projectors-{}.key", new_id()));
+        let digits: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(&file, format!("test:{digits}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    });
+    file.clone()
 }
 
 async fn output(scene: &Scene, arguments: &[&str]) -> Output {

@@ -19,4 +19,5 @@ mod rows;
 mod rows_of_content;
 mod rows_of_guests;
 mod runners;
+mod search;
 mod story;

@@ -3,12 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use agora_event_store::{
-    Position, RecordedEvent,
+    Opener, Position, RecordedEvent,
     read::to_db,
     relay,
     testing::{NATS_URL, TestDatabase},
 };
 use agora_projectors::{
+    databases::Databases,
     projections,
     rebuild::verify::{ContentHash, content_hash},
     runner::{
@@ -19,7 +20,7 @@ use agora_projectors::{
 use agora_service::{clock::new_id, config::NatsArgs, nats};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, PgConnection};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -70,8 +71,9 @@ impl Scene {
         Self { db: TestDatabase::new().await, sequences: HashMap::new(), head: 0 }
     }
 
-    pub fn connect(&self) -> PgConnectOptions {
-        self.db.connect_as("agora_projector")
+    pub fn connect(&self) -> Databases {
+        let log = self.db.connect_as("agora_projector");
+        Databases { log, opener: Opener::new(self.db.vault()) }
     }
 
     /// When the event at a position was recorded.
@@ -111,11 +113,16 @@ impl Scene {
     }
 
     pub async fn connection(&self) -> PgConnection {
-        agora_projectors::checkpoints::live(self.connect()).connect().await.expect("a connection")
+        agora_projectors::checkpoints::live(self.connect().log)
+            .connect()
+            .await
+            .expect("a connection")
     }
 
     pub async fn applier(&self) -> Applier {
-        Applier::open(self.connection().await).await.expect("the applier opens")
+        Applier::open(self.connection().await, self.connect().opener)
+            .await
+            .expect("the applier opens")
     }
 
     /// Applies everything that is not applied yet, in batches of a size.
@@ -267,8 +274,8 @@ impl Broker {
     }
 
     /// Starts a projector process's worth of work.
-    pub fn start(&self, connect: PgConnectOptions) -> Running {
-        let runner = Arc::new(Runner::new(connect, self.client.clone(), self.args.clone()));
+    pub fn start(&self, databases: Databases) -> Running {
+        let runner = Arc::new(Runner::new(databases, self.client.clone(), self.args.clone()));
         let stop = CancellationToken::new();
         let task = tokio::spawn({
             let (runner, stop) = (Arc::clone(&runner), stop.clone());

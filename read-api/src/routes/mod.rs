@@ -25,6 +25,8 @@ pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod posts;
+pub mod search;
+pub mod search_logs;
 pub mod service_accounts;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -65,6 +67,12 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::all))
         .routes(routes!(appeals::list))
         .routes(routes!(my_votes::on_comments))
+        .routes(routes!(search::communities))
+        .routes(routes!(search::posts))
+        .routes(routes!(search::comments))
+        .routes(routes!(search_logs::own))
+        .routes(routes!(search_logs::list))
+        .routes(routes!(search_logs::trends))
         .routes(routes!(guests::list))
         .routes(routes!(service_accounts::list))
         .routes(routes!(guest_conversions::list))

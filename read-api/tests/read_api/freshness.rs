@@ -35,8 +35,8 @@ async fn esx_07_a_position_in_the_future_is_503_and_never_older_data() {
                 .replace("{name}", "nobodys")
                 .replace("{id}", "00000000-0000-7000-8000-000000000000");
             let started = Instant::now();
-            let reply =
-                world.get(&format!("{path}?min_position={}&wait_ms=50", position + 1)).await;
+            let ahead = format!("min_position={}&wait_ms=50", position + 1);
+            let reply = world.get(&crate::bad_input::with_query(&path, &ahead)).await;
             assert_eq!(reply.problem(503)["rule"], "ESX-07", "{path}");
             assert_eq!(reply.header("retry-after"), "1");
             assert_eq!(reply.position(), position);

@@ -28,4 +28,6 @@ mod own;
 mod plans;
 mod process;
 mod public;
+mod search;
+mod search_logs;
 mod service_accounts;

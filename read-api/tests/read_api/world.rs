@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use agora_domain::{Actor, Decide, PersonalCategory, ids::SessionId};
 use agora_event_store::{
-    Appended, EventLog, Opener, Position, Unit, Vault, log::Draft, read, security::SecurityLog,
+    Appended, EventLog, Opener, Position, Unit, Vault,
+    log::Draft,
+    read,
+    searches::{self, SearchLog},
+    security::SecurityLog,
     testing::TestDatabase,
 };
 use agora_projectors::{
@@ -41,6 +45,7 @@ pub struct World {
     pub log: EventLog,
     pub projected: Projected,
     pub reads: PgPool,
+    pub searches: SearchLog,
     /// Ends the live streams.
     pub shutdown: CancellationToken,
     /// To be served on an address.
@@ -119,17 +124,29 @@ impl World {
             .await
             .unwrap();
         let projected = Projected::default();
+        let searches = searches(&reads, database.vault(), false);
+        let vault = database.vault();
         let shutdown = CancellationToken::new();
-        let routes = routes(&reads, database.vault(), projected.clone(), limits, &shutdown);
+        let routes = routes(&reads, vault, projected.clone(), searches.clone(), limits, &shutdown);
         let api = agora_service::http::complete(routes.clone());
-        Self { database, log, projected, reads, shutdown, routes, api }
+        Self { database, log, projected, reads, searches, shutdown, routes, api }
     }
 
     /// Another instance of the read API on the same data.
     pub fn another_instance(&self) -> Self {
+        self.another_with(self.searches.clone())
+    }
+
+    /// The same, where everybody has consented to analytics.
+    pub fn where_all_consent(&self) -> Self {
+        self.another_with(searches(&self.reads, self.database.vault(), true))
+    }
+
+    fn another_with(&self, searches: SearchLog) -> Self {
         let (limits, projected) = (Limits::default(), self.projected.clone());
         let vault = self.database.vault();
-        let routes = routes(&self.reads, vault, projected, limits, &self.shutdown);
+        let routes =
+            routes(&self.reads, vault, projected, searches.clone(), limits, &self.shutdown);
         Self {
             database: TestDatabase {
                 pool: self.database.pool.clone(),
@@ -138,6 +155,7 @@ impl World {
             log: self.log.clone(),
             projected: self.projected.clone(),
             reads: self.reads.clone(),
+            searches,
             shutdown: self.shutdown.clone(),
             api: agora_service::http::complete(routes.clone()),
             routes,
@@ -186,7 +204,8 @@ impl World {
     /// Applies everything in the log to the read tables.
     pub async fn project(&self) -> Position {
         let options = checkpoints::live(self.database.connect_as("agora_projector"));
-        let mut applier = Applier::open(options.connect().await.unwrap()).await.unwrap();
+        let opener = Opener::new(self.database.vault());
+        let mut applier = Applier::open(options.connect().await.unwrap(), opener).await.unwrap();
         let head = applier.head().await.unwrap();
         applier.check_history(head).await.unwrap();
         loop {
@@ -276,10 +295,16 @@ impl World {
     }
 }
 
+fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
+    let settings = searches::Settings { default_consent, retention_days: 90 };
+    SearchLog::start(reads.clone(), vault, None, settings)
+}
+
 fn routes(
     reads: &PgPool,
     vault: Vault,
     projected: Projected,
+    searches: SearchLog,
     limits: Limits,
     shutdown: &CancellationToken,
 ) -> Router {
@@ -288,6 +313,7 @@ fn routes(
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
+        searches,
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
         opener: Opener::new(vault),
         live: Live::new(limits, shutdown.clone()),

@@ -9,6 +9,7 @@ mod identity;
 mod integrations;
 mod places;
 mod ranks;
+mod search;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -53,10 +54,12 @@ pub const TABLES: &[(&str, &str)] = &[
     ("categories", "id"),
     ("comment_ranks", "(comment_id || ':' || ranking)"),
     ("comment_scores", "comment_id"),
+    ("comment_search", "id"),
     ("comment_votes", "id"),
     ("comments", "id"),
     ("communities", "id"),
     ("community_rules", "id"),
+    ("community_search", "id"),
     ("configurations", "key"),
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
@@ -69,6 +72,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("post_comment_counts", "post_id"),
     ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
+    ("post_search", "id"),
     ("post_votes", "id"),
     ("posts", "id"),
     ("recent_communities", "id"),
@@ -120,6 +124,7 @@ pub async fn live(connection: &mut PgConnection) -> Result<Tables, sqlx::Error> 
         for row in rows {
             let mut value: Value = row.try_get("row")?;
             normalise(&mut value);
+            search::without_words(table, &mut value);
             all.insert(row.try_get("key")?, value);
         }
         tables.insert(table, all);
@@ -152,6 +157,7 @@ pub fn fold(events: &[Event]) -> Tables {
         identity::apply(&mut tables, event);
         guests::apply(&mut tables, event);
         places::apply(&mut tables, event);
+        search::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         integrations::apply(&mut tables, event);

@@ -200,10 +200,8 @@ impl Stack {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DATABASE_URL", self.postgres.url(role, &self.password, "agora"))
             .env("NATS_URL", self.broker.url());
-        if service != Service::Projectors {
-            let vault = self.postgres.url("agora_vault", &self.password, "agora_vault");
-            command.env("AGORA_VAULT_URL", vault).env("AGORA_MASTER_KEY_FILE", self.master_key());
-        }
+        let vault = self.postgres.url("agora_vault", &self.password, "agora_vault");
+        command.env("AGORA_VAULT_URL", vault).env("AGORA_MASTER_KEY_FILE", self.master_key());
         command
     }
 

@@ -1,0 +1,350 @@
+//! What the routes of full-text search share: what was typed, where a list goes on, and how words
+//! that were found are shown.
+//!
+//! **Cost.** A very common word is in a million texts, and ranking them all would take seconds. So a
+//! search works on windows: of the texts that match, the [`WINDOW`] newest, ranked; after them the
+//! next [`WINDOW`]. Nothing is out of reach, and no part of a list costs more than one window. The
+//! planner walks back from the newest text where the words are common, and asks the GIN index where
+//! they are rare, so statements are planned anew each time, for the words that are asked for.
+
+use agora_domain::{
+    RuleBreak,
+    values::{CommunityName, SearchQuery},
+};
+use agora_event_store::Position;
+use agora_service::problem::{FieldError, Problem};
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgPool, postgres::PgRow};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    error::ReadError,
+    paging::Page,
+    params::{FromParams, Params, Says},
+    reply::List,
+    rows::with_position,
+};
+
+/// How many of the newest matches are ranked together.
+const WINDOW: i64 = 200;
+/// More words are refused: a rank costs the more the more there are.
+const WORDS_MAX: usize = 32;
+/// A word that is still being typed matches all words that begin so, from this length on.
+const PREFIX_CHARACTERS_MIN: usize = 3;
+
+/// What is searched for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Words that must all be there; `"an exact phrase"`; `one or another`; `-without`. The last word
+    /// also matches words that begin so. At most 32 words.
+    #[param(value_type = String, required = true, min_length = 1, max_length = 512,
+            example = "sourdough starter")]
+    q: Option<SearchQuery>,
+}
+
+impl FromParams for Asked {
+    fn from_params(params: &mut Params) -> Self {
+        Self { q: params.value("q", query) }
+    }
+}
+
+impl Asked {
+    /// # Errors
+    /// 400 where it was left out.
+    pub fn query(&self) -> Result<&SearchQuery, Problem> {
+        self.q.as_ref().ok_or_else(|| {
+            Problem::wrong_fields(vec![FieldError {
+                pointer: "/query/q".into(),
+                rule: None,
+                detail: "`q` must say what to search for.".into(),
+            }])
+        })
+    }
+}
+
+/// In which community.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Within {
+    /// Only in the community of this name.
+    #[param(value_type = Option<String>, example = "rustaceans")]
+    community: Option<CommunityName>,
+}
+
+impl FromParams for Within {
+    fn from_params(params: &mut Params) -> Self {
+        let name = |text: &str| text.parse().map_err(|wrong: RuleBreak| wrong.detail.into());
+        Self { community: params.value("community", name) }
+    }
+}
+
+impl Within {
+    pub fn folded(&self) -> Option<String> {
+        self.community.as_ref().map(CommunityName::folded)
+    }
+}
+
+fn query(text: &str) -> Result<SearchQuery, Says> {
+    let query: SearchQuery = text.parse().map_err(|wrong: RuleBreak| Says::from(wrong.detail))?;
+    match query.as_str().split_whitespace().count() {
+        0..=WORDS_MAX => Ok(query),
+        _ => Err(format!("must be at most {WORDS_MAX} words").into()),
+    }
+}
+
+/// A query as the arguments of `search.query`.
+struct Terms<'q> {
+    whole: &'q str,
+    before: &'q str,
+    last: Option<&'q str>,
+}
+
+impl<'q> Terms<'q> {
+    fn of(whole: &'q str) -> Self {
+        let end = whole.trim_end();
+        let start = end.trim_end_matches(char::is_alphanumeric).len();
+        let (before, last) = end.split_at(start);
+        let is_quoted = whole.matches('"').count() % 2 == 1;
+        let is_excluded = before.ends_with('-')
+            && before.trim_end_matches('-').chars().next_back().is_none_or(char::is_whitespace);
+        let is_typed = last.chars().count() >= PREFIX_CHARACTERS_MIN && !is_quoted && !is_excluded;
+        Self { whole, before, last: is_typed.then_some(last) }
+    }
+}
+
+/// Where a list goes on: in the window of what is older than `before`, after this rank and id.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Place {
+    pub before: Uuid,
+    pub rank: i64,
+    pub id: Uuid,
+}
+
+impl Place {
+    pub const fn start() -> Self {
+        Self::window(Uuid::max())
+    }
+
+    const fn window(before: Uuid) -> Self {
+        Self { before, rank: i64::MAX, id: Uuid::max() }
+    }
+}
+
+/// The window that a part of a list was taken from: its ends by id, and how many matches are in it.
+#[derive(Clone, Copy, FromRow)]
+pub struct Window {
+    newest: Option<Uuid>,
+    oldest: Option<Uuid>,
+    matches: i64,
+}
+
+impl Window {
+    /// The cursor after the last row that is shown; `goes_on`: there are more in this window.
+    fn next(
+        &self,
+        app: &App,
+        list: &str,
+        last: Option<(i64, Uuid)>,
+        goes_on: bool,
+    ) -> Option<String> {
+        let (newest, oldest) = (self.newest?, self.oldest?);
+        let place = match last {
+            // What is written meanwhile must not move the window.
+            Some((rank, id)) if goes_on => {
+                let before = Uuid::from_u128(newest.as_u128().saturating_add(1));
+                Place { before, rank, id }
+            }
+            _ if self.matches == WINDOW => Place::window(oldest),
+            _ => return None,
+        };
+        Some(app.cursors.write(list, &place))
+    }
+}
+
+/// A row of what was found, by which the list is sorted.
+pub trait Ranked {
+    fn rank(&self) -> (i64, Uuid);
+}
+
+/// The rows to show of those that a window has given, and the cursor of what comes after them.
+pub fn cut<T: Ranked>(
+    app: &App,
+    list: &str,
+    page: &Page,
+    mut rows: Vec<T>,
+    window: Option<Window>,
+) -> List<T> {
+    let goes_on = rows.len() > page.limit;
+    rows.truncate(page.limit);
+    let last = rows.last().map(Ranked::rank);
+    let next = window.and_then(|window| window.next(app, list, last, goes_on));
+    List { items: rows, next }
+}
+
+/// A statement that gives one window of what matches and of that one part of the list.
+///
+/// Bound are the query, the window's end, the place (rank and id), the number of rows, and after
+/// these whatever `within` needs. `rows` says what is shown of `r`, the ranked matches.
+pub fn statement(table: &str, position: &str, within: &str, rows: &str) -> String {
+    format!(
+        "WITH found AS MATERIALIZED (
+             SELECT s.id, s.words FROM read.{table} s
+             WHERE s.words @@ $1::tsquery AND NOT s.is_deleted AND s.id < $2 {within}
+             ORDER BY s.id DESC LIMIT {WINDOW}
+         ), ranked AS (
+             SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank FROM found
+         )
+         SELECT p.*, x.*, w.*
+         FROM (SELECT {position}) p
+         CROSS JOIN (SELECT (SELECT id FROM found ORDER BY id DESC LIMIT 1) AS newest,
+                            (SELECT id FROM found ORDER BY id LIMIT 1) AS oldest,
+                            (SELECT count(*) FROM found) AS matches) w
+         LEFT JOIN LATERAL (
+             {rows} AND (r.rank, r.id) < ($3, $4)
+             ORDER BY r.rank DESC, r.id DESC LIMIT $5
+         ) x ON true
+         ORDER BY x.rank DESC, x.id DESC"
+    )
+}
+
+/// What was typed, as Postgres understands it. Bound as a constant it can be planned for; as a call
+/// of functions it would be worked out anew for every row.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn parsed(pool: &PgPool, query: &SearchQuery) -> Result<String, sqlx::Error> {
+    let terms = Terms::of(query.as_str());
+    sqlx::query_scalar("SELECT search.query($1, $2, $3)::text")
+        .bind(terms.whole)
+        .bind(terms.before)
+        .bind(terms.last)
+        .fetch_one(pool)
+        .await
+}
+
+/// The rows of such a statement, with their position and window.
+///
+/// # Errors
+/// Where a column is missing or of another type.
+pub fn found<T>(rows: &[PgRow]) -> Result<(Position, (Vec<T>, Option<Window>)), ReadError>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    let window = rows.first().map(Window::from_row).transpose()?;
+    let (position, rows) = with_position(rows)?;
+    Ok((position, (rows, window)))
+}
+
+/// Words that were found are marked with these, which no text of ours can hold (PST-03).
+const OPEN: char = '\u{2}';
+const CLOSE: char = '\u{3}';
+/// Stands for `<` while Postgres looks at a text: it would take what follows for a tag, and drop it.
+const LESS: char = '\u{4}';
+/// Longer texts are shown in parts.
+const WHOLE_CHARACTERS_MAX: usize = 200;
+
+/// How a text is shown.
+#[derive(Clone, Copy)]
+pub enum Shown {
+    /// All of it.
+    Whole,
+    /// The parts in which words were found, or else its beginning.
+    Excerpt,
+}
+
+impl Shown {
+    /// Of a text that may be long.
+    pub fn of(text: &str) -> Self {
+        match text.chars().nth(WHOLE_CHARACTERS_MAX) {
+            None => Self::Whole,
+            Some(_) => Self::Excerpt,
+        }
+    }
+}
+
+/// The texts as HTML, escaped, with `<mark>` around the words that were found.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn marked(
+    pool: &PgPool,
+    query: &str,
+    texts: &[(Shown, String)],
+) -> Result<Vec<String>, sqlx::Error> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found: Vec<String> = sqlx::query_scalar(
+        "SELECT ts_headline(search.language(), text, $1::tsquery,
+                            CASE WHEN whole THEN $4 ELSE $5 END)
+         FROM unnest($2::text[], $3::boolean[]) WITH ORDINALITY AS t(text, whole, number)
+         ORDER BY number",
+    )
+    .bind(query)
+    .bind(texts.iter().map(|(_, text)| text.replace('<', &LESS.to_string())).collect::<Vec<_>>())
+    .bind(texts.iter().map(|(shown, _)| matches!(shown, Shown::Whole)).collect::<Vec<_>>())
+    .bind(format!("StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", HighlightAll=true"))
+    .bind(format!(
+        "StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", MaxFragments=2, MaxWords=24, MinWords=8, \
+         FragmentDelimiter=\" … \""
+    ))
+    .fetch_all(pool)
+    .await?;
+    Ok(found.iter().map(|text| html(text)).collect())
+}
+
+fn html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 32);
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' | LESS => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            OPEN => html.push_str("<mark>"),
+            CLOSE => html.push_str("</mark>"),
+            other => html.push(other),
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_last_word_that_is_still_being_typed_is_a_prefix() {
+        for (text, before, last) in [
+            ("sourdough", "", Some("sourdough")),
+            ("rye sourd ", "rye ", Some("sourd")),
+            ("blåbærsylt", "", Some("blåbærsylt")),
+            ("bread-bak", "bread-", Some("bak")),
+            ("ry", "", None),
+            ("rye -white", "rye -", None),
+            ("-white", "-", None),
+            ("\"rye bre", "\"rye ", None),
+            ("\"rye bread\"", "\"rye bread\"", None),
+            ("!!!", "!!!", None),
+        ] {
+            let terms = Terms::of(text);
+            assert_eq!(terms.last, last, "{text}");
+            if last.is_some() {
+                assert_eq!(terms.before, before, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn pst_03_what_is_shown_is_escaped() {
+        let text = format!("<b onclick=\"x\">{OPEN}rye{CLOSE} & 'oats'");
+        assert_eq!(
+            html(&text),
+            "&lt;b onclick=&quot;x&quot;&gt;<mark>rye</mark> &amp; &#39;oats&#39;"
+        );
+    }
+}
