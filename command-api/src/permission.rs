@@ -123,18 +123,13 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("edit-post", MEMBERS_AND_ADMINS),
     ("delete-post", MEMBERS_AND_ADMINS),
     ("restore-post", MEMBERS_AND_ADMINS),
-    ("create-comment", MEMBERS_AND_ADMINS),
-    ("edit-comment", MEMBERS_AND_ADMINS),
-    ("delete-comment", MEMBERS_AND_ADMINS),
-    ("restore-comment", MEMBERS_AND_ADMINS),
-    ("cast-vote", MEMBERS_AND_ADMINS),
-    ("appeal-moderation", MEMBERS_AND_ADMINS),
-    ("decide-appeal", ADMINS),
     ("create-comment", COMMENTERS),
     ("edit-comment", COMMENTERS),
     ("delete-comment", COMMENTERS),
     ("restore-comment", COMMENTERS),
     ("cast-vote", COMMENTERS),
+    ("appeal-moderation", MEMBERS_AND_ADMINS),
+    ("decide-appeal", ADMINS),
 ];
 
 /// Nobody changes its own status or scopes (ADM-05, ADM-06): whoever takes an admin's rights away

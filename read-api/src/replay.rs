@@ -13,8 +13,8 @@ use agora_domain::{
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
-        member::Member, principal_sessions::PrincipalSessions, service_account::ServiceAccount,
-        session::Session, session_era::SessionEra,
+        member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
+        service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     site::{configuration::Configuration, integration::Integration},
 };
@@ -37,6 +37,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Guest::TYPE, begin::<Guest>),
     (Session::TYPE, begin::<Session>),
     (SessionEra::TYPE, begin::<SessionEra>),
+    (PasswordReset::TYPE, begin::<PasswordReset>),
     (PrincipalSessions::TYPE, begin::<PrincipalSessions>),
     (Category::TYPE, begin::<Category>),
     (CategoryOrder::TYPE, begin::<CategoryOrder>),

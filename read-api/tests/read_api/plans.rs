@@ -43,6 +43,13 @@ BEGIN
             UNION
             SELECT a.attname::text FROM pg_attribute a
             WHERE a.attrelid = v_table.oid AND a.attname = 'name' AND NOT a.attisdropped);
+        -- A column that may have only some values keeps the one it has.
+        v_keys := ARRAY(
+            SELECT DISTINCT name FROM unnest(v_keys) AS name
+            WHERE NOT EXISTS (
+                SELECT FROM pg_constraint k
+                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+                WHERE k.conrelid = v_table.oid AND k.contype = 'c' AND a.attname = name));
         SELECT string_agg(format('%L, %s', k.name, CASE
                    WHEN t.typname = 'uuid' THEN 'gen_random_uuid()'
                    WHEN t.typname IN ('int4', 'int8', 'int2') THEN format('t.%I + 1000 + g', k.name)
@@ -149,7 +156,11 @@ fn queries(description: &serde_json::Value, route: &str) -> Vec<String> {
             queries = vec!["?q=found".to_owned()];
         }
         for value in parameter["schema"]["enum"].as_array().into_iter().flatten() {
-            queries.push(format!("?{name}={}", value.as_str().unwrap_or_default()));
+            let value = value.as_str().unwrap_or_default();
+            // A window goes with the orders that have one.
+            let orders: &[&str] =
+                if name == "window" { &["sort=top&", "sort=controversial&"] } else { &[""] };
+            queries.extend(orders.iter().map(|order| format!("?{order}{name}={value}")));
         }
     }
     queries
