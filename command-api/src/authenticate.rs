@@ -275,7 +275,7 @@ async fn roles(app: &App, actor: Actor) -> Result<(Roles, Guard), CommandError> 
             if !admin.state.is_active() {
                 return Err(problem("ADM-04", "The admin is suspended or retired."));
             }
-            Ok((Roles::of_admin(&admin.state), admin.guard()))
+            Ok((Roles::of_admin(admin.state.scopes()), admin.guard()))
         }
         ActorKind::Guest | ActorKind::System => Err(unknown()),
     }

@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod aggregate;
 pub mod ids;
+pub mod permissions;
 pub mod personal;
 pub mod refusal;
 pub mod registry;

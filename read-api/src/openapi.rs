@@ -16,7 +16,7 @@ use utoipa::{
     },
 };
 
-use crate::access::{PERMISSIONS, Role};
+use crate::access::{READS, Roles};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -80,8 +80,10 @@ pub fn complete(mut routes: Description) -> Description {
 }
 
 fn complete_operation(path: &str, operation: &mut Operation) {
-    let roles = PERMISSIONS.iter().find(|(listed, _)| *listed == path).map_or(&[][..], |(_, r)| r);
-    let names: Vec<String> = roles.iter().map(|role| format!("{role:?}")).collect();
+    let listed = READS.iter().find(|(listed, _)| *listed == path);
+    let roles = listed.map_or(Roles::NOBODY, |(_, roles)| *roles);
+    let names = Roles::ALL.into_iter().filter(|(_, role)| roles.include(*role));
+    let names: Vec<&str> = names.map(|(name, _)| name).collect();
     let description = operation.description.get_or_insert_default();
     if !description.is_empty() {
         description.push_str("\n\n");
@@ -92,7 +94,7 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     operation.operation_id = Some(words.collect::<Vec<_>>().join("_"));
 
     let with_token = SecurityRequirement::new(BEARER, Vec::<String>::new());
-    operation.security = Some(match roles.contains(&Role::Guest) {
+    operation.security = Some(match roles.include(Roles::GUEST) {
         true => {
             let with_signature = SecurityRequirement::new(GUEST, Vec::<String>::new());
             vec![SecurityRequirement::default(), with_signature, with_token]

@@ -12,7 +12,7 @@ use agora_domain::{
 
 pub use activity::Activity;
 pub use guard::guard;
-pub use permissions::{PERMISSIONS, Role};
+pub use permissions::{READS, Roles};
 pub(crate) use session::{still_open, token_is_missing};
 
 /// Who asks.
@@ -31,14 +31,15 @@ pub struct Principal {
     pub actor: Actor,
     /// None where it is a service account's key that was sent.
     pub session_id: Option<SessionId>,
-    pub roles: Vec<Role>,
+    pub roles: Roles,
 }
 
 impl Caller {
-    pub fn roles(&self) -> &[Role] {
+    pub fn roles(&self) -> Roles {
         match self {
-            Self::Guest | Self::SignedGuest(_) => &[Role::Guest],
-            Self::Principal(principal) => &principal.roles,
+            Self::Guest => Roles::GUEST,
+            Self::SignedGuest(_) => Roles::GUEST.and(Roles::SIGNED_GUEST),
+            Self::Principal(principal) => principal.roles,
         }
     }
 

@@ -19,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
-use super::{Caller, Principal, Role};
+use super::{Caller, Principal, Roles};
 use crate::{app::App, error};
 
 /// Longer than any token that was ever given out.
@@ -189,7 +189,7 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
 pub(crate) async fn still_open(
     app: &App,
     sessions: &[SessionId],
-) -> Result<HashMap<SessionId, Vec<Role>>, sqlx::Error> {
+) -> Result<HashMap<SessionId, Roles>, sqlx::Error> {
     let ids: Vec<String> = sessions.iter().map(SessionId::to_string).collect();
     let found: Vec<Found> = sqlx::query_as(&FIND_BY_IDS).bind(ids).fetch_all(&app.primary).await?;
     let now = clock::now();
@@ -205,7 +205,7 @@ pub(crate) async fn still_open(
 struct Open {
     session_id: SessionId,
     actor: Actor,
-    roles: Vec<Role>,
+    roles: Roles,
     last_used_at: DateTime<Utc>,
 }
 
@@ -234,9 +234,9 @@ impl Found {
         }
         let roles = match actor.kind {
             // Suspended members keep reading (MEM-05); who may not has no session (MEM-06, SES-11).
-            ActorKind::Member => vec![Role::Member],
+            ActorKind::Member => Roles::MEMBER,
             ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
-            ActorKind::Guest | ActorKind::System => Vec::new(),
+            ActorKind::Guest | ActorKind::System => Roles::NOBODY,
         };
         // A session that was never used is as old as its login.
         let last_used_at = last_used_at.unwrap_or(issued.issued_at);
@@ -257,7 +257,7 @@ fn revoked() -> Problem {
 }
 
 /// The roles that an admin's events give it now (ADM-04, ADM-06).
-fn admin_roles(events: &str) -> Result<Vec<Role>, Problem> {
+fn admin_roles(events: &str) -> Result<Roles, Problem> {
     let events: Vec<Value> = serde_json::from_str(events).unwrap_or_default();
     let mut active = false;
     let mut scopes: Vec<AdminScope> = Vec::new();
@@ -277,7 +277,7 @@ fn admin_roles(events: &str) -> Result<Vec<Role>, Problem> {
         }
     }
     if active {
-        Ok(Role::of_admin(&scopes))
+        Ok(Roles::of_admin(&scopes))
     } else {
         Err(Problem::unauthenticated("The admin is suspended or retired.").with_rule("ADM-04"))
     }
@@ -289,7 +289,7 @@ mod tests {
 
     use super::*;
 
-    fn roles(events: &Value) -> Option<Vec<Role>> {
+    fn roles(events: &Value) -> Option<Roles> {
         admin_roles(&events.to_string()).ok()
     }
 
@@ -301,7 +301,7 @@ mod tests {
         let retired = json!({"AdminRetired": {}});
         let deleted = json!({"AdminDeleted": {}});
         assert!(roles(&json!([])).is_none());
-        assert_eq!(roles(&json!([created])), Some(vec![Role::Admin, Role::GlobalAdmin]));
+        assert_eq!(roles(&json!([created])), Some(Roles::ADMIN.and(Roles::GLOBAL_ADMIN)));
         assert!(roles(&json!([created, suspended])).is_none());
         assert!(roles(&json!([created, suspended, reinstated])).is_some());
         assert!(roles(&json!([created, suspended, reinstated, retired])).is_none());
@@ -313,7 +313,7 @@ mod tests {
         let created = json!({"AdminCreated": {"scopes": []}});
         let granted = json!({"AdminScopeGranted": {"previous": [], "scopes": ["auditor"]}});
         let revoked = json!({"AdminScopeRevoked": {"previous": ["auditor"], "scopes": []}});
-        assert_eq!(roles(&json!([created, granted])), Some(vec![Role::Auditor]));
-        assert_eq!(roles(&json!([created, granted, revoked])), Some(vec![Role::Admin]));
+        assert_eq!(roles(&json!([created, granted])), Some(Roles::AUDITOR));
+        assert_eq!(roles(&json!([created, granted, revoked])), Some(Roles::ADMIN));
     }
 }

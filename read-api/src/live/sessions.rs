@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::{Role, permissions, still_open},
+    access::{Roles, permissions, still_open},
     app::{App, Shared},
 };
 
@@ -69,7 +69,7 @@ pub(super) async fn look_after(app: &Shared) {
                     let roles = open.get(&key.0);
                     // Who has come since then was let in just now.
                     !watched.contains(key)
-                        || roles.is_some_and(|roles| permissions::may(roles, key.1))
+                        || roles.is_some_and(|roles| permissions::may(*roles, key.1))
                 });
             }
             Err(error) if looked_up.elapsed() > TRUST => {
@@ -84,7 +84,7 @@ pub(super) async fn look_after(app: &Shared) {
 async fn look_up(
     app: &App,
     watched: &HashSet<Key>,
-) -> Result<HashMap<SessionId, Vec<Role>>, sqlx::Error> {
+) -> Result<HashMap<SessionId, Roles>, sqlx::Error> {
     let mut ids: Vec<SessionId> = watched.iter().map(|(session, _)| *session).collect();
     ids.sort_unstable();
     ids.dedup();

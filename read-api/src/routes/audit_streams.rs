@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::Role,
+    access::Roles,
     app::{App, Shared},
     error::ReadError,
     freshness::fresh,
@@ -193,7 +193,7 @@ async fn history(
     rule: &'static str,
 ) -> Result<Response, ReadError> {
     let me = read.principal()?;
-    let administers = me.roles.iter().any(|role| matches!(role, Role::Admin | Role::GlobalAdmin));
+    let administers = me.roles.include(Roles::ADMIN);
     // From the first event, so that whoever may not read the history does not make it be read.
     let author = author(app, aggregate_type, aggregate_id).await?;
     let is_author = author.is_none_or(|author| author == me.actor);

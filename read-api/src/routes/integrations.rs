@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    access::{Caller, Role},
+    access::{Caller, Roles},
     app::Shared,
     error::ReadError,
     freshness::fresh,
@@ -73,8 +73,7 @@ async fn open(
     caller: &Caller,
     rows: Vec<Row>,
 ) -> Result<Vec<Integration>, VaultError> {
-    let administers =
-        caller.roles().iter().any(|role| matches!(role, Role::Admin | Role::GlobalAdmin));
+    let administers = caller.roles().include(Roles::ADMIN);
     let mut sealed = Sealed::default();
     let mut slots = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -1,5 +1,5 @@
 //! The routes: a line each. A route's handler holds its query; who may read it stands in
-//! [`crate::access::PERMISSIONS`].
+//! [`agora_domain::permissions::MATRIX`].
 
 pub mod appeals;
 pub mod audit_events;

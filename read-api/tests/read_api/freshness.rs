@@ -29,8 +29,8 @@ async fn esx_07_a_position_in_the_future_is_503_and_never_older_data() {
     let world = World::new().await;
     world.categories(&["Science"]).await;
     let position = world.project().await;
-    for (route, roles) in agora_read_api::access::PERMISSIONS {
-        if roles.contains(&agora_read_api::access::Role::Guest) {
+    for (route, roles) in agora_read_api::access::READS.iter() {
+        if roles.include(agora_read_api::access::Roles::GUEST) {
             let path = route
                 .replace("{name}", "nobodys")
                 .replace("{id}", "00000000-0000-7000-8000-000000000000");

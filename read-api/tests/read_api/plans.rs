@@ -2,7 +2,7 @@
 //! Postgres' own count of what sequential scans have read.
 
 use agora_domain::{content::vote::VoteState, identity::values::AdminScope};
-use agora_read_api::access::{PERMISSIONS, Role};
+use agora_read_api::access::{READS, Roles};
 
 use crate::world::{User, World};
 
@@ -110,8 +110,8 @@ impl Scene {
     }
 
     async fn ask(&self, route: &str, query: &str) {
-        let (_, roles) = PERMISSIONS.iter().find(|(listed, _)| *listed == route).unwrap();
-        let user = if roles.contains(&Role::Member) { &self.member } else { &self.root };
+        let (_, roles) = READS.iter().find(|(listed, _)| *listed == route).unwrap();
+        let user = if roles.include(Roles::MEMBER) { &self.member } else { &self.root };
         let path = format!("{}{query}", self.path(route));
         let reply = self.world.get_as(user, &path).await;
         assert!(matches!(reply.status.as_u16(), 200 | 404), "{path}: {}", reply.body);
@@ -171,7 +171,7 @@ async fn no_route_scans_a_table_that_grows() {
     let scene = Scene::new().await;
     let description = scene.world.get("/openapi.json").await.ok();
     let before = scene.scanned().await;
-    let routes: Vec<&str> = PERMISSIONS.iter().map(|(route, _)| *route).collect();
+    let routes: Vec<&str> = READS.iter().map(|(route, _)| *route).collect();
     let asked: Vec<(&str, String)> = routes
         .iter()
         .filter(|route| !route.starts_with("/v1/live"))

@@ -1,0 +1,317 @@
+//! Who may do what: the permission matrix (requirements §2), one table for both APIs, deny by
+//! default. A command or a route that stands in no row is refused to everybody, and a test walks all
+//! of them as every role.
+//!
+//! A row says what a *role* may do at all. Whose the thing is (an author's post, an owner's
+//! community) the aggregates and handlers see to.
+
+use std::sync::LazyLock;
+
+use crate::identity::values::AdminScope;
+
+/// A set of roles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Roles(u16);
+
+impl Roles {
+    pub const NOBODY: Self = Self(0);
+    /// Whoever shows nothing.
+    pub const GUEST: Self = Self(1);
+    /// A guest that shows its signature, where it acts as that guest (CMT-09, CVT-06).
+    pub const SIGNED_GUEST: Self = Self(1 << 1);
+    /// An active member.
+    pub const MEMBER: Self = Self(1 << 2);
+    /// A member who is suspended or waits for deletion (MEM-05, MEM-06).
+    pub const RESTRICTED_MEMBER: Self = Self(1 << 3);
+    /// An admin without scopes, or with one that administers.
+    pub const ADMIN: Self = Self(1 << 4);
+    /// An admin with the scope `global`.
+    pub const GLOBAL_ADMIN: Self = Self(1 << 5);
+    /// An admin with the scope `auditor`.
+    pub const AUDITOR: Self = Self(1 << 6);
+    /// An admin with the scope `ops`.
+    pub const OPS: Self = Self(1 << 7);
+
+    /// Each role with its name.
+    pub const ALL: [(&str, Self); 8] = [
+        ("guest", Self::GUEST),
+        ("signed guest", Self::SIGNED_GUEST),
+        ("member", Self::MEMBER),
+        ("restricted member", Self::RESTRICTED_MEMBER),
+        ("admin", Self::ADMIN),
+        ("global admin", Self::GLOBAL_ADMIN),
+        ("auditor", Self::AUDITOR),
+        ("ops", Self::OPS),
+    ];
+
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether any of the roles is in the set.
+    pub const fn include(self, roles: Self) -> bool {
+        self.0 & roles.0 != 0
+    }
+
+    /// The roles of an active admin. Auditor and ops are narrower than admin: who has only these
+    /// scopes audits, or runs jobs, and does not administer.
+    pub fn of_admin(scopes: &[AdminScope]) -> Self {
+        let narrow = |scope: &AdminScope| matches!(scope, AdminScope::Auditor | AdminScope::Ops);
+        let administers = scopes.is_empty() || !scopes.iter().all(narrow);
+        let first = if administers { Self::ADMIN } else { Self::NOBODY };
+        scopes.iter().fold(first, |roles, scope| match scope {
+            AdminScope::Global => roles.and(Self::GLOBAL_ADMIN),
+            AdminScope::Auditor => roles.and(Self::AUDITOR),
+            AdminScope::Ops => roles.and(Self::OPS),
+            _ => roles,
+        })
+    }
+}
+
+/// A row: something that roles may do, by these commands and reads.
+pub struct Action {
+    pub what: &'static str,
+    pub who: Roles,
+    pub commands: &'static [&'static str],
+    pub reads: &'static [&'static str],
+}
+
+const fn row(
+    what: &'static str,
+    who: Roles,
+    commands: &'static [&'static str],
+    reads: &'static [&'static str],
+) -> Action {
+    Action { what, who, commands, reads }
+}
+
+const EVERY_ADMIN: Roles = ADMINS.and(Roles::AUDITOR).and(Roles::OPS);
+const ADMINS: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN);
+const MEMBERS: Roles = Roles::MEMBER;
+const MEMBERS_AND_ADMINS: Roles = MEMBERS.and(ADMINS);
+/// Everybody who has an account.
+const KNOWN: Roles = Roles::MEMBER.and(Roles::RESTRICTED_MEMBER).and(EVERY_ADMIN);
+const ANYBODY: Roles = Roles::GUEST.and(KNOWN);
+/// Everybody but ops, who read no content.
+const READERS: Roles =
+    Roles::GUEST.and(Roles::SIGNED_GUEST).and(MEMBERS_AND_ADMINS).and(Roles::AUDITOR);
+/// Guests only where the configuration lets them: the commands ask it.
+const COMMENTERS: Roles = MEMBERS_AND_ADMINS.and(Roles::SIGNED_GUEST);
+
+/// The table.
+pub const MATRIX: &[Action] = &[
+    row(
+        "register, log in, reset a password",
+        ANYBODY,
+        &["register-member", "log-in", "request-password-reset", "reset-password", "confirm-email"],
+        &[],
+    ),
+    row(
+        "be told apart as a guest",
+        Roles::GUEST.and(Roles::SIGNED_GUEST),
+        &["record-guest-visit"],
+        &[],
+    ),
+    row("forget a guest", ADMINS.and(Roles::SIGNED_GUEST), &["forget-guest"], &[]),
+    row(
+        "read public communities, posts, comments, categories",
+        READERS,
+        &[],
+        &[
+            "/v1/categories",
+            "/v1/communities",
+            "/v1/communities/{name}",
+            "/v1/communities/{name}/posts",
+            "/v1/communities/{name}/rules",
+            "/v1/communities/{name}/moderation-log",
+            "/v1/posts/{id}",
+            "/v1/posts/{id}/score",
+            "/v1/posts/{id}/comments",
+            "/v1/posts/{id}/comments/all",
+            "/v1/comments/{id}",
+            "/v1/comments/{id}/replies",
+            "/v1/search/communities",
+            "/v1/search/posts",
+            "/v1/search/comments",
+            "/v1/settings",
+            "/v1/live/posts/{id}",
+            "/v1/live/communities/{name}",
+        ],
+    ),
+    row(
+        "one's own sessions and password",
+        KNOWN,
+        &["log-out", "revoke-session", "revoke-all-sessions", "change-password"],
+        &["/v1/me", "/v1/me/credential", "/v1/me/sessions", "/v1/live/me"],
+    ),
+    row(
+        "one's own address and name",
+        MEMBERS.and(EVERY_ADMIN),
+        &["change-email", "change-display-name"],
+        &[],
+    ),
+    row(
+        "what one searched, and acts on what one wrote",
+        KNOWN,
+        &[],
+        &["/v1/me/searches", "/v1/me/moderation-notices"],
+    ),
+    row(
+        "end one's own account",
+        MEMBERS.and(Roles::RESTRICTED_MEMBER),
+        &["request-account-deletion"],
+        &[],
+    ),
+    row("create a community", MEMBERS, &["create-community"], &[]),
+    row(
+        "edit a community's metadata and rules",
+        MEMBERS,
+        &["update-community", "set-community-rules"],
+        &[],
+    ),
+    row("delete a community", MEMBERS_AND_ADMINS, &["delete-community"], &[]),
+    row("restore a community", ADMINS, &["restore-community"], &[]),
+    row(
+        "join, leave and visit communities",
+        MEMBERS,
+        &["join-community", "leave-community", "visit-community"],
+        &["/v1/me/memberships", "/v1/me/recent-communities", "/v1/me/feed"],
+    ),
+    row(
+        "posts: create, edit, delete, restore; as an admin those of others too",
+        MEMBERS_AND_ADMINS,
+        &["create-post", "edit-post", "delete-post", "restore-post"],
+        &["/v1/posts/{id}/history", "/v1/comments/{id}/history"],
+    ),
+    row(
+        "comments: create, edit, delete, restore; as an admin those of others too",
+        COMMENTERS,
+        &["create-comment", "edit-comment", "delete-comment", "restore-comment"],
+        &[],
+    ),
+    row("vote", COMMENTERS, &["cast-vote"], &[]),
+    row("see what one voted", MEMBERS_AND_ADMINS, &[], &["/v1/me/votes", "/v1/me/comment-votes"]),
+    row("appeal against an act of moderation", MEMBERS_AND_ADMINS, &["appeal-moderation"], &[]),
+    row("decide appeals", ADMINS, &["decide-appeal"], &[]),
+    row(
+        "categories and configuration",
+        ADMINS,
+        &[
+            "create-category",
+            "describe-category",
+            "reorder-categories",
+            "retire-category",
+            "set-configuration",
+            "describe-configuration",
+            "remove-configuration",
+        ],
+        &[
+            "/v1/configuration",
+            "/v1/configuration/{key}",
+            "/v1/configuration/{key}/history",
+            "/v1/analytics/search-trends",
+        ],
+    ),
+    row(
+        "integrations",
+        ADMINS,
+        &[
+            "register-integration",
+            "configure-integration",
+            "enable-integration",
+            "disable-integration",
+            "remove-integration",
+        ],
+        &["/v1/integrations/{id}/history"],
+    ),
+    row(
+        "the health of integrations; the handlers show ops no more",
+        ADMINS.and(Roles::OPS),
+        &["report-integration-error", "record-integration-sync"],
+        &["/v1/integrations", "/v1/integrations/{id}"],
+    ),
+    row(
+        "create and manage admins and service accounts",
+        ADMINS,
+        &[
+            "create-admin",
+            "suspend-admin",
+            "reinstate-admin",
+            "retire-admin",
+            "grant-admin-scope",
+            "revoke-admin-scope",
+            "delete-admin",
+            "create-service-account",
+            "rotate-service-account-key",
+            "revoke-service-account-key",
+        ],
+        &["/v1/service-accounts"],
+    ),
+    row(
+        "manage members and their sessions",
+        ADMINS,
+        &[
+            "suspend-member",
+            "reinstate-member",
+            "mark-member-for-deletion",
+            "cancel-account-deletion",
+            "delete-member",
+            "start-password-reset",
+            "revoke-everybodys-sessions",
+        ],
+        &["/v1/guests", "/v1/analytics/guest-conversions"],
+    ),
+    row(
+        "read audit logs",
+        ADMINS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/audit-log", "/v1/moderation-log", "/v1/appeals", "/v1/search-logs"],
+    ),
+    row(
+        "read the log itself, across everything",
+        Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
+        &[],
+        &["/v1/audit/events", "/v1/audit/streams/{type}/{id}"],
+    ),
+];
+
+/// Every command with who may send it.
+pub static COMMANDS: LazyLock<Vec<(&'static str, Roles)>> = LazyLock::new(|| {
+    let of = |action: &'static Action| action.commands.iter().map(|name| (*name, action.who));
+    MATRIX.iter().flat_map(of).collect()
+});
+
+/// Every route of the read API with who may read it.
+pub static READS: LazyLock<Vec<(&'static str, Roles)>> = LazyLock::new(|| {
+    let of = |action: &'static Action| action.reads.iter().map(|route| (*route, action.who));
+    MATRIX.iter().flat_map(of).collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn rol_01_nothing_stands_in_two_rows() {
+        let mut seen = HashSet::new();
+        for (name, who) in COMMANDS.iter().chain(READS.iter()) {
+            assert!(seen.insert(*name), "{name}");
+            assert_ne!(*who, Roles::NOBODY, "{name}");
+        }
+    }
+
+    #[test]
+    fn rol_01_auditors_and_ops_do_not_administer() {
+        use AdminScope::{Auditor, Global, Ops, Security};
+        let of = Roles::of_admin;
+        assert_eq!(of(&[]), Roles::ADMIN);
+        assert_eq!(of(&[Security]), Roles::ADMIN);
+        assert_eq!(of(&[Global]), ADMINS);
+        assert_eq!(of(&[Auditor]), Roles::AUDITOR);
+        assert_eq!(of(&[Auditor, Ops]), Roles::AUDITOR.and(Roles::OPS));
+        assert_eq!(of(&[Security, Auditor]), Roles::ADMIN.and(Roles::AUDITOR));
+    }
+}
