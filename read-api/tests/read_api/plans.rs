@@ -53,7 +53,7 @@ BEGIN
         SELECT string_agg(format('%L, %s', k.name, CASE
                    WHEN t.typname = 'uuid' THEN 'gen_random_uuid()'
                    WHEN t.typname IN ('int4', 'int8', 'int2') THEN format('t.%I + 1000 + g', k.name)
-                   WHEN t.typname IN ('timestamptz', 'date') THEN format('t.%I + g * interval ''1 day''', k.name)
+                   WHEN t.typname IN ('timestamptz', 'date') THEN format('t.%I - g * interval ''1 hour''', k.name)
                    ELSE format('t.%I || ''-'' || g', k.name) END), ', ')
         INTO v_changed
         FROM (SELECT DISTINCT unnest(v_keys) AS name) k
