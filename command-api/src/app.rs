@@ -168,8 +168,7 @@ impl Parts {
     /// many to it, or from the sender's own address (CRD-12). Whether there is an account plays no
     /// part.
     pub fn begin_mail(&self, email: &Email, caller: &Caller) -> Result<(), Problem> {
-        let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
-        self.address_mails.begin(address).map_err(too_many_failures)?;
+        self.address_mails.begin(&caller.network()).map_err(too_many_failures)?;
         self.account_mails.begin(&self.email_index(email)).map_err(too_many_failures)
     }
 

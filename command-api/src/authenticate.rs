@@ -231,6 +231,7 @@ async fn of_session(
     }
     let (roles, standing) = roles(app, actor).await?;
     let proof = Proof::Session(session_id);
+    let roles = roles.in_person();
     Ok(Principal { actor, proof, roles, guards: vec![session.guard(), era.guard(), standing] })
 }
 

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     hash::{DefaultHasher, Hash, Hasher},
+    net::{IpAddr, Ipv6Addr},
     sync::LazyLock,
     time::Duration,
 };
@@ -71,6 +72,18 @@ impl Caller {
 
     pub(crate) fn sealed_address(&self) -> Option<(&Subject, &str)> {
         self.address.as_ref().map(|(subject, address)| (subject, address.as_str()))
+    }
+
+    /// By what its client is counted: the address, of IPv6 its /64, since whoever has one address of
+    /// that has them all.
+    pub(crate) fn network(&self) -> String {
+        let address = self.address.as_ref().map_or("", |(_, address)| address.as_str());
+        match address.parse() {
+            Ok(IpAddr::V6(address)) => {
+                Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).to_string()
+            }
+            _ => address.to_owned(),
+        }
     }
 
     /// Under what name its receipts are kept.
@@ -292,4 +305,20 @@ async fn turn(turns: &'static Turns, key: &impl Hash) -> MutexGuard<'static, ()>
     key.hash(&mut hasher);
     let slot = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or_default();
     turns[slot].lock().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cmt_09_crd_12_ipv6_clients_are_counted_by_their_network() {
+        let of = |address: &str| {
+            let address = Some((Subject::from("day"), address.to_owned()));
+            Caller { address, ..Caller::default() }.network()
+        };
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

@@ -1,7 +1,5 @@
 //! What the commands that guests may send have in common.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use agora_domain::{
     identity::guest::{Guest, GuestCommand, NoteActivity},
     ids::GuestId,
@@ -27,12 +25,12 @@ pub fn throttle(app: &App, caller: &Caller, rule: &'static str) -> Result<(), Pr
     let Some(guest_id) = sender(caller) else { return Ok(()) };
     let too_many = |wait| too_many(wait, Some(rule));
     app.guest_acts.begin(&guest_id.to_string()).map_err(too_many)?;
-    app.guest_address_acts.begin(&network(caller)).map_err(too_many)
+    app.guest_address_acts.begin(&caller.network()).map_err(too_many)
 }
 
 /// Counts a guest that is about to be made: each is a stream in the log, and costs its maker nothing.
 pub fn throttle_new(app: &App, caller: &Caller) -> Result<(), Problem> {
-    app.new_guests.begin(&network(caller)).map_err(|wait| too_many(wait, None))
+    app.new_guests.begin(&caller.network()).map_err(|wait| too_many(wait, None))
 }
 
 /// Lets a guest do what the setting allows guests, and notes that it is active. Others pass.
@@ -57,34 +55,4 @@ pub async fn note_activity(decision: &mut Decision<'_>) -> Result<(), CommandErr
     let guest = decision.load::<Guest>(guest_id.to_string()).await?;
     let now = decision.now;
     decision.decide(&guest, GuestCommand::NoteActivity(NoteActivity { guest_id, now })).await
-}
-
-/// The address by which a client is counted: of IPv6 its /64, since whoever has one address of that
-/// has them all.
-fn network(caller: &Caller) -> String {
-    let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
-    match address.parse() {
-        Ok(IpAddr::V6(address)) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).to_string()
-        }
-        _ => address.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use agora_domain::Subject;
-
-    use super::*;
-
-    #[test]
-    fn cmt_09_ipv6_clients_are_counted_by_their_network() {
-        let of = |address: &str| {
-            let address = Some((Subject::from("day"), address.to_owned()));
-            network(&Caller { address, ..Caller::default() })
-        };
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
 }

@@ -24,13 +24,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Refuses a name that stands for an address which is not of the public internet.
 ///
-/// A name that cannot be looked up is taken: it may be there tomorrow, and what it stands for may
-/// change at any time. So whoever connects has to look, and refuse, again; this is the early word.
+/// A name that nobody has is taken: it may be there tomorrow, and what it stands for may change at
+/// any time. So whoever connects has to look, and refuse, again; this is the early word. Where no
+/// answer comes in time, nothing is known and nothing is taken.
 pub async fn check(url: &ProviderUrl) -> Result<(), Problem> {
     let Some((name, port)) = url.name_and_port() else { return Ok(()) };
     match timeout(PATIENCE, lookup_host((name, port))).await {
         Ok(Ok(addresses)) => refuse_private(addresses.map(|address| address.ip())),
-        Ok(Err(_)) | Err(_) => Ok(()),
+        Ok(Err(_)) => Ok(()),
+        Err(_) => {
+            Err(Problem::unavailable("The name in `provider_url` could not be looked up in time.")
+                .with_rule("INT-06"))
+        }
     }
 }
 

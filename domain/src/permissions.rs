@@ -32,8 +32,12 @@ impl Roles {
     /// An admin with the scope `ops`.
     pub const OPS: Self = Self(1 << 7);
 
+    /// An admin who administers and has logged in: a person, no service account. Otherwise a program
+    /// could take the last person's rights, and one person be two (ADM-05, ADM-07, MOD-08).
+    pub const ADMIN_IN_PERSON: Self = Self(1 << 8);
+
     /// Each role with its name.
-    pub const ALL: [(&str, Self); 8] = [
+    pub const ALL: [(&str, Self); 9] = [
         ("guest", Self::GUEST),
         ("signed guest", Self::SIGNED_GUEST),
         ("member", Self::MEMBER),
@@ -42,6 +46,7 @@ impl Roles {
         ("global admin", Self::GLOBAL_ADMIN),
         ("auditor", Self::AUDITOR),
         ("ops", Self::OPS),
+        ("admin in person", Self::ADMIN_IN_PERSON),
     ];
 
     #[must_use]
@@ -66,6 +71,14 @@ impl Roles {
             AdminScope::Ops => roles.and(Self::OPS),
             _ => roles,
         })
+    }
+}
+
+impl Roles {
+    /// The roles of somebody who has logged in with them.
+    #[must_use]
+    pub const fn in_person(self) -> Self {
+        if self.include(Self::ADMIN) { self.and(Self::ADMIN_IN_PERSON) } else { self }
     }
 }
 
@@ -193,7 +206,7 @@ pub const MATRIX: &[Action] = &[
     row("vote", COMMENTERS, &["cast-vote"], &[]),
     row("see what one voted", MEMBERS_AND_ADMINS, &[], &["/v1/me/votes", "/v1/me/comment-votes"]),
     row("appeal against an act of moderation", MEMBERS_AND_ADMINS, &["appeal-moderation"], &[]),
-    row("decide appeals", ADMINS, &["decide-appeal"], &[]),
+    row("decide appeals", Roles::ADMIN_IN_PERSON, &["decide-appeal"], &[]),
     row(
         "categories and configuration",
         ADMINS,
@@ -233,7 +246,7 @@ pub const MATRIX: &[Action] = &[
     ),
     row(
         "create and manage admins and service accounts",
-        ADMINS,
+        Roles::ADMIN_IN_PERSON,
         &[
             "create-admin",
             "suspend-admin",
@@ -246,8 +259,9 @@ pub const MATRIX: &[Action] = &[
             "rotate-service-account-key",
             "revoke-service-account-key",
         ],
-        &["/v1/service-accounts"],
+        &[],
     ),
+    row("see the service accounts", ADMINS, &[], &["/v1/service-accounts"]),
     row(
         "manage members and their sessions",
         ADMINS,
@@ -313,5 +327,7 @@ mod tests {
         assert_eq!(of(&[Auditor]), Roles::AUDITOR);
         assert_eq!(of(&[Auditor, Ops]), Roles::AUDITOR.and(Roles::OPS));
         assert_eq!(of(&[Security, Auditor]), Roles::ADMIN.and(Roles::AUDITOR));
+        assert_eq!(of(&[Auditor]).in_person(), Roles::AUDITOR);
+        assert!(of(&[]).in_person().include(Roles::ADMIN_IN_PERSON));
     }
 }

@@ -43,6 +43,9 @@ async fn main() -> ExitCode {
     }
 }
 
+/// How long a search or a ranked feed may take.
+const RANKING_LIMIT: Duration = Duration::from_secs(1);
+
 async fn serve(args: Serve) -> Result<(), Failure> {
     let metrics = telemetry::init("read-api")?;
     let shutdown = shutdown::on_signal()?;
@@ -53,6 +56,12 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         max_connections: args.database.database_connections,
         statement_timeout: Some(Duration::from_secs(30)),
     };
+    let rankings = postgres::Pool {
+        max_connections: (args.database.database_connections / 2).max(2),
+        statement_timeout: Some(RANKING_LIMIT),
+        ..pool(args.replica_url.as_deref().unwrap_or(&args.database.database_url))
+    };
+    let rankings = rankings.open()?;
     let primary = pool(&args.database.database_url).open()?;
     let reads = match &args.replica_url {
         Some(url) => pool(url).open()?,
@@ -87,6 +96,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         ),
         projected,
         reads: reads.clone(),
+        rankings,
         primary: primary.clone(),
     };
     // NATS is no condition: without it, reads that wait are a little slower.

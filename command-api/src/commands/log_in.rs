@@ -80,8 +80,8 @@ impl Command for LogIn {
 
     async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
         let account = app.email_index(&self.email);
-        let address = caller.address.as_ref().map_or("", |(_, address)| address.as_str());
-        if let Some(wait) = app.address_failures.wait(address) {
+        let network = caller.network();
+        if let Some(wait) = app.address_failures.wait(&network) {
             return Err(too_many_failures(wait));
         }
         app.account_failures.begin(&account).map_err(too_many_failures)?;
@@ -101,7 +101,7 @@ impl Command for LogIn {
                 Ok(())
             }
             _ => {
-                app.address_failures.failed(address);
+                app.address_failures.failed(&network);
                 Err(wrong_login())
             }
         }

@@ -134,11 +134,14 @@ async fn revoke(
     }
     let all = || sessions.values();
     sqlx::query(
-        "UPDATE sessions s SET revoked_at = u.at, revoked_by = u.by, revoke_cause = u.cause,
+        "UPDATE sessions s SET
+             revoked_at = coalesce(s.revoked_at, u.at),
+             revoked_by = CASE WHEN s.revoked_at IS NULL THEN u.by ELSE s.revoked_by END,
+             revoke_cause = CASE WHEN s.revoked_at IS NULL THEN u.cause ELSE s.revoke_cause END,
              sequence = u.sequence
          FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::bigint[])
               AS u(id, at, by, cause, sequence)
-         WHERE s.id = u.id AND s.revoked_at IS NULL",
+         WHERE s.id = u.id",
     )
     .bind(sessions.keys().copied().collect::<Vec<_>>())
     .bind(all().map(|revoked| revoked.at).collect::<Vec<_>>())

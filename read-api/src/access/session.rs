@@ -240,7 +240,7 @@ impl Found {
         };
         // A session that was never used is as old as its login.
         let last_used_at = last_used_at.unwrap_or(issued.issued_at);
-        Ok(Open { session_id, actor, roles, last_used_at })
+        Ok(Open { session_id, actor, roles: roles.in_person(), last_used_at })
     }
 }
 

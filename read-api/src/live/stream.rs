@@ -22,7 +22,13 @@ use super::{
     follow::{self, PAGE},
     seats::{Client, Seat},
 };
-use crate::{access::Principal, app::Shared, error::ReadError, reply, request::Read};
+use crate::{
+    access::{Caller, Principal},
+    app::Shared,
+    error::ReadError,
+    reply,
+    request::Read,
+};
 
 /// How often a comment says that the stream is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -51,11 +57,12 @@ pub struct Opening {
 /// # Errors
 /// 429 and 503 where there are too many.
 pub async fn open(app: &Shared, read: &Read, opening: Opening) -> Result<Response, ReadError> {
-    let client = match (read.caller.actor(), read.client_address()) {
-        (Some(actor), _) => Client::Principal(actor),
-        (None, Some(address)) => Client::at(address),
+    let client = match (&read.caller, read.client_address()) {
+        (Caller::Principal(principal), _) => Client::Principal(principal.actor),
+        // A guest makes itself as many signatures as it likes.
+        (Caller::Guest | Caller::SignedGuest(_), Some(address)) => Client::at(address),
         // Only a router that is not served by `service::http` has none.
-        (None, None) => return Err(Problem::internal().into()),
+        (_, None) => return Err(Problem::internal().into()),
     };
     let seat = app.live.seats.take(client)?;
     let session = match read.principal() {

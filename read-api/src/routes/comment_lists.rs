@@ -214,7 +214,7 @@ async fn fetch(
             .bind(score.unwrap_or(i64::MAX)),
         Sort::Hot => query.bind(at.0).bind(at.1).bind(walk.as_of()).bind(until).bind(score),
     };
-    query.fetch_all(&app.reads).await
+    query.fetch_all(&app.rankings).await
 }
 
 /// Lists the comments on a post itself, each with the number of its replies.

@@ -263,5 +263,5 @@ async fn fetch(
             query.bind(at.0).bind(at.1).bind(since).bind(until).bind(last.map_or(i32::MAX, level))
         }
     };
-    query.fetch_all(&app.reads).await
+    query.fetch_all(&app.rankings).await
 }

@@ -176,7 +176,7 @@ pub async fn communities(
         texts.push((Shown::Whole, row.name.clone()));
         texts.push((Shown::Whole, row.description.clone().unwrap_or_default()));
     }
-    let mut html = marked(&app.reads, &query, &texts).await?.into_iter();
+    let mut html = marked(&app.rankings, &query, &texts).await?.into_iter();
     let items = part.items.into_iter().map(|row| FoundCommunity {
         name_html: html.next().unwrap_or_default(),
         description_html: html.next().filter(|_| row.description.is_some()),
@@ -254,7 +254,7 @@ pub async fn posts(
             [(Shown::Whole, title.clone()), (Shown::of(body), body.clone())]
         })
         .collect();
-    let mut html = marked(&app.reads, &query, &texts).await?.into_iter();
+    let mut html = marked(&app.rankings, &query, &texts).await?.into_iter();
     let items = readable.into_iter().map(|(row, _, _, author_display_name)| FoundPost {
         id: row.id,
         community_platform_community_id: row.community_platform_community_id,
@@ -325,7 +325,7 @@ pub async fn comments(
         .collect();
     let texts: Vec<_> =
         readable.iter().map(|(_, body, _)| (Shown::of(body), body.clone())).collect();
-    let html = marked(&app.reads, &query, &texts).await?;
+    let html = marked(&app.rankings, &query, &texts).await?;
     let items =
         readable.into_iter().zip(html).map(|((row, _, display_name), body_html)| FoundComment {
             id: row.id,
@@ -381,7 +381,7 @@ impl Search<'_> {
         if self.page.cursor.is_none() {
             read.note_search(app, self.scope, self.query);
         }
-        let query = parsed(&app.reads, self.query).await?;
+        let query = parsed(&app.rankings, self.query).await?;
         let (position, (rows, window)): (_, (Vec<T>, Option<Window>)) =
             fresh(&app.projected, freshness, || async {
                 let rows = sqlx::query(statement)
@@ -396,7 +396,7 @@ impl Search<'_> {
                     Some(name) => rows.bind(name),
                     None => rows,
                 };
-                found(&rows.fetch_all(&app.reads).await?)
+                found(&rows.fetch_all(&app.rankings).await?)
             })
             .await?;
         Ok((position, query, cut(app, &list, self.page, rows, window)))

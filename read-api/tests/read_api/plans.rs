@@ -35,14 +35,15 @@ BEGIN
         JOIN pg_depend d ON d.objid = i.indexrelid AND d.refobjid = v_table.oid AND d.refobjsubid > 0
         JOIN pg_attribute a ON a.attrelid = v_table.oid AND a.attnum = d.refobjsubid
         WHERE i.indrelid = v_table.oid AND i.indisunique;
-        -- Names are unique by their claims, not by an index.
+        -- Names are unique by their claims, not by an index; and nobody joins thousands.
         v_keys := coalesce(v_keys, '{}') || ARRAY(
             SELECT a.attname::text FROM pg_constraint k
             JOIN pg_attribute a ON a.attrelid = v_table.oid AND a.attnum = ANY (k.conkey)
             WHERE k.conrelid = v_table.oid AND k.contype IN ('p', 'u')
             UNION
             SELECT a.attname::text FROM pg_attribute a
-            WHERE a.attrelid = v_table.oid AND a.attname = 'name' AND NOT a.attisdropped);
+            WHERE a.attrelid = v_table.oid AND a.attname IN ('name', 'memberuser_id')
+              AND NOT a.attisdropped);
         -- A column that may have only some values keeps the one it has.
         v_keys := ARRAY(
             SELECT DISTINCT name FROM unnest(v_keys) AS name

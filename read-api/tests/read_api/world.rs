@@ -310,6 +310,7 @@ fn routes(
 ) -> Router {
     let app = App {
         reads: reads.clone(),
+        rankings: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),

@@ -112,8 +112,11 @@ fn sessions(tables: &mut Tables, event: &Event) {
         }
         // The first revocation counts (SES-14).
         "SessionRevoked"
-            if row(tables, "sessions", id).is_some_and(|it| it["revoked_at"].is_null()) =>
+            if row(tables, "sessions", id).is_some_and(|it| !it["revoked_at"].is_null()) =>
         {
+            set(tables, "sessions", event, &[]);
+        }
+        "SessionRevoked" => {
             let by = actor(&fields["revoked_by"]);
             let columns = [
                 ("revoked_at", event.at()),
