@@ -112,8 +112,9 @@ pub const COMMANDS: &[(&str, Roles)] = &[
     ("report-integration-error", ADMINS_AND_OPS),
     ("record-integration-sync", ADMINS_AND_OPS),
     ("create-community", MEMBERS),
-    ("update-community", MEMBERS),
-    ("set-community-rules", MEMBERS),
+    // Admins where the owner's account is deleted: the commands ask it (COM-16).
+    ("update-community", MEMBERS_AND_ADMINS),
+    ("set-community-rules", MEMBERS_AND_ADMINS),
     ("delete-community", MEMBERS_AND_ADMINS),
     ("restore-community", ADMINS),
     ("join-community", MEMBERS),
