@@ -67,6 +67,7 @@ pub const PERMISSIONS: &[(&str, &[Role])] = &[
     ("/v1/communities/{name}", PUBLIC),
     ("/v1/communities/{name}/posts", PUBLIC),
     ("/v1/communities/{name}/rules", PUBLIC),
+    ("/v1/communities/{name}/rules/history", PUBLIC),
     ("/v1/communities/{name}/moderation-log", PUBLIC),
     ("/v1/posts/{id}", PUBLIC),
     ("/v1/posts/{id}/score", PUBLIC),
