@@ -9,6 +9,17 @@ use agora_domain::{
 
 use crate::{decision::Decision, refusal::CommandError};
 
+/// Whether the owner's account is deleted. Its id stays the owner's, and admins see to the community
+/// (COM-16).
+pub async fn owner_is_gone(
+    community: &Community,
+    decision: &mut Decision<'_>,
+) -> Result<bool, CommandError> {
+    let Some(owner) = community.owner() else { return Ok(false) };
+    let member = decision.load::<Member>(owner.to_string()).await?;
+    Ok(member.state.status().is_none_or(|status| status == MemberStatus::Deleted))
+}
+
 /// An admin's reason, as what it is about: the owner's. Where the owner is gone its keys may be too,
 /// and the community can be moderated all the same: then it is the admin's own word.
 pub async fn reason_for(
@@ -17,8 +28,7 @@ pub async fn reason_for(
     decision: &mut Decision<'_>,
 ) -> Result<Option<Personal<ModerationReason>>, CommandError> {
     let (Some(owner), Some(reason)) = (community.owner(), reason) else { return Ok(None) };
-    let member = decision.load::<Member>(owner.to_string()).await?;
-    let gone = member.state.status().is_none_or(|status| status == MemberStatus::Deleted);
+    let gone = owner_is_gone(community, decision).await?;
     let about = if gone { decision.actor()? } else { Actor::member(owner) };
     Ok(Some(decision.personal(about, PersonalCategory::Content, reason)))
 }

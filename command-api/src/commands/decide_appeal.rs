@@ -56,7 +56,7 @@ impl Command for DecideAppeal {
     const NAME: &'static str = "decide-appeal";
     const SUMMARY: &'static str = "Decide an appeal against what another admin did";
     const RULES: &'static [&'static str] =
-        &["MOD-02", "MOD-06", "MOD-07", "MOD-08", "REL-10", "ESX-03", "ESX-04"];
+        &["MOD-02", "MOD-06", "MOD-07", "MOD-08", "PST-12", "CMT-10", "REL-10", "ESX-03", "ESX-04"];
     type Body = DecideAppealBody;
 
     fn parse(body: DecideAppealBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -28,7 +28,8 @@ pub struct EditComment {
     reason: Option<ModerationReason>,
 }
 
-/// The body of `edit-comment`.
+/// The body of `edit-comment`. After 100 changes its author edits and restores a comment no more,
+/// after 190 nobody does (CMT-10).
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditCommentBody {

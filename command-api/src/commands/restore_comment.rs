@@ -27,7 +27,8 @@ pub struct RestoreComment {
     reason: Option<ModerationReason>,
 }
 
-/// The body of `restore-comment`.
+/// The body of `restore-comment`. One that has been changed too often for `edit-comment` stays
+/// deleted.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreCommentBody {

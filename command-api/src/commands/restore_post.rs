@@ -23,7 +23,8 @@ pub struct RestorePost {
     reason: Option<ModerationReason>,
 }
 
-/// The body of `restore-post`.
+/// The body of `restore-post`. One that has been changed too often for `edit-post` stays
+/// deleted.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestorePostBody {
@@ -41,7 +42,7 @@ impl Command for RestorePost {
     const SUMMARY: &'static str =
         "Bring a deleted post back; what an admin deleted, an admin restores";
     const RULES: &'static [&'static str] =
-        &["PST-08", "PST-09", "MOD-02", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
+        &["PST-08", "PST-09", "PST-12", "MOD-02", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
     type Body = RestorePostBody;
 
     fn parse(body: RestorePostBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    Command, communities,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
     refusal::{CommandError, no_such},
@@ -41,10 +41,11 @@ pub struct SetCommunityRulesBody {
 
 impl Command for SetCommunityRules {
     const NAME: &'static str = "set-community-rules";
-    const SUMMARY: &'static str = "Set the rules of a community of one's own, at most ten";
+    const SUMMARY: &'static str = "Set the rules, at most ten, of a community of one's own or, as an \
+                                   admin, of one whose owner's account is deleted";
     const RULES: &'static [&'static str] = &[
-        "RUL-01", "RUL-02", "RUL-03", "RUL-04", "RUL-06", "RUL-07", "COM-07", "MEM-05", "REL-10",
-        "ESX-03", "ESX-04",
+        "RUL-01", "RUL-02", "RUL-03", "RUL-04", "RUL-06", "RUL-07", "COM-07", "COM-16", "MEM-05",
+        "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = SetCommunityRulesBody;
 
@@ -64,6 +65,7 @@ impl Command for SetCommunityRules {
             rules: self.rules.iter().map(|text| (decision.new_id(), text.clone())).collect(),
             now: decision.now,
             owner,
+            owner_is_gone: communities::owner_is_gone(&community.state, decision).await?,
             community_open: community.state.is_open(),
         };
         decision.decide_on_target(&rules, CommunityRulesCommand::Set(set)).await?;

@@ -1,4 +1,5 @@
-//! `update-community`: its owner changes what a community shows of itself, or its category.
+//! `update-community`: its owner, or an admin once the owner's account is deleted, changes what a
+//! community shows of itself, or its category.
 
 use agora_domain::{
     community::{
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    Command, communities,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
     refusal::CommandError,
@@ -29,7 +30,7 @@ pub struct UpdateCommunity {
     banner_uri: Option<Option<ImageUri>>,
 }
 
-/// The body of `update-community`. What is absent stays as it is.
+/// The body of `update-community`. What is absent stays as it is; the name always does.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateCommunityBody {
@@ -59,10 +60,11 @@ pub struct UpdateCommunityBody {
 
 impl Command for UpdateCommunity {
     const NAME: &'static str = "update-community";
-    const SUMMARY: &'static str = "Change a community of one's own; its name never changes";
+    const SUMMARY: &'static str =
+        "Change a community of one's own or, as an admin, one whose owner's account is deleted";
     const RULES: &'static [&'static str] = &[
-        "COM-02", "COM-04", "COM-05", "COM-07", "COM-09", "COM-14", "MEM-05", "REL-10", "ESX-03",
-        "ESX-04",
+        "COM-02", "COM-04", "COM-05", "COM-07", "COM-09", "COM-14", "COM-16", "MEM-05", "REL-10",
+        "ESX-03", "ESX-04",
     ];
     type Body = UpdateCommunityBody;
 
@@ -104,6 +106,7 @@ impl Command for UpdateCommunity {
             logo_uri: self.logo_uri.clone(),
             banner_uri: self.banner_uri.clone(),
             category,
+            owner_is_gone: communities::owner_is_gone(&community.state, decision).await?,
         };
         decision.decide_on_target(&community, CommunityCommand::Update(update)).await?;
         Ok(Done::of::<Community>(self.community_id))

@@ -229,3 +229,26 @@ async fn cvt_07_nobody_votes_on_what_is_deleted() {
         world.send(&voter, "cast-vote", vote(&id, "upvote")).await.refused(404, "REL-10");
     }
 }
+
+#[tokio::test]
+async fn cmt_10_a_comment_takes_a_hundred_changes_and_is_moderated_all_the_same() {
+    let world = World::new().await;
+    let Settled { admin, owner, community_id, .. } = world.settled().await;
+    let post_id = world.post(&owner, &community_id).await;
+    let comment_id = world.comment(&owner, &post_id, None).await;
+    let edit = |number: u32| json!({ "comment_id": comment_id, "body": format!("Words {number}") });
+    for number in 0..100 {
+        world.send(&owner, "edit-comment", edit(number)).await.accepted();
+    }
+    world.send(&owner, "edit-comment", edit(100)).await.refused(422, "CMT-10");
+    let (body, reason) =
+        (json!({ "comment_id": comment_id }), json!({ "comment_id": comment_id, "reason": "x" }));
+    for (command, event) in
+        [("delete-comment", "CommentDeleted"), ("restore-comment", "CommentRestored")]
+    {
+        let moderated = world.send(&admin, command, reason.clone()).await;
+        assert_eq!(moderated.events(), [event, "CommentModerated"]);
+    }
+    world.send(&owner, "delete-comment", body.clone()).await.accepted();
+    world.send(&owner, "restore-comment", body).await.refused(422, "CMT-10");
+}

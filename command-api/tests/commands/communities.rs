@@ -3,6 +3,7 @@
 use agora_domain::{
     Actor,
     community::{community::Community, membership::Membership},
+    identity::values::AdminScope,
 };
 use serde_json::{Value, json};
 
@@ -105,7 +106,7 @@ async fn com_06_com_07_only_the_owner_changes_a_community() {
     world.join(&other, &community_id).await;
     let body = json!({ "community_id": community_id, "description": "Mine now." });
     world.send(&other, "update-community", body.clone()).await.refused(403, "COM-07");
-    world.send(&admin, "update-community", body).await.refused(403, "ROL-01");
+    world.send(&admin, "update-community", body).await.refused(403, "COM-07");
     let body = json!({
         "community_id": community_id,
         "description": "All about kernels.",
@@ -123,6 +124,47 @@ async fn com_06_com_07_only_the_owner_changes_a_community() {
     world.send(&owner, "update-community", body).await.refused(404, "REL-10");
     let loaded = world.app.log.load::<Community>(&community_id).await.unwrap();
     assert_eq!(loaded.state.owner().map(Actor::member), Some(owner.actor));
+}
+
+#[tokio::test]
+async fn com_16_admins_see_to_a_community_once_its_owners_account_is_deleted() {
+    let world = World::new().await;
+    let Settled { admin, owner, community_id, .. } = world.settled().await;
+    let (other, auditor) = (world.member().await, world.admin(&[AdminScope::Auditor]).await);
+    let another_category = world.category(&admin).await;
+    let update = json!({
+        "community_id": community_id,
+        "description": "In good hands.",
+        "category_id": another_category,
+    });
+    let rules = json!({ "community_id": community_id, "rules": ["Be kind."] });
+    // Neither a request nor a mark is the end of an account.
+    for command in ["suspend-member", "mark-member-for-deletion", "delete-member"] {
+        world.send(&admin, "update-community", update.clone()).await.refused(403, "COM-07");
+        world.send(&admin, "set-community-rules", rules.clone()).await.refused(403, "COM-07");
+        let mut body = json!({ "member_id": owner.id() });
+        if command == "mark-member-for-deletion" {
+            body["reason"] = "Asked for by letter.".into();
+        }
+        world.send(&admin, command, body).await.accepted();
+    }
+    world.send(&other, "update-community", update.clone()).await.refused(403, "COM-07");
+    world.send(&other, "set-community-rules", rules.clone()).await.refused(403, "RUL-04");
+    for (command, body) in [("update-community", &update), ("set-community-rules", &rules)] {
+        world.send(&auditor, command, body.clone()).await.refused(403, "ROL-01");
+    }
+    let tended = world.send(&admin, "update-community", update.clone()).await;
+    assert_eq!(tended.events(), ["CommunityUpdated", "CommunityRecategorised"]);
+    let set = world.send(&admin, "set-community-rules", rules.clone()).await;
+    assert_eq!(set.events(), ["CommunityRulesSet"]);
+    // A process that has nothing in its cache decides the same.
+    let twin = world.twin().await;
+    assert!(twin.send(&admin, "set-community-rules", rules).await.events().is_empty());
+    let loaded = twin.app.log.load_fresh::<Community>(&community_id).await.unwrap();
+    assert_eq!(loaded.state.owner().map(Actor::member), Some(owner.actor));
+    let reason = json!({ "community_id": community_id, "reason": "Nobody sees to it." });
+    world.send(&admin, "delete-community", reason).await.accepted();
+    world.send(&admin, "update-community", update).await.refused(410, "COM-09");
 }
 
 #[tokio::test]

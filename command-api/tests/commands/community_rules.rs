@@ -40,7 +40,7 @@ async fn rul_04_com_07_only_the_owner_sets_them() {
     let other = world.member().await;
     let body = set(&community_id, &["Be kind"]);
     world.guest("set-community-rules", body.clone()).await.refused(401, "SES-13");
-    world.send(&admin, "set-community-rules", body.clone()).await.refused(403, "ROL-01");
+    world.send(&admin, "set-community-rules", body.clone()).await.refused(403, "COM-07");
     world.send(&other, "set-community-rules", body.clone()).await.refused(403, "RUL-04");
     world.send(&owner, "set-community-rules", body).await.accepted();
     let unknown = set(&unknown_id(), &["Be kind"]);

@@ -164,3 +164,26 @@ async fn pst_13_posting_takes_membership() {
     world.send(&member, "leave-community", leave).await.accepted();
     world.send(&member, "create-post", body).await.refused(403, "PST-13");
 }
+
+#[tokio::test]
+async fn pst_12_a_post_takes_a_hundred_changes_and_is_moderated_all_the_same() {
+    let world = World::new().await;
+    let Settled { admin, owner, community_id, .. } = world.settled().await;
+    let post_id = world.post(&owner, &community_id).await;
+    let edit = |number: u32| json!({ "post_id": post_id, "title": format!("Title {number}") });
+    for number in 0..98 {
+        world.send(&owner, "edit-post", edit(number)).await.accepted();
+    }
+    let (body, reason) =
+        (json!({ "post_id": post_id }), json!({ "post_id": post_id, "reason": "Spam." }));
+    // The 99th and the 100th: taking away and bringing back count as well.
+    world.send(&owner, "delete-post", body.clone()).await.accepted();
+    world.send(&owner, "restore-post", body.clone()).await.accepted();
+    world.send(&owner, "edit-post", edit(100)).await.refused(422, "PST-12");
+    for (command, event) in [("delete-post", "PostDeleted"), ("restore-post", "PostRestored")] {
+        let moderated = world.send(&admin, command, reason.clone()).await;
+        assert_eq!(moderated.events(), [event, "PostModerated"]);
+    }
+    assert_eq!(world.send(&owner, "delete-post", body.clone()).await.events(), ["PostDeleted"]);
+    world.send(&owner, "restore-post", body).await.refused(422, "PST-12");
+}

@@ -1,8 +1,9 @@
 //! A community (E10).
 //!
 //! Life cycle: created by a member, who is its owner for ever (COM-06), under a name that is its for
-//! ever, even once deleted (COM-03) → updated by its owner → deleted ⇄ restored. Deletion is soft
-//! (COM-09): by the owner or an admin; it is undone by an admin only. An admin gives a reason, and a
+//! ever, even once deleted (COM-03) → updated by its owner, or by admins once the owner's account is
+//! deleted (COM-16) → deleted ⇄ restored. Deletion is soft (COM-09): by the owner or an admin; it is
+//! undone by an admin only. An admin gives a reason, and a
 //! `CommunityModerated` stands beside the change in the same unit (MOD-06, MOD-07).
 
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,9 @@ pub struct UpdateCommunity {
     pub logo_uri: Option<Option<ImageUri>>,
     pub banner_uri: Option<Option<ImageUri>>,
     pub category: Option<NewCategory>,
+    /// Whether the owner's account is deleted, which is for ever: admins are the stewards of what it
+    /// leaves behind (COM-16).
+    pub owner_is_gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -251,7 +255,8 @@ fn update(
     command: UpdateCommunity,
 ) -> Result<Vec<CommunityEvent>, CommunityError> {
     let current = community.created.as_ref().ok_or(CommunityError::NotFound)?;
-    if command.actor != Actor::member(current.owner) {
+    let is_steward = command.owner_is_gone && command.actor.is_admin();
+    if command.actor != Actor::member(current.owner) && !is_steward {
         return Err(CommunityError::NotTheOwner);
     }
     if current.deleted_by.is_some() {

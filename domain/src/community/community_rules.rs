@@ -1,4 +1,5 @@
-//! The rules of a community (E12): an ordered list of at most ten, set as a whole by its owner.
+//! The rules of a community (E12): an ordered list of at most ten, set as a whole by its owner, or by
+//! an admin once the owner's account is deleted (COM-16).
 //!
 //! Life cycle: every change writes the whole list anew, so that the places are 1..n without gaps
 //! (RUL-06). A rule keeps its id for as long as its text stays in the list; another text is another
@@ -53,6 +54,8 @@ pub struct SetCommunityRules {
     pub now: DateTime<Utc>,
     /// What the decision needs to know of the community.
     pub owner: MemberId,
+    /// Whether the owner's account is deleted (COM-16).
+    pub owner_is_gone: bool,
     pub community_open: bool,
 }
 
@@ -88,6 +91,8 @@ pub enum CommunityRulesError {
     CommunityClosed,
     #[error("only the community's owner sets its rules")]
     NotTheOwner,
+    #[error("the community has an owner, who alone sets its rules")]
+    HasAnOwner,
     #[error("a community has at most 10 rules")]
     TooMany,
     #[error("the same rule stands in the list twice")]
@@ -99,6 +104,7 @@ impl Refusal for CommunityRulesError {
         match self {
             Self::CommunityClosed => "REL-10",
             Self::NotTheOwner => "RUL-04",
+            Self::HasAnOwner => "COM-07",
             Self::TooMany => "RUL-01",
             Self::Twice => "RUL-02",
         }
@@ -107,7 +113,7 @@ impl Refusal for CommunityRulesError {
     fn kind(&self) -> RefusalKind {
         match self {
             Self::CommunityClosed => RefusalKind::NotFound,
-            Self::NotTheOwner => RefusalKind::Forbidden,
+            Self::NotTheOwner | Self::HasAnOwner => RefusalKind::Forbidden,
             Self::TooMany | Self::Twice => RefusalKind::Invalid,
         }
     }
@@ -142,8 +148,11 @@ fn set(
     if !command.community_open {
         return Err(CommunityRulesError::CommunityClosed);
     }
-    if command.actor != Actor::member(command.owner) {
-        return Err(CommunityRulesError::NotTheOwner);
+    match command.actor {
+        actor if actor == Actor::member(command.owner) => {}
+        actor if !actor.is_admin() => return Err(CommunityRulesError::NotTheOwner),
+        _ if !command.owner_is_gone => return Err(CommunityRulesError::HasAnOwner),
+        _ => {}
     }
     if command.rules.len() > RULES_MAX {
         return Err(CommunityRulesError::TooMany);
@@ -202,8 +211,17 @@ mod tests {
             rules: rules.collect(),
             now: DateTime::UNIX_EPOCH,
             owner: OWNER,
+            owner_is_gone: false,
             community_open: true,
         }
+    }
+
+    fn set_by(
+        actor: Actor,
+        owner_is_gone: bool,
+    ) -> Result<Vec<CommunityRulesEvent>, CommunityRulesError> {
+        let command = SetCommunityRules { actor, owner_is_gone, ..set_to(&["Be kind"], 10) };
+        CommunityRules::default().decide(CommunityRulesCommand::Set(command))
     }
 
     fn after(rules: &CommunityRules, command: CommunityRulesCommand) -> CommunityRules {
@@ -245,16 +263,20 @@ mod tests {
 
     #[test]
     fn rul_04_only_the_owner_sets_them() {
-        let by = |actor| {
-            let command = SetCommunityRules { actor, ..set_to(&["Be kind"], 10) };
-            CommunityRules::default().decide(CommunityRulesCommand::Set(command))
-        };
-        for stranger in
-            [Actor::member(MemberId(Uuid::from_u128(9))), Actor::admin(AdminId(OWNER.0))]
-        {
-            assert_eq!(by(stranger), Err(CommunityRulesError::NotTheOwner));
-        }
-        assert_eq!(by(Actor::member(OWNER)).unwrap().len(), 1);
+        let stranger = Actor::member(MemberId(Uuid::from_u128(9)));
+        assert_eq!(set_by(stranger, false), Err(CommunityRulesError::NotTheOwner));
+        assert_eq!(set_by(Actor::SYSTEM, false), Err(CommunityRulesError::NotTheOwner));
+        assert_eq!(set_by(Actor::member(OWNER), false).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn com_07_com_16_an_admin_sets_them_only_once_the_owner_is_gone() {
+        let admin = Actor::admin(AdminId(OWNER.0));
+        let refused = set_by(admin, false).unwrap_err();
+        assert_eq!((refused.rule(), refused.kind()), ("COM-07", RefusalKind::Forbidden));
+        assert_eq!(set_by(admin, true).unwrap().len(), 1);
+        let stranger = Actor::member(MemberId(Uuid::from_u128(9)));
+        assert_eq!(set_by(stranger, true), Err(CommunityRulesError::NotTheOwner));
     }
 
     #[test]

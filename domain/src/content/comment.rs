@@ -1,6 +1,6 @@
 //! A comment on a post, or on another comment of the same post (E17).
 //!
-//! Life cycle: created → edited any number of times → deleted ⇄ restored. Deletion is soft: the
+//! Life cycle: created → edited → deleted ⇄ restored, at most so often that its stream stays short. Deletion is soft: the
 //! comment stays in its tree as a placeholder, and so do the replies to it (CMT-06, CMT-07). A tree
 //! has any depth (CMT-03). An admin who changes somebody else's comment gives a reason, and a
 //! `CommentModerated` stands beside the change in the same unit (CMT-10, MOD-07).
@@ -31,6 +31,8 @@ struct Created {
     author: Actor,
     body: Personal<CommentBody>,
     deleted_by: Option<Actor>,
+    /// Events since the creation.
+    changes: u32,
 }
 
 impl Comment {
@@ -187,6 +189,8 @@ pub enum CommentError {
     Deleted,
     #[error("the comment was deleted by a moderator, so only an admin may restore it")]
     DeletedByModerator,
+    #[error("the comment has been changed too often: it stays as it is, or is deleted")]
+    ChangedTooOften,
 }
 
 impl From<moderation::Refused> for CommentError {
@@ -195,6 +199,7 @@ impl From<moderation::Refused> for CommentError {
             moderation::Refused::NotTheAuthor => Self::NotTheAuthor,
             moderation::Refused::ReasonMissing => Self::ReasonMissing,
             moderation::Refused::DeletedByModerator => Self::DeletedByModerator,
+            moderation::Refused::ChangedTooOften => Self::ChangedTooOften,
         }
     }
 }
@@ -208,7 +213,7 @@ impl Refusal for CommentError {
             Self::ParentDeleted | Self::Deleted => "CMT-07",
             Self::NoAuthor => "CMT-05",
             Self::GuestNamed => "CMT-09",
-            Self::NotTheAuthor | Self::DeletedByModerator => "CMT-10",
+            Self::NotTheAuthor | Self::DeletedByModerator | Self::ChangedTooOften => "CMT-10",
             Self::ReasonMissing => "MOD-06",
         }
     }
@@ -220,7 +225,10 @@ impl Refusal for CommentError {
             Self::NoAuthor | Self::NotTheAuthor | Self::DeletedByModerator => {
                 RefusalKind::Forbidden
             }
-            Self::ParentElsewhere | Self::ReasonMissing | Self::GuestNamed => RefusalKind::Invalid,
+            Self::ParentElsewhere
+            | Self::ReasonMissing
+            | Self::GuestNamed
+            | Self::ChangedTooOften => RefusalKind::Invalid,
             Self::ParentDeleted | Self::Deleted => RefusalKind::Gone,
         }
     }
@@ -284,6 +292,7 @@ fn edit(comment: &Comment, command: EditComment) -> Result<Vec<CommentEvent>, Co
     if command.body == current.body {
         return Ok(Vec::new());
     }
+    moderation::room(current.author, command.editor, current.changes)?;
     let edited = CommentEvent::CommentEdited { editor: command.editor, body: command.body };
     Ok(with_moderation(current, edited, ModerationAction::Edit, command.editor, reason))
 }
@@ -307,6 +316,7 @@ fn restore(comment: &Comment, command: RestoreComment) -> Result<Vec<CommentEven
     if !moderation::restores(current.author, current.deleted_by, command.actor)? {
         return Ok(Vec::new());
     }
+    moderation::room(current.author, command.actor, current.changes)?;
     let restored = CommentEvent::CommentRestored { restored_by: command.actor };
     Ok(with_moderation(current, restored, ModerationAction::Restore, command.actor, reason))
 }
@@ -331,11 +341,18 @@ fn with_moderation(
 
 impl Comment {
     fn apply(&mut self, event: CommentEvent) {
+        self.change(|comment| comment.changes = comment.changes.saturating_add(1));
         match event {
             CommentEvent::CommentCreated { post_id, community_id, depth, author, body, .. } => {
-                let deleted_by = None;
-                self.created =
-                    Some(Created { post_id, community_id, depth, author, body, deleted_by });
+                self.created = Some(Created {
+                    post_id,
+                    community_id,
+                    depth,
+                    author,
+                    body,
+                    deleted_by: None,
+                    changes: 0,
+                });
             }
             CommentEvent::CommentEdited { body, .. } => self.change(|comment| comment.body = body),
             CommentEvent::CommentDeleted { deleted_by } => {

@@ -1,8 +1,17 @@
-//! Who may change what somebody wrote, and what a moderator owes its author (PST-09, CMT-10, MOD-06).
+//! Who may change what somebody wrote, how often, and what a moderator owes its author (PST-09,
+//! PST-12, CMT-10, MOD-06).
 
 use serde::{Deserialize, Serialize};
 
 use crate::{actor::Actor, personal::Personal, values::ModerationReason};
+
+/// After so many events a post or comment is not edited or restored by its author any more. Its whole
+/// stream is read where it is loaded and where its history is shown (PST-12), so it must stay short.
+pub const CHANGES_MAX: u32 = 100;
+
+/// As [`CHANGES_MAX`], for moderators. No deletion is ever refused: after the last restoration a
+/// deletion by the author and one by a moderator can come, three events, and 200 are not reached.
+pub const MODERATED_CHANGES_MAX: u32 = 190;
 
 /// What a moderator did (MOD-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +38,7 @@ pub(crate) enum Refused {
     NotTheAuthor,
     ReasonMissing,
     DeletedByModerator,
+    ChangedTooOften,
 }
 
 /// The author changes its own without a reason, and no moderation is recorded (MOD-03); an admin
@@ -45,6 +55,13 @@ pub(crate) fn reason(
     } else {
         reason.map(Some).ok_or(Refused::ReasonMissing)
     }
+}
+
+/// Whether there is room for an edit or a restoration after so many events that followed the creation,
+/// of whatever kind.
+pub(super) fn room(author: Actor, actor: Actor, changes: u32) -> Result<(), Refused> {
+    let changes_max = if actor == author { CHANGES_MAX } else { MODERATED_CHANGES_MAX };
+    (changes < changes_max).then_some(()).ok_or(Refused::ChangedTooOften)
 }
 
 /// Whether a deletion changes anything: a moderator's word stands above the author's, who could take

@@ -1,6 +1,6 @@
 //! A post in a community (E14).
 //!
-//! Life cycle: created → edited any number of times → deleted ⇄ restored. Deletion is soft (PST-08).
+//! Life cycle: created → edited → deleted ⇄ restored, at most so often that its stream stays short. Deletion is soft (PST-08).
 //! An admin who changes somebody else's post gives a reason, and a `PostModerated` stands beside the
 //! change in the same unit (PST-09). Who deleted a post last decides who may restore it: an author
 //! cannot undo a moderator.
@@ -30,6 +30,8 @@ struct Created {
     title: Personal<Title>,
     body: Personal<Body>,
     deleted_by: Option<Actor>,
+    /// Events since the creation.
+    changes: u32,
 }
 
 impl Post {
@@ -158,6 +160,8 @@ pub enum PostError {
     Deleted,
     #[error("the post was deleted by a moderator, so only an admin may restore it")]
     DeletedByModerator,
+    #[error("the post has been changed too often: it stays as it is, or is deleted")]
+    ChangedTooOften,
 }
 
 impl From<moderation::Refused> for PostError {
@@ -166,6 +170,7 @@ impl From<moderation::Refused> for PostError {
             moderation::Refused::NotTheAuthor => Self::NotTheAuthor,
             moderation::Refused::ReasonMissing => Self::ReasonMissing,
             moderation::Refused::DeletedByModerator => Self::DeletedByModerator,
+            moderation::Refused::ChangedTooOften => Self::ChangedTooOften,
         }
     }
 }
@@ -179,6 +184,7 @@ impl Refusal for PostError {
             Self::NoAuthor => "PST-05",
             Self::NotTheAuthor | Self::ReasonMissing | Self::DeletedByModerator => "PST-09",
             Self::Deleted => "PST-08",
+            Self::ChangedTooOften => "PST-12",
         }
     }
 
@@ -189,7 +195,7 @@ impl Refusal for PostError {
             Self::NotAMember | Self::NoAuthor | Self::NotTheAuthor | Self::DeletedByModerator => {
                 RefusalKind::Forbidden
             }
-            Self::ReasonMissing => RefusalKind::Invalid,
+            Self::ReasonMissing | Self::ChangedTooOften => RefusalKind::Invalid,
             Self::Deleted => RefusalKind::Gone,
         }
     }
@@ -242,6 +248,7 @@ fn edit(post: &Post, command: EditPost) -> Result<Vec<PostEvent>, PostError> {
     if title == current.title && body == current.body {
         return Ok(Vec::new());
     }
+    moderation::room(current.author, command.editor, current.changes)?;
     let edited = PostEvent::PostEdited { editor: command.editor, title, body };
     Ok(with_moderation(current, edited, ModerationAction::Edit, command.editor, reason))
 }
@@ -262,6 +269,7 @@ fn restore(post: &Post, command: ChangePostVisibility) -> Result<Vec<PostEvent>,
     if !moderation::restores(current.author, current.deleted_by, command.actor)? {
         return Ok(Vec::new());
     }
+    moderation::room(current.author, command.actor, current.changes)?;
     let restored = PostEvent::PostRestored { restored_by: command.actor };
     Ok(with_moderation(current, restored, ModerationAction::Restore, command.actor, reason))
 }
@@ -286,10 +294,12 @@ fn with_moderation(
 
 impl Post {
     fn apply(&mut self, event: PostEvent) {
+        self.change(|post| post.changes = post.changes.saturating_add(1));
         match event {
             PostEvent::PostCreated { community_id, author, title, body, .. } => {
+                let (deleted_by, changes) = (None, 0);
                 self.created =
-                    Some(Created { community_id, author, title, body, deleted_by: None });
+                    Some(Created { community_id, author, title, body, deleted_by, changes });
             }
             PostEvent::PostEdited { title, body, .. } => self.change(|post| {
                 post.title = title;

@@ -11,6 +11,7 @@ pub mod comments;
 pub mod communities;
 pub mod community_posts;
 pub mod community_rules;
+pub mod community_rules_history;
 pub mod configuration;
 pub mod feeds;
 pub mod guest_conversions;
@@ -40,6 +41,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(communities::show))
         .routes(routes!(community_posts::list))
         .routes(routes!(community_rules::list))
+        .routes(routes!(community_rules_history::list))
         .routes(routes!(posts::show))
         .routes(routes!(posts::score))
         .routes(routes!(audit_streams::post_history))

@@ -16,6 +16,7 @@ mod access;
 mod audit;
 mod bad_input;
 mod comments;
+mod community_rules;
 mod configuration;
 mod feeds;
 mod freshness;

@@ -25,7 +25,14 @@ fn new_community() -> CreateCommunity {
 }
 
 fn unchanged(actor: Actor) -> UpdateCommunity {
-    UpdateCommunity { actor, description: None, logo_uri: None, banner_uri: None, category: None }
+    UpdateCommunity {
+        actor,
+        description: None,
+        logo_uri: None,
+        banner_uri: None,
+        category: None,
+        owner_is_gone: false,
+    }
 }
 
 fn described(actor: Actor, text: &str) -> CommunityCommand {
@@ -107,6 +114,24 @@ fn com_07_only_the_owner_changes_a_community() {
         assert_eq!((refused.rule(), refused.kind()), ("COM-07", RefusalKind::Forbidden));
     }
     assert_eq!(community.decide(described(OWNER, "mine")).unwrap().len(), 1);
+}
+
+#[test]
+fn com_16_once_the_owner_is_gone_admins_change_a_community_and_nobody_else() {
+    let community = given([]);
+    let update = |actor| {
+        let description = Some(Some("In good hands.".parse().unwrap()));
+        UpdateCommunity { description, owner_is_gone: true, ..unchanged(actor) }
+    };
+    for actor in [OTHER, Actor::SYSTEM] {
+        let refused = community.decide(CommunityCommand::Update(update(actor)));
+        assert_eq!(refused, Err(CommunityError::NotTheOwner));
+    }
+    let tended = then(community, CommunityCommand::Update(update(ADMIN)));
+    assert_eq!(tended.owner(), OWNER.as_member(), "it stays the owner");
+    let deleted = then(tended, delete_by(ADMIN));
+    let refused = deleted.decide(CommunityCommand::Update(update(ADMIN)));
+    assert_eq!(refused, Err(CommunityError::Deleted));
 }
 
 #[test]

@@ -202,3 +202,56 @@ fn cmt_10_mod_01_a_moderator_deletes_what_its_author_deleted_and_no_author_undoe
         given([CommentCommand::Create(new_comment(ADMIN, None)), delete(other, Some("spam"))]);
     assert_eq!(own.decide(restore(ADMIN, None)), refused);
 }
+
+/// A comment that its author has edited so often.
+fn edited(times: u32) -> Comment {
+    let edits = (0..times).map(|time| rewrite(AUTHOR, &format!("Words, time {time}"), None));
+    given(std::iter::once(created()).chain(edits))
+}
+
+#[test]
+fn cmt_10_a_comment_takes_a_hundred_changes_by_its_author_and_no_more() {
+    let max = moderation::CHANGES_MAX;
+    for (before, fits) in [(max - 2, true), (max - 1, true), (max, false)] {
+        let decided = edited(before).decide(rewrite(AUTHOR, "More words", None));
+        assert_eq!(decided.is_ok(), fits, "{before}");
+    }
+    let full = edited(max);
+    let refused = full.decide(rewrite(AUTHOR, "More words", None)).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("CMT-10", RefusalKind::Invalid));
+    let same = rewrite(AUTHOR, &format!("Words, time {}", max - 1), None);
+    assert_eq!(full.decide(same), Ok(vec![]), "what changes nothing is not refused");
+    assert_eq!(full.decide(rewrite(ADMIN, "More words", Some("rude"))).unwrap().len(), 2);
+}
+
+/// A comment after 500 rounds of all that is let through, with the number of its events.
+fn exhausted(round: impl Fn(u32) -> Vec<CommentCommand>) -> (Comment, usize) {
+    let (mut comment, mut events) = (given([created()]), 1);
+    for command in (0..500).flat_map(round) {
+        for event in comment.decide(command).unwrap_or_default() {
+            Aggregate::apply(&mut comment, event);
+            events += 1;
+        }
+    }
+    (comment, events)
+}
+
+#[test]
+fn cmt_10_whatever_is_done_a_comment_stays_below_200_events_and_can_be_deleted() {
+    let rude = Some("rude");
+    let toggled = exhausted(|_| vec![delete(AUTHOR, None), restore(AUTHOR, None)]);
+    let moderated = exhausted(|_| vec![delete(ADMIN, rude), restore(ADMIN, rude)]);
+    let fought_over = exhausted(|turn| {
+        vec![
+            rewrite(AUTHOR, &format!("Mine, time {turn}"), None),
+            rewrite(ADMIN, &format!("Not so, time {turn}"), rude),
+            delete(AUTHOR, None),
+            delete(ADMIN, rude),
+            restore(ADMIN, rude),
+        ]
+    });
+    for (comment, events) in [toggled, moderated, fought_over] {
+        assert!((100..200).contains(&events), "{events}");
+        assert!(comment.is_deleted(), "no deletion was refused");
+    }
+}

@@ -120,6 +120,63 @@ fn pst_09_an_author_cannot_undo_a_moderator() {
     assert_eq!(post.decide(PostCommand::Restore(by(ADMIN, Some("a mistake")))).unwrap().len(), 2);
 }
 
+/// A post that its author has edited so often.
+fn edited(times: u32) -> Post {
+    let edits = (0..times).map(|time| retitle(AUTHOR, &format!("Title number {time}"), None));
+    given(std::iter::once(created()).chain(edits))
+}
+
+#[test]
+fn pst_12_a_post_takes_a_hundred_changes_by_its_author_and_no_more() {
+    let max = moderation::CHANGES_MAX;
+    for (before, fits) in [(max - 2, true), (max - 1, true), (max, false)] {
+        let decided = edited(before).decide(retitle(AUTHOR, "One more title", None));
+        assert_eq!(decided.is_ok(), fits, "{before}");
+    }
+    let full = edited(max);
+    let refused = full.decide(retitle(AUTHOR, "One more title", None)).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("PST-12", RefusalKind::Invalid));
+    let same = retitle(AUTHOR, &format!("Title number {}", max - 1), None);
+    assert_eq!(full.decide(same), Ok(vec![]), "what changes nothing is not refused");
+    let stranger = full.decide(retitle(OTHER, "One more title", None));
+    assert_eq!(stranger, Err(PostError::NotTheAuthor));
+    let moderated = full.decide(retitle(ADMIN, "One more title", Some("off topic")));
+    assert_eq!(moderated.unwrap().len(), 2);
+}
+
+/// A post after 500 rounds of all that is let through, with the number of its events.
+fn exhausted(round: impl Fn(u32) -> Vec<PostCommand>) -> (Post, usize) {
+    let (mut post, mut events) = (given([created()]), 1);
+    for command in (0..500).flat_map(round) {
+        for event in post.decide(command).unwrap_or_default() {
+            Aggregate::apply(&mut post, event);
+            events += 1;
+        }
+    }
+    (post, events)
+}
+
+#[test]
+fn pst_12_whatever_is_done_a_post_stays_below_200_events_and_can_be_deleted() {
+    let spam = Some("spam");
+    let (delete, restore) = (PostCommand::Delete, PostCommand::Restore);
+    let toggled = exhausted(|_| vec![delete(by(AUTHOR, None)), restore(by(AUTHOR, None))]);
+    let moderated = exhausted(|_| vec![delete(by(ADMIN, spam)), restore(by(ADMIN, spam))]);
+    let fought_over = exhausted(|turn| {
+        vec![
+            retitle(AUTHOR, &format!("Mine, time {turn}"), None),
+            retitle(ADMIN, &format!("Not so, time {turn}"), spam),
+            delete(by(AUTHOR, None)),
+            delete(by(ADMIN, spam)),
+            restore(by(ADMIN, spam)),
+        ]
+    });
+    for (post, events) in [toggled, moderated, fought_over] {
+        assert!((100..200).contains(&events), "{events}");
+        assert!(post.is_deleted(), "no deletion was refused");
+    }
+}
+
 #[test]
 fn an_edit_that_changes_nothing_gives_no_event() {
     let post = given([created()]);
