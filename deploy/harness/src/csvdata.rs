@@ -29,6 +29,8 @@ pub struct Row {
     pub ups: Option<u64>,
     #[serde(default)]
     pub downs: Option<u64>,
+    #[serde(default)]
+    pub num_comments: Option<u64>,
 }
 
 impl Row {
@@ -43,6 +45,10 @@ impl Row {
 
     pub fn downs(&self) -> u64 {
         self.downs.unwrap_or(0)
+    }
+
+    pub fn comments(&self) -> u64 {
+        self.num_comments.unwrap_or(0)
     }
 }
 

@@ -31,7 +31,9 @@ async fn main() -> ExitCode {
     match demo::run(&stack, &folder, &size, &rejects).await {
         Ok(summary) => {
             tell(&summary, &rejects);
-            let clean = summary.differences.is_empty() && summary.votes_refused == 0;
+            let clean = summary.differences.is_empty()
+                && summary.votes_refused == 0
+                && summary.failed.is_empty();
             if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
@@ -64,12 +66,19 @@ fn tell(summary: &Summary, rejects: &std::path::Path) {
         summary.votes as f64 / summary.voting_seconds,
         summary.votes_refused
     );
+    println!("  {} comments in {:.1} s", summary.comments, summary.commenting_seconds);
     println!("  {} scores compared, {} differ", summary.checked, summary.differences.len());
     for difference in summary.differences.iter().take(20) {
         println!(
             "    post {}: {} up and {} down were sent, shown is {}",
             difference.post, difference.expected.0, difference.expected.1, difference.shown
         );
+    }
+    for failure in summary.failed.iter().take(20) {
+        println!("  failed: {failure}");
+    }
+    if summary.failed.is_empty() {
+        println!("  comments, moderation and search are as they must be");
     }
     println!("  {:.0} s in all", summary.seconds);
 }

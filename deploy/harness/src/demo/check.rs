@@ -1,17 +1,19 @@
-//! Compares every post's score on the read API with what was sent.
+//! Compares every post's score, and where its comments hang, on the read API with what was sent.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Posted, voting::Tally};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Posted, commenting::Thread, voting::Tally};
 use crate::{
     agora::{AgoraError, Reads},
     progress::Progress,
     scene::Stack,
 };
-use uuid::Uuid;
 
 const CONNECTIONS: usize = 16;
 
@@ -65,4 +67,42 @@ pub(super) async fn scores(
     }
     progress.finish();
     Ok((all.len(), differences))
+}
+
+/// Whether every comment is there, under what it replies to; says of which posts that is not so.
+pub(super) async fn comments(
+    stack: &Stack,
+    threads: &[Thread],
+    position: u64,
+) -> Result<Vec<String>, AgoraError> {
+    let mut reads = Reads::new(&stack.read_addr);
+    let progress = Progress::new("posts' comments compared", threads.len());
+    let mut failed = Vec::new();
+    for thread in threads {
+        // A thread fits on one page: see `commenting::COMMENTS_OF_POST_MAX`.
+        let path = format!(
+            "/v1/posts/{}/comments/all?limit=100&min_position={position}&wait_ms=10000",
+            thread.post
+        );
+        let shown = reads.json(&path).await?;
+        let id = |value: &Value| value.as_str().and_then(|text| text.parse::<Uuid>().ok());
+        let items = shown["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut pairs: Vec<_> = items
+            .iter()
+            .filter_map(|item| Some((id(&item["id"])?, id(&item["parent_comment_id"]))))
+            .collect();
+        let mut expected = thread.comments.clone();
+        pairs.sort_unstable();
+        expected.sort_unstable();
+        if pairs != expected {
+            let (sent, shown) = (expected.len(), pairs.len());
+            let post = thread.post;
+            failed.push(format!(
+                "of post {post} {sent} comments were sent, {shown} are shown, or elsewhere"
+            ));
+        }
+        progress.tick();
+    }
+    progress.finish();
+    Ok(failed)
 }

@@ -1,9 +1,13 @@
 //! The main job on real input: a folder of CSV files goes through the command API as members would
-//! do it, and what the read API shows then is compared with what was sent.
+//! do it, as posts, votes and comments; an admin removes a post; posts are searched for. What the read
+//! API shows then is compared with what was sent.
 
 mod check;
+mod commenting;
+mod moderating;
 mod plan;
 mod posting;
+mod searching;
 mod show;
 mod voting;
 
@@ -21,6 +25,8 @@ use crate::{
     progress::Progress,
     scene::{self, Stack},
 };
+
+use moderating::Moderation;
 
 pub use check::Difference;
 pub use posting::{Posted, Rejected, by_rule};
@@ -47,6 +53,9 @@ pub struct Size {
     /// Votes in all, about: what the rows record is scaled to this
     #[arg(long, default_value_t = 200_000)]
     pub votes: u64,
+    /// Comments in all, about: what the rows record is scaled to this
+    #[arg(long, default_value_t = 3_000)]
+    pub comments: u64,
 }
 
 /// One file's community.
@@ -71,6 +80,10 @@ pub struct Summary {
     pub voting_seconds: f64,
     pub checked: usize,
     pub differences: Vec<Difference>,
+    pub comments: usize,
+    pub commenting_seconds: f64,
+    /// What else is not as it must be: of comments, of moderation, of search.
+    pub failed: Vec<String>,
     pub seconds: f64,
 }
 
@@ -87,7 +100,7 @@ pub async fn run(
     let run = scene::run_suffix();
 
     let mut admin = Commands::new(&stack.command_addr);
-    admin.log_in(&stack.admin_email, &stack.admin_password).await?;
+    let admin_session = admin.log_in(&stack.admin_email, &stack.admin_password).await?;
     let category = category(stack, &mut admin, folder).await?;
 
     let progress = Progress::new("members registered", size.members as usize);
@@ -106,9 +119,20 @@ pub async fn run(
     let ballots = plan::ballots(&posted, members.len(), size.votes);
     let voted = voting::vote(stack, &members, &posted, &ballots).await?;
 
-    let position = voted.position.max(posted.iter().map(|post| post.position).max().unwrap_or(0));
+    let commented = commenting::comment(stack, &members, &posted, size.comments).await?;
+
+    let last_post = posted.iter().map(|post| post.position).max().unwrap_or(0);
+    let position = voted.position.max(commented.position).max(last_post);
     let (checked, differences) = check::scores(stack, &posted, &voted.expected, position).await?;
+    let mut failed = check::comments(stack, &commented.threads, position).await?;
     show::what_clients_see(stack, &communities, &members[0], position).await?;
+    show::conversation(stack, &commented.threads, position).await?;
+    // On a new connection: the API has closed the first one, which was idle all the while.
+    let mut admin = Commands::new(&stack.command_addr);
+    admin.act_as(&admin_session);
+    let moderation = Moderation { stack, admin, run: &run, communities: &communities };
+    failed.extend(moderation.show(&posted, &members).await?);
+    failed.extend(searching::search(stack, &communities, position).await?);
     Ok(Summary {
         rows,
         members: members.len(),
@@ -121,6 +145,9 @@ pub async fn run(
         voting_seconds: voted.seconds,
         checked,
         differences,
+        comments: commented.count,
+        commenting_seconds: commented.seconds,
+        failed,
         seconds: begun.elapsed().as_secs_f64(),
     })
 }

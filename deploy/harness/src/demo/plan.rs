@@ -80,9 +80,11 @@ mod tests {
         let post = |number: u64| Posted {
             id: Uuid::from_u128(u128::from(number)),
             position: number,
+            community: 0,
             author: number as usize % 20,
             ups: number * 37,
             downs: number * 11,
+            comments: 0,
         };
         let posts: Vec<_> = (0..60).map(post).collect();
         let ballots = ballots(&posts, 20, 700);

@@ -20,10 +20,14 @@ const CONNECTIONS: usize = 48;
 pub struct Posted {
     pub id: Uuid,
     pub position: u64,
+    /// Index of the community that it is in.
+    pub community: usize,
     /// Index of the member who wrote it.
     pub author: usize,
     pub ups: u64,
     pub downs: u64,
+    /// As many as the row records.
+    pub comments: u64,
 }
 
 /// A row that broke rules.
@@ -40,10 +44,12 @@ struct Job {
     token: String,
     author: usize,
     community: String,
+    place: usize,
     row_id: String,
     body: serde_json::Value,
     ups: u64,
     downs: u64,
+    comments: u64,
 }
 
 pub(super) async fn post(
@@ -51,7 +57,8 @@ pub(super) async fn post(
     communities: &[Community],
     members: &[Session],
 ) -> Result<(Vec<Posted>, Vec<Rejected>, f64), AgoraError> {
-    let jobs: Vec<Job> = communities.iter().flat_map(|it| jobs(it, members)).collect();
+    let jobs: Vec<Job> =
+        communities.iter().enumerate().flat_map(|(place, it)| jobs(place, it, members)).collect();
     let progress = Progress::new("rows sent as posts", jobs.len());
     let tick = progress.clone();
     let outcomes = spread(&stack.command_addr, CONNECTIONS, jobs, move |mut commands, job| {
@@ -78,7 +85,7 @@ pub(super) async fn post(
     Ok((posted, rejected, seconds))
 }
 
-fn jobs(community: &Community, members: &[Session]) -> Vec<Job> {
+fn jobs(place: usize, community: &Community, members: &[Session]) -> Vec<Job> {
     let rows = community.file.rows.iter().enumerate();
     rows.map(|(index, row)| {
         let author = community.members[index % community.members.len()];
@@ -92,10 +99,12 @@ fn jobs(community: &Community, members: &[Session]) -> Vec<Job> {
             token: members[author].token.clone(),
             author,
             community: community.name.clone(),
+            place,
             row_id: row.id.clone(),
             body,
             ups: row.ups(),
             downs: row.downs(),
+            comments: row.comments(),
         }
     })
     .collect()
@@ -118,9 +127,11 @@ fn outcome(
         Ok(accepted) => Ok(Ok(Posted {
             id: accepted.aggregate_id,
             position: accepted.position,
+            community: job.place,
             author: job.author,
             ups: job.ups,
             downs: job.downs,
+            comments: job.comments,
         })),
         Err(AgoraError::Refused { status, rule, .. })
             if (400..500).contains(&status) && status != 401 =>

@@ -1,4 +1,5 @@
 //! Faults that really happen to real processes, and what must hold after each.
 
 mod conformance;
+mod entities;
 mod faults;
