@@ -259,7 +259,13 @@ async fn crd_12_no_mail_carries_a_token_that_is_void_already() {
     let id = world.app.credential_of(&OLA.parse().unwrap()).await.unwrap().unwrap().to_string();
     let behind = world.behind().await;
     behind.log.load::<Credential>(&id).await.unwrap();
-    // It cannot connect anew either, which would have it forget what it knows.
+    // It cannot connect anew either, which would have it forget what it knows; others need not.
+    for pool in [behind.log.pool(), world.app.log.pool(), &world.database.pool] {
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(pool.acquire().await.unwrap());
+        }
+    }
     sqlx::query("UPDATE pg_database SET datallowconn = false WHERE datname = current_database()")
         .execute(&world.database.pool)
         .await
