@@ -137,6 +137,7 @@ pub const MATRIX: &[Action] = &[
             "/v1/communities/{name}",
             "/v1/communities/{name}/posts",
             "/v1/communities/{name}/rules",
+            "/v1/communities/{name}/rules/history",
             "/v1/communities/{name}/moderation-log",
             "/v1/posts/{id}",
             "/v1/posts/{id}/score",
@@ -178,8 +179,8 @@ pub const MATRIX: &[Action] = &[
     ),
     row("create a community", MEMBERS, &["create-community"], &[]),
     row(
-        "edit a community's metadata and rules",
-        MEMBERS,
+        "edit a community's metadata and rules: its owner; admins once there is none (COM-16)",
+        MEMBERS_AND_ADMINS,
         &["update-community", "set-community-rules"],
         &[],
     ),

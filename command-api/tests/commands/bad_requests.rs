@@ -98,7 +98,7 @@ async fn a_body_of_another_media_type_is_refused() {
         let roles = Matrix::new().roles(command.name);
         let call = || match Call::new(command.name) {
             call if roles.include(Roles::MEMBER) => call.token(&member.token),
-            call if roles.include(Roles::ADMIN) => call.token(&admin.token),
+            call if roles.include(Roles::ADMIN.in_person()) => call.token(&admin.token),
             // What is for those alone who have no session.
             call => call,
         };

@@ -81,7 +81,8 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
             // The first revocation counts (SES-14).
             Event::SessionRevoked { revoked_by: by, cause } => {
                 let id = stream_uuid(event)?;
-                revoked.entry(id).or_insert(Revoked { by, cause, at, sequence });
+                let first = revoked.entry(id).or_insert(Revoked { by, cause, at, sequence });
+                first.sequence = sequence;
             }
             // It ends what stands before it in the log, and nothing after it.
             Event::AllSessionsRevoked { revoked_by, kept } => {

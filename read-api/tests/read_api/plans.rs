@@ -42,7 +42,7 @@ BEGIN
             WHERE k.conrelid = v_table.oid AND k.contype IN ('p', 'u')
             UNION
             SELECT a.attname::text FROM pg_attribute a
-            WHERE a.attrelid = v_table.oid AND a.attname IN ('name', 'memberuser_id')
+            WHERE a.attrelid = v_table.oid AND a.attname IN ('name', 'memberuser_id', 'holder_id')
               AND NOT a.attisdropped);
         -- A column that may have only some values keeps the one it has.
         v_keys := ARRAY(
