@@ -198,7 +198,7 @@ pub fn statement(table: &str, position: &str, within: &str, rows: &str) -> Strin
              SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank FROM found
          )
          SELECT p.*, x.*, w.*
-         FROM (SELECT {position}) p
+         FROM (SELECT {position} OFFSET 0) p
          CROSS JOIN (SELECT (SELECT id FROM found ORDER BY id DESC LIMIT 1) AS newest,
                             (SELECT id FROM found ORDER BY id LIMIT 1) AS oldest,
                             (SELECT count(*) FROM found) AS matches) w
