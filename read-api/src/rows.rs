@@ -39,7 +39,8 @@ impl PlaceInTime {
 /// The rows of a statement that gives at least one row, whose first column is the position that
 /// all rows reflect, and whose second is null where there is no row but that one.
 ///
-/// One statement has one snapshot: rows and position belong together.
+/// One statement has one snapshot: rows and position belong together. Statements write the position
+/// as `(SELECT … OFFSET 0) p`: without the `OFFSET`, Postgres would ask for it again with each row.
 ///
 /// # Errors
 /// Where a column is missing or of another type.

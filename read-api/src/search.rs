@@ -133,32 +133,36 @@ impl Place {
     }
 }
 
-/// The window that a part of a list was taken from: its ends by id, and how many matches are in it.
-#[derive(Clone, Copy, FromRow)]
+/// The window that a part of a list was taken from: its ends by id, how many matches are in it, and
+/// which of them the part is made of, by rank and id. Some of these may be gone from what is shown:
+/// their place in the list counts all the same.
+#[derive(Clone, FromRow)]
 pub struct Window {
     newest: Option<Uuid>,
     oldest: Option<Uuid>,
     matches: i64,
+    ranks: Vec<i64>,
+    ids: Vec<Uuid>,
 }
 
 impl Window {
-    /// The cursor after the last row that is shown; `goes_on`: there are more in this window.
-    fn next(
-        &self,
-        app: &App,
-        list: &str,
-        last: Option<(i64, Uuid)>,
-        goes_on: bool,
-    ) -> Option<String> {
+    /// The place of the part's last match, where the window has more of them.
+    fn end(&self, page: &Page) -> Option<(i64, Uuid)> {
+        let last = page.limit.checked_sub(1).filter(|_| self.ids.len() > page.limit)?;
+        Some((*self.ranks.get(last)?, *self.ids.get(last)?))
+    }
+
+    /// The cursor after the part that ends there.
+    fn next(&self, app: &App, list: &str, end: Option<(i64, Uuid)>) -> Option<String> {
         let (newest, oldest) = (self.newest?, self.oldest?);
-        let place = match last {
+        let place = match end {
             // What is written meanwhile must not move the window.
-            Some((rank, id)) if goes_on => {
+            Some((rank, id)) => {
                 let before = Uuid::from_u128(newest.as_u128().saturating_add(1));
                 Place { before, rank, id }
             }
-            _ if self.matches == WINDOW => Place::window(oldest),
-            _ => return None,
+            None if self.matches == WINDOW => Place::window(oldest),
+            None => return None,
         };
         Some(app.cursors.write(list, &place))
     }
@@ -177,10 +181,11 @@ pub fn cut<T: Ranked>(
     mut rows: Vec<T>,
     window: Option<Window>,
 ) -> List<T> {
-    let goes_on = rows.len() > page.limit;
-    rows.truncate(page.limit);
-    let last = rows.last().map(Ranked::rank);
-    let next = window.and_then(|window| window.next(app, list, last, goes_on));
+    let end = window.as_ref().and_then(|window| window.end(page));
+    if let Some(end) = end {
+        rows.retain(|row| row.rank() >= end);
+    }
+    let next = window.and_then(|window| window.next(app, list, end));
     List { items: rows, next }
 }
 
@@ -194,18 +199,21 @@ pub fn statement(table: &str, position: &str, within: &str, rows: &str) -> Strin
              SELECT s.id, s.words FROM read.{table} s
              WHERE s.words @@ $1::tsquery AND NOT s.is_deleted AND s.id < $2 {within}
              ORDER BY s.id DESC LIMIT {WINDOW}
-         ), ranked AS (
-             SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank FROM found
+         ), ranked AS MATERIALIZED (
+             SELECT r.id, r.rank
+             FROM (SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank
+                   FROM found) r
+             WHERE (r.rank, r.id) < ($3, $4)
+             ORDER BY r.rank DESC, r.id DESC LIMIT $5
          )
          SELECT p.*, x.*, w.*
-         FROM (SELECT {position}) p
+         FROM (SELECT {position} OFFSET 0) p
          CROSS JOIN (SELECT (SELECT id FROM found ORDER BY id DESC LIMIT 1) AS newest,
                             (SELECT id FROM found ORDER BY id LIMIT 1) AS oldest,
-                            (SELECT count(*) FROM found) AS matches) w
-         LEFT JOIN LATERAL (
-             {rows} AND (r.rank, r.id) < ($3, $4)
-             ORDER BY r.rank DESC, r.id DESC LIMIT $5
-         ) x ON true
+                            (SELECT count(*) FROM found) AS matches,
+                            array(SELECT rank FROM ranked ORDER BY rank DESC, id DESC) AS ranks,
+                            array(SELECT id FROM ranked ORDER BY rank DESC, id DESC) AS ids) w
+         LEFT JOIN ({rows}) x ON true
          ORDER BY x.rank DESC, x.id DESC"
     )
 }

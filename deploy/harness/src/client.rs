@@ -154,7 +154,7 @@ impl Client {
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Reply, ClientError> {
-        let request = head("GET", path, &self.address, self.token.as_deref()) + "\r\n";
+        let request = get(path, &self.address, self.token.as_deref());
         self.send(request.as_bytes()).await
     }
 
@@ -215,6 +215,11 @@ impl Client {
         self.connection = Some(connection);
         Ok(reply)
     }
+}
+
+/// A whole GET request, for a [`Connection`].
+pub fn get(path: &str, host: &str, token: Option<&str>) -> String {
+    head("GET", path, host, token) + "\r\n"
 }
 
 fn head(method: &str, path: &str, host: &str, token: Option<&str>) -> String {

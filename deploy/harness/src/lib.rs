@@ -12,6 +12,7 @@ pub mod fold;
 pub mod load;
 pub mod observe;
 pub mod progress;
+mod random;
 pub mod scene;
 pub mod stack;
 pub mod workload;

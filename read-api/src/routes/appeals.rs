@@ -134,7 +134,7 @@ pub async fn list(
     let chosen = if *only_open { "AND outcome IS NULL" } else { "" };
     let statement = format!(
         "SELECT p.*, a.*
-         FROM (SELECT coalesce(read.served_position('moderation_appeals'), 0)) p
+         FROM (SELECT coalesce(read.served_position('moderation_appeals'), 0) OFFSET 0) p
          LEFT JOIN LATERAL (
              SELECT * FROM read.moderation_appeals WHERE position < $1 {chosen}
              ORDER BY position DESC LIMIT $2

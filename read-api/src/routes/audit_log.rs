@@ -107,7 +107,7 @@ pub async fn list(
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, x.*
-             FROM (SELECT coalesce(read.served_position('audit_log'), 0)) p
+             FROM (SELECT coalesce(read.served_position('audit_log'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  (SELECT a.id, a.actor_memberuser_id, a.actor_adminuser_id, a.event_type,
                          a.event_detail, a.ip_address, a.created_at, a.position,

@@ -42,7 +42,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('categories'), 0)) p
+             FROM (SELECT coalesce(read.served_position('categories'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, name, display_order, description, created_at, updated_at, sequence
                  FROM read.categories

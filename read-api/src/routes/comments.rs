@@ -149,7 +149,7 @@ pub(super) const COLUMNS: &str =
 pub(super) const POSITION: &str = "(SELECT least(coalesce(read.served_position('comments'), 0),
                         coalesce(read.served_position('comment_scores'), 0),
                         coalesce(read.served_position('posts'), 0),
-                        coalesce(read.served_position('communities'), 0))) p";
+                        coalesce(read.served_position('communities'), 0)) OFFSET 0) p";
 
 /// That the post `o` and its community are there for everybody.
 pub(super) const OPEN: &str = "o.deleted_at IS NULL AND EXISTS (

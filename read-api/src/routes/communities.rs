@@ -68,7 +68,7 @@ pub async fn list(
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('communities'), 0)) p
+             FROM (SELECT coalesce(read.served_position('communities'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, owner_id, category_id, name, description, logo_uri, banner_uri,
                         created_at, updated_at, deleted_at, member_count, sequence
@@ -103,7 +103,7 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('communities'), 0)) p
+             FROM (SELECT coalesce(read.served_position('communities'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, owner_id, category_id, name, description, logo_uri, banner_uri,
                         created_at, updated_at, deleted_at, member_count, sequence

@@ -43,7 +43,7 @@ pub async fn list(State(app): State<Shared>, read: Read) -> Result<Response, Rea
         let rows = sqlx::query(
             "SELECT p.*, r.*, c.id AS community
              FROM (SELECT least(coalesce(read.served_position('community_rules'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN read.communities c ON lower(c.name) = $1 AND c.deleted_at IS NULL
              LEFT JOIN read.community_rules r ON r.community_id = c.id
              ORDER BY r.rule_index",

@@ -43,7 +43,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('configurations'), 0)) p
+             FROM (SELECT coalesce(read.served_position('configurations'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, key, value, description, created_at, updated_at, sequence
                  FROM read.configurations WHERE key > $1 ORDER BY key LIMIT $2
@@ -71,7 +71,7 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('configurations'), 0)) p
+             FROM (SELECT coalesce(read.served_position('configurations'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, key, value, description, created_at, updated_at, sequence
                  FROM read.configurations WHERE key = $1
@@ -116,7 +116,7 @@ pub async fn public(State(app): State<Shared>, read: Read) -> Result<Response, R
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('configurations'), 0)) p
+             FROM (SELECT coalesce(read.served_position('configurations'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT key, value FROM read.configurations WHERE key = ANY ($1)
              ) c ON true",

@@ -227,7 +227,7 @@ async fn fetch(
          SELECT p.*, x.*, n.communities
          FROM (SELECT least(coalesce(read.served_position('posts'), 0),
                             coalesce(read.served_position('post_scores'), 0),
-                            coalesce(read.served_position('comments'), 0), {served})) p
+                            coalesce(read.served_position('comments'), 0), {served}) OFFSET 0) p
          CROSS JOIN (SELECT count(*) AS communities FROM places) n
          LEFT JOIN (
              SELECT o.id, o.community_platform_community_id, c.name AS community_name,

@@ -34,7 +34,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('guest_conversion_counts'), 0)) p
+             FROM (SELECT coalesce(read.served_position('guest_conversion_counts'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT day, guests_first_seen, members_registered
                  FROM read.guest_conversion_counts WHERE day < $1

@@ -44,7 +44,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, g.*
-             FROM (SELECT coalesce(read.served_position('guests'), 0)) p
+             FROM (SELECT coalesce(read.served_position('guests'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, created_at, updated_at, deleted_at, session_signature, sequence
                  FROM read.guests WHERE (created_at, id) < ($1, $2)

@@ -114,7 +114,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, i.*
-             FROM (SELECT coalesce(read.served_position('integrations'), 0)) p
+             FROM (SELECT coalesce(read.served_position('integrations'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, integration_name, provider_url, status, config_json,
                         last_successful_sync_at, last_error, last_error_at, created_at,
@@ -149,7 +149,7 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, i.*
-             FROM (SELECT coalesce(read.served_position('integrations'), 0)) p
+             FROM (SELECT coalesce(read.served_position('integrations'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, integration_name, provider_url, status, config_json,
                         last_successful_sync_at, last_error, last_error_at, created_at,

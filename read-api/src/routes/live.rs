@@ -73,7 +73,7 @@ pub async fn post(
         let rows = sqlx::query(
             "SELECT p.*, o.*
              FROM (SELECT least(coalesce(read.served_position('posts'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT o.id, c.id AS community_id,
                         coalesce(coalesce(o.author_memberuser_id, o.author_adminuser_id) = $2,
@@ -131,7 +131,7 @@ pub async fn community(
     let (seen_at, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.id
-             FROM (SELECT coalesce(read.served_position('communities'), 0)) p
+             FROM (SELECT coalesce(read.served_position('communities'), 0) OFFSET 0) p
              LEFT JOIN read.communities c ON lower(c.name) = $1 AND c.deleted_at IS NULL",
         )
         .bind(name.folded())

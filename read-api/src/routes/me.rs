@@ -53,14 +53,14 @@ struct Row {
 }
 
 const MEMBER: &str = "SELECT p.*, m.*
-     FROM (SELECT coalesce(read.served_position('members'), 0)) p
+     FROM (SELECT coalesce(read.served_position('members'), 0) OFFSET 0) p
      LEFT JOIN LATERAL (
          SELECT id, user_credential_id, display_name, status, ARRAY[]::text[] AS scopes,
                 created_at, updated_at, deleted_at, sequence
          FROM read.members WHERE id = $1
      ) m ON true";
 const ADMIN: &str = "SELECT p.*, a.*
-     FROM (SELECT coalesce(read.served_position('admins'), 0)) p
+     FROM (SELECT coalesce(read.served_position('admins'), 0) OFFSET 0) p
      LEFT JOIN LATERAL (
          SELECT id, user_credential_id, display_name, status, scopes,
                 created_at, updated_at, deleted_at, sequence

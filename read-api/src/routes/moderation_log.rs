@@ -144,7 +144,7 @@ pub async fn of_community(
         let rows = sqlx::query(
             "SELECT p.*, m.*, c.id AS community
              FROM (SELECT least(coalesce(read.served_position('moderation_log'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN read.communities c ON lower(c.name) = $1 AND c.deleted_at IS NULL
              LEFT JOIN LATERAL (
                  SELECT id, community_platform_post_id, comment_id, performed_adminuser_id,
@@ -201,7 +201,7 @@ async fn list(
     let statement = format!(
         "SELECT p.*, m.*
          FROM (SELECT least(coalesce(read.served_position('moderation_log'), 0),
-                            coalesce(read.served_position('moderation_appeals'), 0))) p
+                            coalesce(read.served_position('moderation_appeals'), 0)) OFFSET 0) p
          LEFT JOIN LATERAL (
              SELECT m.id, m.community_platform_post_id, m.comment_id, m.community_id,
                     m.performed_adminuser_id, m.action_type, m.action_reason, m.created_at,

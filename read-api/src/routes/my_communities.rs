@@ -42,7 +42,7 @@ pub async fn memberships(
         let rows = sqlx::query(
             "SELECT p.*, m.*
              FROM (SELECT least(coalesce(read.served_position('memberships'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT m.id, m.community_id, c.name AS community_name, m.memberuser_id, m.joined_at
                  FROM read.memberships m LEFT JOIN read.communities c ON c.id = m.community_id
@@ -91,7 +91,7 @@ pub async fn recent(State(app): State<Shared>, read: Read<Page>) -> Result<Respo
         let rows = sqlx::query(
             "SELECT p.*, r.*
              FROM (SELECT least(coalesce(read.served_position('recent_communities'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT r.id, r.memberuser_id, r.community_id, c.name AS community_name,
                         r.recent_rank, r.last_activity_at

@@ -53,7 +53,7 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, c.*
-             FROM (SELECT coalesce(read.served_position('credentials'), 0)) p
+             FROM (SELECT coalesce(read.served_position('credentials'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, email, pending_email, status, created_at, updated_at, deleted_at,
                         sequence

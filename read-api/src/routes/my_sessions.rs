@@ -63,7 +63,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let rows = sqlx::query(
             "SELECT p.*, s.*
-             FROM (SELECT coalesce(read.served_position('sessions'), 0)) p
+             FROM (SELECT coalesce(read.served_position('sessions'), 0) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT id, user_id, issued_at, expires_at, device_info, ip_address, revoked_at,
                         revoke_cause, created_at, sequence

@@ -81,7 +81,7 @@ where
     let voter = if me.kind == ActorKind::Admin { "adminuser" } else { "memberuser" };
     let statement = format!(
         "SELECT p.*, v.*
-         FROM (SELECT coalesce(read.served_position('{table}'), 0)) p
+         FROM (SELECT coalesce(read.served_position('{table}'), 0) OFFSET 0) p
          LEFT JOIN LATERAL (
              SELECT * FROM read.{table} WHERE voter_{voter}_id = $1 AND id < $2
              ORDER BY id DESC LIMIT $3

@@ -157,7 +157,7 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
                                 coalesce(read.served_position('post_scores'), 0),
                                 coalesce(read.served_position('comments'), 0),
                                 coalesce(read.served_position('moderation_log'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT o.id, o.community_platform_community_id, c.name AS community_name,
                         o.author_memberuser_id, o.author_adminuser_id, o.title, o.body,
@@ -215,7 +215,7 @@ pub async fn score(State(app): State<Shared>, read: Read) -> Result<Response, Re
             "SELECT p.*, s.*
              FROM (SELECT least(coalesce(read.served_position('posts'), 0),
                                 coalesce(read.served_position('post_scores'), 0),
-                                coalesce(read.served_position('communities'), 0))) p
+                                coalesce(read.served_position('communities'), 0)) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT o.id AS post_id, coalesce(s.score, 0) AS score,
                         coalesce(s.upvotes, 0) AS upvotes, coalesce(s.downvotes, 0) AS downvotes,

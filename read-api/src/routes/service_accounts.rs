@@ -62,7 +62,7 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
         let rows = sqlx::query(
             "SELECT p.*, x.*
              FROM (SELECT least(coalesce(read.served_position('service_accounts'), 0),
-                                coalesce(read.served_position('admins'), 0))) p
+                                coalesce(read.served_position('admins'), 0)) OFFSET 0) p
              LEFT JOIN LATERAL (
                  SELECT s.id, s.user_credential_id, a.display_name, a.status, a.scopes, s.key_id,
                         s.key_issued_at, s.created_at,

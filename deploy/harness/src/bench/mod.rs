@@ -2,10 +2,13 @@
 
 mod append;
 mod broker;
+mod content;
 mod event;
 mod http;
 mod machine;
+mod paced;
 mod peers;
+mod reads;
 mod rebuild;
 mod report;
 mod watch;
@@ -17,6 +20,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use crate::{progress::say, scene};
 
 pub use http::{VotesArguments, votes};
+pub use reads::{ReadsAloneArguments, ReadsArguments, reads};
 
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,6 +50,8 @@ pub struct Arguments {
     pub voters: usize,
     #[arg(long, default_value_t = 20_000)]
     pub posts: usize,
+    #[command(flatten)]
+    pub reads: ReadsArguments,
     /// Where the table is written
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
@@ -107,14 +113,19 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     let readable = http::readable(&arguments, &scene, arguments.short()).await?;
     report.readable(&readable);
 
+    step("feeds, posts and search");
+    let reads = if arguments.quick { arguments.reads.quick() } else { arguments.reads.clone() };
+    let (failures, reading) =
+        reads::all(&reads, &arguments.stack, &arguments.database_url, &pool, &mut report).await?;
+    loaded = watch::largest(loaded, &reading);
+
     step("COPY and rebuilds");
     let copy = peers::copy(&pool).await?;
     report.line("`COPY` of the log to stdout", peers::per_second(copy), "—", None);
     for rebuilt in rebuild::all(&arguments, &pool).await? {
-        let goal = if rebuilt.name == "post_scores" { 0.4 } else { 0.15 };
         let what =
             format!("rebuild of {}, {} events of {}", rebuilt.name, rebuilt.events, rebuilt.head);
-        report.ratio(&what, rebuilt.log_events_per_second, copy, "COPY", goal);
+        report.ratio(&what, rebuilt.log_events_per_second, copy, "COPY", rebuilt.goal());
     }
 
     step("JetStream and the relay");
@@ -139,7 +150,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         report.ratio(&what, long, empty, "an empty log", 0.9);
         report.write(&arguments.out, arguments.quick)?;
     }
-    Ok(())
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 
 /// What `bench append` takes.

@@ -129,6 +129,16 @@ checked, takes its decision on guarded streams, seals the address and is answere
 relay, projectors and process managers run. No voter votes twice on a post, so every accepted \
 request appends one event; events are counted in the log. The lag of the slowest projection is \
 taken when the load ends, and awaited before anything else runs.
+- **Reads** have a fixed rate over 64 connections, for ten seconds after two that do not count, and \
+their latency counts from when they were due, up to a timer's millisecond included. They read a page \
+of 20: feeds of a hundred communities, of which the larger are read more often; the home feeds of \
+eight members of 25 communities each; posts, of which each second one has 20 comments or more, each \
+with its comments by score, one request after the other, so that there are two for each of the rate. \
+A frequent word is in about half of the posts, a rare one in a few of a hundred thousand. The \
+content is written through the appender as the domain's events and sealed as commands seal it; \
+comments are twice the posts and votes four times by default (`--comments-per-post`, \
+`--votes-per-post`; `--read-sizes` chooses the sizes), spread unevenly over posts; all of it is some \
+minutes old, so the hot lists leave nothing out.
 - **Rebuilds** are runs of `projectors rebuild <name>`, from the start of the process to the swap; \
 the rate is the whole log by that time, as for `COPY`.
 - **The relay** carries a log that was filled beforehand into a stream of its own.

@@ -1,7 +1,9 @@
-//! `bench`: what `deploy/bench` measures. `bench votes` and `bench append` are parts of it alone,
-//! for profiling.
+//! `bench`: what `deploy/bench` measures. `bench votes`, `bench append` and `bench reads` are
+//! parts of it alone, for profiling.
 
-use agora_harness::bench::{self, AppendArguments, Arguments, Failure, VotesArguments};
+use agora_harness::bench::{
+    self, AppendArguments, Arguments, Failure, ReadsAloneArguments, VotesArguments,
+};
 use clap::Parser;
 
 #[global_allocator]
@@ -31,6 +33,14 @@ struct Append {
     arguments: AppendArguments,
 }
 
+/// Writes content in bulk and reads it over HTTP, for profiling
+#[derive(Parser)]
+#[command(name = "bench reads", version)]
+struct Reads {
+    #[command(flatten)]
+    arguments: ReadsAloneArguments,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     // Not a clap subcommand: then the arguments of `bench` alone could not come from the environment.
@@ -38,6 +48,7 @@ async fn main() -> Result<(), Failure> {
     match std::env::args().nth(1).as_deref() {
         Some("votes") => bench::votes(Votes::parse_from(rest).arguments).await,
         Some("append") => bench::append_alone(Append::parse_from(rest).arguments).await,
+        Some("reads") => bench::reads(Reads::parse_from(rest).arguments).await,
         _ => bench::run(All::parse().arguments).await,
     }
 }

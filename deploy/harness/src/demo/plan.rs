@@ -1,7 +1,7 @@
 //! Who votes how on what: in proportion to what the rows record, the same for the same input.
 
 use super::Posted;
-use crate::ballot::Says;
+use crate::{ballot::Says, random::Random};
 
 /// One vote: indexes of the member and of the post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,19 +52,6 @@ fn scaled(post: &Posted, scale: f64, voters: usize) -> (usize, usize) {
     let ups = ((post.ups as f64 * fitting).round() as usize).min(voters);
     let downs = ((post.downs as f64 * fitting).round() as usize).min(voters - ups);
     (ups, downs)
-}
-
-/// SplitMix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
 }
 
 #[cfg(test)]
