@@ -5,7 +5,7 @@ CREATE TABLE read.integrations (
     integration_name        text        COLLATE "C" NOT NULL,
     provider_url            text,
     status                  text        NOT NULL
-        CHECK (status IN ('pending_setup', 'enabled', 'disabled', 'error')),
+        CHECK (status IN ('pending setup', 'enabled', 'disabled', 'error')),
     config_json             text        NOT NULL,
     last_successful_sync_at timestamptz,
     last_error              text,

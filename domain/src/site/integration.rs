@@ -21,6 +21,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntegrationStatus {
+    #[serde(rename = "pending setup")]
     PendingSetup,
     Enabled,
     Disabled,

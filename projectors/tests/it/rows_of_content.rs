@@ -145,10 +145,10 @@ async fn mod_01_mod_07_every_act_of_a_moderator_is_one_row_with_its_reason() {
 async fn int_02_int_05_an_integration_has_one_row_until_it_is_removed() {
     let mut scene = Scene::new().await;
     let url = Some("https://example.com/");
-    scene.append([integrated(0, "IntegrationRegistered", "pending_setup", None)]).await;
-    scene.append([integrated(1, "IntegrationRegistered", "pending_setup", url)]).await;
+    scene.append([integrated(0, "IntegrationRegistered", "pending setup", None)]).await;
+    scene.append([integrated(1, "IntegrationRegistered", "pending setup", url)]).await;
     scene.project().await;
-    scene.append([integrated(0, "IntegrationConfigured", "pending_setup", url)]).await;
+    scene.append([integrated(0, "IntegrationConfigured", "pending setup", url)]).await;
     scene.append([integrated(0, "IntegrationFailed", "error", url)]).await;
     scene.append([integrated(0, "IntegrationEnabled", "enabled", url)]).await;
     scene.append([integrated(1, "IntegrationRemoved", "", None)]).await;

@@ -496,7 +496,7 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 told.push(rules_set(c, &rules));
             }
             22 if integrations == 0 || dice.roll(4) == 0 => {
-                told.push(integrated(integrations, "IntegrationRegistered", "pending_setup", None));
+                told.push(integrated(integrations, "IntegrationRegistered", "pending setup", None));
                 integrations += 1;
             }
             22 => {

@@ -26,7 +26,7 @@ pub struct Integration {
     id: Uuid,
     #[schema(example = "GoogleOAuth")]
     integration_name: String,
-    /// `pending_setup`, `enabled`, `disabled` or `error`.
+    /// `pending setup`, `enabled`, `disabled` or `error`.
     #[schema(example = "enabled")]
     status: String,
     /// Of the last handshake that was confirmed.

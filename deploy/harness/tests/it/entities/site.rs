@@ -77,7 +77,7 @@ async fn e05_integration(walk: &mut Walk, admin: &User, mallory: &User) {
         entity: "E05 integration",
         made: &integration,
         read: object(admin, format!("/v1/integrations/{id}")),
-        shows: json!({ "integration_name": "SendGrid", "status": "pending_setup",
+        shows: json!({ "integration_name": "SendGrid", "status": "pending setup",
                        "last_successful_sync_at": Value::Null }),
         forbidden: vec![
             (act(admin, "register-integration", register), 422, "INT-01"),
