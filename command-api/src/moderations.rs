@@ -9,12 +9,12 @@ use agora_domain::{
     },
     ids::{CommunityId, MemberId, ModerationId},
 };
-use agora_event_store::read;
+use agora_event_store::{RecordedEvent, read};
 use agora_service::problem::Problem;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{decision::Decision, refusal::CommandError};
+use crate::{App, decision::Decision, refusal::CommandError};
 
 /// What of the three events' fields tells the act; reasons stay sealed.
 #[derive(Deserialize)]
@@ -33,22 +33,27 @@ struct Fields {
     owner: Option<MemberId>,
 }
 
-/// Looks an act up in the log; nothing where the id is of none. A recorded act never changes, so there
-/// is nothing to guard.
-pub async fn look_up(
+/// The event that records an act; none where the id is of none. It never changes, so there is nothing
+/// to guard.
+pub async fn recorded(
     moderation_id: ModerationId,
-    decision: &mut Decision<'_>,
-) -> Result<Option<Moderation>, CommandError> {
+    app: &App,
+) -> Result<Option<RecordedEvent>, CommandError> {
     let failed = |error: sqlx::Error| {
         tracing::error!(%error, "cannot look an act of moderation up");
         CommandError::from(crate::refusal::unavailable())
     };
-    let mut connection = decision.app.log.pool().acquire().await.map_err(failed)?;
+    let mut connection = app.log.pool().acquire().await.map_err(failed)?;
     let event = read::by_id(&mut connection, moderation_id.0).await.map_err(failed)?;
-    drop(connection);
-    let Some(event) = event.filter(|event| event.event_type.ends_with("Moderated")) else {
-        return Ok(None);
-    };
+    Ok(event.filter(|event| event.event_type.ends_with("Moderated")))
+}
+
+/// Looks an act up in the log; nothing where the id is of none.
+pub async fn look_up(
+    moderation_id: ModerationId,
+    decision: &mut Decision<'_>,
+) -> Result<Option<Moderation>, CommandError> {
+    let Some(event) = recorded(moderation_id, decision.app).await? else { return Ok(None) };
     let unreadable = |_| CommandError::from(Problem::internal());
     let thing_id: Uuid = event.aggregate_id.parse().map_err(|_| Problem::internal())?;
     let (kind, fields) = match serde_json::from_str(&event.payload).map_err(unreadable)? {

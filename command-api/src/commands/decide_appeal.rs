@@ -24,6 +24,7 @@ use crate::{
     Command, communities,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    moderations,
     refusal::{CommandError, no_such},
 };
 
@@ -92,7 +93,8 @@ impl Command for DecideAppeal {
 }
 
 impl DecideAppeal {
-    /// Brings back what is still removed; what its author deleted since stays deleted.
+    /// Brings back what the act still keeps removed; what its author deleted since stays deleted, and
+    /// what was removed again stays removed.
     async fn restore(
         &self,
         against: Moderation,
@@ -100,19 +102,24 @@ impl DecideAppeal {
         reason: Personal<ModerationReason>,
         decision: &mut Decision<'_>,
     ) -> Result<(), CommandError> {
+        // None where the log has lost it (a restore).
+        let Some(act) = moderations::recorded(self.moderation_id, decision.app).await? else {
+            return Ok(());
+        };
+        let act = act.sequence;
         let id = against.thing_id.to_string();
         let reason = Some(reason);
         match against.kind {
             ModeratedKind::Post => {
                 let post = decision.load::<Post>(id).await?;
-                if post.state.is_removed() {
+                if post.state.is_removed_by(act) {
                     let restore = ChangePostVisibility { actor, reason };
                     decision.decide(&post, PostCommand::Restore(restore)).await?;
                 }
             }
             ModeratedKind::Comment => {
                 let comment = decision.load::<Comment>(id).await?;
-                if comment.state.is_removed() {
+                if comment.state.is_removed_by(act) {
                     // An admin restores whatever the post's state.
                     let restore = RestoreComment { actor, post_open: true, reason };
                     decision.decide(&comment, CommentCommand::Restore(restore)).await?;
@@ -120,7 +127,7 @@ impl DecideAppeal {
             }
             ModeratedKind::Community => {
                 let community = decision.load::<Community>(id).await?;
-                if community.state.is_removed() {
+                if community.state.is_removed_by(act) {
                     let reason = Some(self.reason.clone());
                     let reason =
                         communities::reason_for(&community.state, reason, decision).await?;

@@ -103,6 +103,39 @@ async fn mod_07_mod_08_comments_and_communities_come_back_too() {
 }
 
 #[tokio::test]
+async fn mod_08_an_appeal_that_is_overturned_undoes_no_later_removal() {
+    let world = World::new().await;
+    let Settled { admin, owner, community_id, .. } = world.settled().await;
+    let (second, judge) = (world.admin(&[]).await, world.admin(&[]).await);
+    let post_id = world.post(&owner, &community_id).await;
+    let body = json!({ "post_id": post_id, "body": "A comment." });
+    let comment_id = world.send(&owner, "create-comment", body).await.id();
+    for (thing, key, id) in [
+        ("comment", "comment_id", &comment_id),
+        ("post", "post_id", &post_id),
+        ("community", "community_id", &community_id),
+    ] {
+        let (delete, restore) = (format!("delete-{thing}"), format!("restore-{thing}"));
+        let body = json!({ key: id, "reason": "Looked at." });
+        let moderated = |answer: &Answer| {
+            let events = answer.accepted()["events"].as_array().unwrap().clone();
+            let moderated = |event: &&Value| event["type"].as_str().unwrap().ends_with("Moderated");
+            events.iter().find(moderated).unwrap()["event_id"].clone()
+        };
+        let first = moderated(&world.send(&admin, &delete, body.clone()).await);
+        world.send(&owner, "appeal-moderation", appeal(&first, "No.")).await.accepted();
+        world.send(&admin, &restore, body.clone()).await.accepted();
+        let later = moderated(&world.send(&second, &delete, body.clone()).await);
+        let decided = world.send(&judge, "decide-appeal", decide(&first, "overturned")).await;
+        assert_eq!(decided.events(), ["ModerationAppealDecided"], "{thing}");
+        // The later one falls to its own appeal.
+        world.send(&owner, "appeal-moderation", appeal(&later, "No.")).await.accepted();
+        let decided = world.send(&judge, "decide-appeal", decide(&later, "overturned")).await;
+        assert_eq!(decided.events().len(), 3, "{thing}");
+    }
+}
+
+#[tokio::test]
 async fn mod_08_only_acts_of_moderation_are_appealed_and_texts_have_limits() {
     let world = World::new().await;
     let Settled { admin, owner, community_id, .. } = world.settled().await;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
-    content::moderation::{self, ModerationAction},
+    content::moderation::{self, ModerationAction, Removal},
     ids::{CategoryId, CommunityId, MemberId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Community {
     created: Option<Created>,
+    removal: Removal,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,12 +51,9 @@ impl Community {
         self.created.as_ref().is_some_and(|community| community.deleted_by.is_none())
     }
 
-    /// Whether somebody else than its owner deleted it.
-    pub fn is_removed(&self) -> bool {
-        let removed = |community: &Created| {
-            community.deleted_by.is_some_and(|by| by != Actor::member(community.owner))
-        };
-        self.created.as_ref().is_some_and(removed)
+    /// Whether the act of moderation of this sequence is what keeps it removed (MOD-08).
+    pub fn is_removed_by(&self, act: u64) -> bool {
+        self.removal.is_by(act)
     }
 
     pub fn owner(&self) -> Option<MemberId> {
@@ -342,6 +340,10 @@ fn with_moderation(
 
 impl Community {
     fn apply(&mut self, event: CommunityEvent) {
+        self.removal.follow(match event {
+            CommunityEvent::CommunityModerated { action, .. } => Some(action),
+            _ => None,
+        });
         match event {
             CommunityEvent::CommunityCreated {
                 owner,

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moderation::{self, ModerationAction};
+use super::moderation::{self, ModerationAction, Removal};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comment {
     created: Option<Created>,
+    removal: Removal,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,10 +51,9 @@ impl Comment {
         self.created.as_ref().is_some_and(|comment| comment.deleted_by.is_some())
     }
 
-    /// Whether somebody else than its author deleted it.
-    pub fn is_removed(&self) -> bool {
-        let removed = |comment: &Created| comment.deleted_by.is_some_and(|by| by != comment.author);
-        self.created.as_ref().is_some_and(removed)
+    /// Whether the act of moderation of this sequence is what keeps it removed (MOD-08).
+    pub fn is_removed_by(&self, act: u64) -> bool {
+        self.removal.is_by(act)
     }
 
     /// As what a reply to it answers, if it exists.
@@ -331,6 +331,10 @@ fn with_moderation(
 
 impl Comment {
     fn apply(&mut self, event: CommentEvent) {
+        self.removal.follow(match event {
+            CommentEvent::CommentModerated { action, .. } => Some(action),
+            _ => None,
+        });
         match event {
             CommentEvent::CommentCreated { post_id, community_id, depth, author, body, .. } => {
                 let deleted_by = None;

@@ -23,6 +23,31 @@ impl ModerationAction {
     }
 }
 
+/// Which act of moderation keeps a thing removed, by the place on the thing's stream of the event that
+/// records it (MOD-08).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Removal {
+    /// Of the last event.
+    sequence: u64,
+    standing: Option<u64>,
+}
+
+impl Removal {
+    /// Goes on to the next event, with the action where it records an act.
+    pub(crate) fn follow(&mut self, action: Option<ModerationAction>) {
+        self.sequence += 1;
+        match action {
+            Some(ModerationAction::Delete) => self.standing = Some(self.sequence),
+            Some(ModerationAction::Restore) => self.standing = None,
+            Some(ModerationAction::Edit) | None => {}
+        }
+    }
+
+    pub(crate) fn is_by(self, act: u64) -> bool {
+        self.standing == Some(act)
+    }
+}
+
 /// Why a change is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -63,5 +88,26 @@ pub(super) fn restores(
     match deleted_by {
         Some(by) if by != author && actor == author => Err(Refused::DeletedByModerator),
         other => Ok(other.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mod_08_a_removal_is_by_the_last_act_that_removed() {
+        let mut removal = Removal::default();
+        let mut follow = |actions: &[Option<ModerationAction>]| {
+            actions.iter().for_each(|action| removal.follow(*action));
+            removal
+        };
+        // Created; deleted; edited means nothing to it; restored; deleted anew.
+        let first = follow(&[None, None, Some(ModerationAction::Delete)]);
+        assert!(first.is_by(3) && !first.is_by(2));
+        assert!(follow(&[None, Some(ModerationAction::Edit)]).is_by(3));
+        assert!(!follow(&[None, Some(ModerationAction::Restore)]).is_by(3));
+        let later = follow(&[None, Some(ModerationAction::Delete)]);
+        assert!(later.is_by(9) && !later.is_by(3));
     }
 }

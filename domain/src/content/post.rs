@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::moderation::{self, ModerationAction};
+use super::moderation::{self, ModerationAction, Removal};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Post {
     created: Option<Created>,
+    removal: Removal,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,11 +50,9 @@ impl Post {
         self.created.as_ref().is_some_and(|post| post.deleted_by.is_some())
     }
 
-    /// Whether somebody else than its author deleted it.
-    pub fn is_removed(&self) -> bool {
-        self.created
-            .as_ref()
-            .is_some_and(|post| post.deleted_by.is_some_and(|by| by != post.author))
+    /// Whether the act of moderation of this sequence is what keeps it removed (MOD-08).
+    pub fn is_removed_by(&self, act: u64) -> bool {
+        self.removal.is_by(act)
     }
 }
 
@@ -286,6 +285,10 @@ fn with_moderation(
 
 impl Post {
     fn apply(&mut self, event: PostEvent) {
+        self.removal.follow(match event {
+            PostEvent::PostModerated { action, .. } => Some(action),
+            _ => None,
+        });
         match event {
             PostEvent::PostCreated { community_id, author, title, body, .. } => {
                 self.created =
