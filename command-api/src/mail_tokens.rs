@@ -77,7 +77,11 @@ impl Parts {
     ) -> Result<(), CommandError> {
         let mac =
             self.password_reset_mac(token.password_reset_id(), token.credential_id, credential);
-        verify(mac, token)
+        if fits(mac, token) {
+            return Ok(());
+        }
+        let detail = "The token is wrong, or was used or replaced: ask for a new one.";
+        Err(Problem::rule_broken("CRD-12", detail).into())
     }
 
     fn password_reset_mac(
@@ -106,7 +110,7 @@ impl Parts {
     pub fn verify_email_confirmation(&self, token: &MailToken) -> Result<(), CommandError> {
         let confirmation_id = token.confirmation_id();
         let mac = self.mail_mac("email-confirmation", confirmation_id.0, token.credential_id);
-        verify(Some(mac), token)
+        if fits(Some(mac), token) { Ok(()) } else { Err(wrong_confirmation()) }
     }
 
     fn mail_mac(
@@ -134,12 +138,12 @@ fn token(request_id: Uuid, credential_id: CredentialId, mac: Hmac<Sha256>) -> Ze
 }
 
 /// In constant time.
-fn verify(mac: Option<Hmac<Sha256>>, token: &MailToken) -> Result<(), CommandError> {
-    match mac.map(|mac| mac.verify_slice(&token.mac)) {
-        Some(Ok(())) => Ok(()),
-        _ => {
-            let detail = "The token is wrong, or was used or replaced: ask for a new one.";
-            Err(Problem::rule_broken("CRD-12", detail).into())
-        }
-    }
+fn fits(mac: Option<Hmac<Sha256>>, token: &MailToken) -> bool {
+    mac.is_some_and(|mac| mac.verify_slice(&token.mac).is_ok())
+}
+
+/// The same words for a wrong token and for a wrong password beside it.
+pub fn wrong_confirmation() -> CommandError {
+    let detail = "The token or the password is wrong, or the token was used or replaced.";
+    Problem::rule_broken("CRD-12", detail).into()
 }

@@ -51,6 +51,11 @@ async fn confirm(world: &World, token: &str) -> Answer {
     world.guest("confirm-email", json!({ "token": token })).await
 }
 
+/// Confirms a registration.
+async fn confirm_with(world: &World, token: &str, password: &str) -> Answer {
+    world.guest("confirm-email", json!({ "token": token, "password": password })).await
+}
+
 async fn log_in(world: &World, email: &str, password: &str) -> Answer {
     world.guest("log-in", json!({ "email": email, "password": password })).await
 }
@@ -276,7 +281,7 @@ async fn crd_09_where_confirmation_is_required_a_registration_tells_nothing_and_
 
     let waiting = register(&world, &free).await.id().parse().unwrap();
     let token = confirmation_token(&world, waiting).await;
-    let confirmed = confirm(&world, &token).await;
+    let confirmed = confirm_with(&world, &token, PASSWORD).await;
     assert_eq!(confirmed.events(), ["EmailConfirmed", "MemberRegistered"]);
     let login = log_in(&world, &free, PASSWORD).await;
     assert_eq!(login.body["result"]["principal"]["id"], confirmed.id());
@@ -294,12 +299,56 @@ async fn crd_01_of_two_registrations_that_are_confirmed_at_once_one_becomes_a_me
         let waiting = register(&world, email).await.id().parse().unwrap();
         tokens.push(confirmation_token(&world, waiting).await);
     }
-    let (one, other) = tokio::join!(confirm(&world, &tokens[0]), confirm(&world, &tokens[1]));
+    let (one, other) = tokio::join!(
+        confirm_with(&world, &tokens[0], PASSWORD),
+        confirm_with(&world, &tokens[1], PASSWORD)
+    );
     let (done, refused) = if one.status == 200 { (one, other) } else { (other, one) };
     done.accepted();
     refused.refused(422, "CRD-01");
     // Nor does a registration that still waits take over an account.
     log_in(&world, "ola@example.org", PASSWORD).await.accepted();
+}
+
+#[tokio::test]
+async fn crd_09_nobody_confirms_a_registration_that_somebody_else_began() {
+    let world = World::new().await;
+    require_confirmation(&world).await;
+    let email = format!("{}@example.org", unique("new"));
+    let mut tokens = Vec::new();
+    for password in [NEW, PASSWORD] {
+        let body = json!({ "email": email, "password": password });
+        let waiting = world.guest("register-member", body).await.id().parse().unwrap();
+        tokens.push(confirmation_token(&world, waiting).await);
+    }
+    let [theirs, own] = [&tokens[0], &tokens[1]];
+    let missing = confirm(&world, theirs).await;
+    missing.refused(422, "CRD-09");
+    assert_eq!(missing.wrong_fields(), [("/password", Some("CRD-09"))]);
+    // A wrong password and a wrong token are told apart by nobody.
+    let wrong = confirm_with(&world, theirs, PASSWORD).await;
+    wrong.refused(422, "CRD-12");
+    let made_up = confirm_with(&world, &"A".repeat(86), PASSWORD).await;
+    assert_eq!(wrong.problem(422)["detail"], made_up.problem(422)["detail"]);
+    log_in(&world, &email, NEW).await.refused(401, "CRD-09");
+    confirm_with(&world, own, PASSWORD).await.accepted();
+    log_in(&world, &email, PASSWORD).await.accepted();
+    log_in(&world, &email, NEW).await.refused(401, "CRD-09");
+    confirm_with(&world, theirs, NEW).await.refused(422, "CRD-01");
+}
+
+#[tokio::test]
+async fn crd_12_guesses_at_the_password_of_a_registration_are_limited() {
+    let settings = Settings { login_failures_per_account: 2, ..Settings::default() };
+    let world = World::with(settings).await;
+    require_confirmation(&world).await;
+    let email = format!("{}@example.org", unique("new"));
+    let waiting = register(&world, &email).await.id().parse().unwrap();
+    let token = confirmation_token(&world, waiting).await;
+    for _ in 0..2 {
+        confirm_with(&world, &token, NEW).await.refused(422, "CRD-12");
+    }
+    confirm_with(&world, &token, PASSWORD).await.refused(429, "CRD-12");
 }
 
 #[tokio::test]

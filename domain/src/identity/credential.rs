@@ -75,6 +75,20 @@ impl Credential {
         current.and_then(|credential| credential.password_hash.get())
     }
 
+    /// Whether this confirmation makes it an account.
+    pub fn is_registered_by(&self, confirmation_id: EmailConfirmationId) -> bool {
+        let registered = self.registered.as_ref().filter(|it| it.awaits_registration());
+        let awaited = registered.and_then(|credential| credential.awaited.as_ref());
+        awaited.is_some_and(|awaited| awaited.confirmation_id == confirmation_id)
+    }
+
+    /// As [`Self::password_hash`], of a registration that is still to be confirmed: nobody logs in
+    /// with it, but whoever confirms it has to know the password.
+    pub fn unconfirmed_password_hash(&self) -> Option<&PasswordHash> {
+        let current = self.valid().filter(|credential| credential.awaits_registration());
+        current.and_then(|credential| credential.password_hash.get())
+    }
+
     pub fn is_valid(&self) -> bool {
         self.valid().is_some()
     }

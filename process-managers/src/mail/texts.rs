@@ -28,9 +28,17 @@ pub fn with_token(kind: MailKind, token: &str, link: Option<&str>) -> Text {
             "If it was not you, do nothing: nothing changes.",
         ),
     };
+    // Whoever registered has to be whoever reads this.
+    let (go_on, with) = match kind {
+        MailKind::ConfirmRegistration => (
+            "Go on here, with the password that you registered with",
+            "this token and the password that you registered with",
+        ),
+        _ => ("Go on here", "this token"),
+    };
     let how = match link {
-        Some(link) => format!("Go on here:\n\n{link}"),
-        None => format!("Send this token with the command {command}:\n\n{token}"),
+        Some(link) => format!("{go_on}:\n\n{link}"),
+        None => format!("Send {with}\nwith the command {command}:\n\n{token}"),
     };
     let text = format!(
         "{begin}\n\n{how}\n\nIt works once, and for a limited time. Give it to nobody.\n\n{end}\n"

@@ -96,7 +96,8 @@ async fn crd_09_a_mail_decides_about_a_registration_where_the_reply_does_not() {
     assert!(!taken.text.lines().any(|line| line.len() == 86), "no token");
     let token = server.wait_for(KARI, 1).await.remove(0).token();
     assert!(world.log_in(KARI, PASSWORD).await.is_none());
-    world.accepted(world.send(None, "confirm-email", json!({ "token": token })).await);
+    let body = json!({ "token": token, "password": PASSWORD });
+    world.accepted(world.send(None, "confirm-email", body).await);
     assert!(world.log_in(KARI, PASSWORD).await.is_some());
     running.stop().await;
 }
