@@ -31,37 +31,48 @@ enum RunError {
 }
 
 /// Runs until stopped. Of several instances one holds the process's lease; failures are logged and
-/// tried again.
+/// tried again. What is under way when the stop comes is ended first: a mail that was sent, but whose
+/// wake-up is still there, would be sent again.
 pub async fn run<P: Process>(process: P, app: App, stop: CancellationToken) {
-    let running = async {
-        loop {
-            if let Err(error) = hold_lease(&process, &app).await {
-                tracing::warn!(process = P::NAME, %error, "the process begins anew");
-            }
-            tokio::time::sleep(PAUSE).await;
+    while !stop.is_cancelled() {
+        if let Err(error) = hold_lease(&process, &app, &stop).await {
+            tracing::warn!(process = P::NAME, %error, "the process begins anew");
         }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = running => {}
+        pause(&stop).await;
     }
 }
 
-async fn hold_lease<P: Process>(process: &P, app: &App) -> Result<(), RunError> {
+/// A stop ends it.
+async fn pause(stop: &CancellationToken) {
+    stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+}
+
+async fn hold_lease<P: Process>(
+    process: &P,
+    app: &App,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    // Nothing is under way yet, so a stop need not wait for Postgres.
+    let Some(taken) = stop.run_until_cancelled(take_lease::<P>(app)).await else { return Ok(()) };
+    let Some(mut connection) = taken? else { return Ok(()) };
+    while !stop.is_cancelled() {
+        while !stop.is_cancelled() && take_in(process, app, &mut connection).await? {}
+        while act(process, app, &mut connection, stop).await? {}
+        pause(stop).await;
+    }
+    Ok(())
+}
+
+/// The connection that holds the process's lease; none where another instance does.
+async fn take_lease<P: Process>(app: &App) -> Result<Option<PgConnection>, RunError> {
     let options = app.log.pool().connect_options();
     let mut connection = lease::connect(PgConnectOptions::clone(&options)).await?;
     let number = sqlx::query_scalar("SELECT hashtextextended($1, 0)")
         .bind(format!("agora/process/{}", P::NAME))
         .fetch_one(&mut connection)
         .await?;
-    if !lease::take(&mut connection, number, STALLED).await? {
-        return Ok(());
-    }
-    loop {
-        while take_in(process, app, &mut connection).await? {}
-        while act(process, app, &mut connection).await? {}
-        tokio::time::sleep(PAUSE).await;
-    }
+    let taken = lease::take(&mut connection, number, STALLED).await?;
+    Ok(taken.then_some(connection))
 }
 
 /// Takes in the next events; false where there are no more.
@@ -156,11 +167,12 @@ async fn cancel(
     Ok(())
 }
 
-/// Acts on what is due; false where nothing more is.
+/// Acts on what is due; false where nothing more is, or once it is stopped.
 async fn act<P: Process>(
     process: &P,
     app: &App,
     connection: &mut PgConnection,
+    stop: &CancellationToken,
 ) -> Result<bool, RunError> {
     let due: Vec<(Uuid, DateTime<Utc>, Uuid)> = sqlx::query_as(
         "SELECT key, at, cause FROM process.wake_ups
@@ -172,6 +184,9 @@ async fn act<P: Process>(
     .await?;
     let full = due.len() as i64 == BATCH;
     for (key, at, cause) in due {
+        if stop.is_cancelled() {
+            return Ok(false);
+        }
         let due = WakeUp { key, at, cause };
         match react(process, app, connection, due).await {
             // After the command: a crash in between sends it again, with the same event ids.

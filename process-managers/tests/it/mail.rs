@@ -1,5 +1,7 @@
 //! CRD: mails arrive, their tokens work, and nothing that fails loses or doubles one.
 
+use std::time::Duration;
+
 use agora_command_api::Settings;
 use agora_domain::{
     Actor,
@@ -227,4 +229,21 @@ async fn crd_12_a_mail_whose_token_has_expired_is_given_up() {
     world.settled().await;
     assert!(server.mails().is_empty());
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crd_10_a_graceful_stop_doubles_no_mail() {
+    let (world, server) = (World::new().await, SmtpServer::start().await);
+    world.register(OLA).await;
+    request_reset(&world, OLA).await;
+    server.delay(Duration::from_secs(1));
+    let running = world.run(Some(&server));
+    // The server has it, and the process does not know yet.
+    server.wait_for(OLA, 1).await;
+    running.stop().await;
+    assert_eq!(world.waiting().await, 0);
+    let running = world.run(Some(&server));
+    world.settled().await;
+    running.stop().await;
+    assert_eq!(server.mails_to(OLA).len(), 1);
 }

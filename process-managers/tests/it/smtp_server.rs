@@ -4,6 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use mailin::{Action, Handler, Response, SessionBuilder, response};
@@ -18,6 +19,7 @@ pub struct SmtpServer {
     pub address: SocketAddr,
     mails: Arc<Mutex<Vec<Arrived>>>,
     refused: Arc<Mutex<Vec<(String, Response)>>>,
+    delay: Arc<Mutex<Duration>>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +47,8 @@ impl SmtpServer {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Self { address, mails: Arc::default(), refused: Arc::default() };
+        let server =
+            Self { address, mails: Arc::default(), refused: Arc::default(), delay: Arc::default() };
         let each = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, from)) = listener.accept().await {
@@ -70,6 +73,11 @@ impl SmtpServer {
 
     pub fn refuse(&self, address: &str, response: Response) {
         self.refused.lock().unwrap().push((address.to_owned(), response));
+    }
+
+    /// How long it takes to answer for a mail that it has.
+    pub fn delay(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
     }
 
     pub fn refuse_nobody(&self) {
@@ -111,6 +119,7 @@ impl Handler for Mailbox {
 }
 
 async fn serve(stream: TcpStream, from: SocketAddr, mailbox: Mailbox) {
+    let server = mailbox.server.clone();
     let mut stream = BufReader::new(stream);
     let mut session = SessionBuilder::new("mail.example").build(from.ip(), mailbox);
     let mut reply = session.greeting();
@@ -127,6 +136,11 @@ async fn serve(stream: TcpStream, from: SocketAddr, mailbox: Mailbox) {
         {
             return;
         }
+        let before = server.mails().len();
         reply = session.process(&line);
+        if server.mails().len() > before {
+            let delay = *server.delay.lock().unwrap();
+            tokio::time::sleep(delay).await;
+        }
     }
 }
