@@ -58,8 +58,6 @@ impl Process for SendMails {
     async fn send(&self, app: &App, command: SendMail, cause: Uuid) -> Result<(), Problem> {
         let count = |outcome| metrics::counter!("agora_mails", "outcome" => outcome).increment(1);
         let mail_id = command.mail_id;
-        // What is written about was decided elsewhere: a cached state may be older.
-        app.log.catch_up().await;
         let Some((event, kind)) = found(app, mail_id, cause).await? else { return Ok(()) };
         let Some(letter) = self.letter(app, &event, kind).await? else {
             count("needless");
@@ -216,8 +214,10 @@ async fn addressee(
     Ok(load::<Credential>(app, credential_id).await?.email().cloned())
 }
 
+/// Past the cache: what is written about was decided elsewhere. By an older state a mail would be
+/// taken for needless, or carry a token that is void already.
 async fn load<A: Decide>(app: &App, id: impl ToString) -> Result<A, Problem> {
-    let loaded = app.log.load::<A>(&id.to_string()).await.map_err(problem)?;
+    let loaded = app.log.load_fresh::<A>(&id.to_string()).await.map_err(problem)?;
     Ok(A::clone(&loaded.state))
 }
 

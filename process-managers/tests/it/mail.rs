@@ -5,9 +5,12 @@ use std::time::Duration;
 use agora_command_api::Settings;
 use agora_domain::{
     Actor,
+    identity::credential::Credential,
+    process_managers::mail::{MailKind, SendMail},
     site::configuration::{Configuration, ConfigurationCommand, SetConfiguration},
 };
 use agora_event_store::{Unit, log::Draft, testing::eventually};
+use agora_process_managers::processes::Process;
 use mailin::response;
 use serde_json::json;
 use uuid::Uuid;
@@ -246,4 +249,37 @@ async fn crd_10_a_graceful_stop_doubles_no_mail() {
     world.settled().await;
     running.stop().await;
     assert_eq!(server.mails_to(OLA).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crd_12_no_mail_carries_a_token_that_is_void_already() {
+    let (world, server) = (World::new().await, SmtpServer::start().await);
+    world.register(OLA).await;
+    let session = world.log_in(OLA, PASSWORD).await.unwrap();
+    let id = world.app.credential_of(&OLA.parse().unwrap()).await.unwrap().unwrap().to_string();
+    let behind = world.behind().await;
+    behind.log.load::<Credential>(&id).await.unwrap();
+    // It cannot connect anew either, which would have it forget what it knows; others need not.
+    for pool in [behind.log.pool(), world.app.log.pool(), &world.database.pool] {
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(pool.acquire().await.unwrap());
+        }
+    }
+    sqlx::query("UPDATE pg_database SET datallowconn = false WHERE datname = current_database()")
+        .execute(&world.database.pool)
+        .await
+        .unwrap();
+    behind.log.load::<Credential>(&id).await.unwrap();
+    let body = json!({ "current_password": PASSWORD, "new_password": NEW });
+    world.accepted(world.send(Some(&session), "change-password", body).await);
+    let body = json!({ "email": OLA });
+    let asked = world.accepted(world.send(None, "request-password-reset", body).await);
+    let event_id: Uuid = asked["events"][0]["event_id"].as_str().unwrap().parse().unwrap();
+    let mail_id = MailKind::ResetPassword.mail_id(event_id);
+    let process = world.process(Some(server.url()));
+    process.send(&behind, SendMail { mail_id }, event_id).await.unwrap();
+    let token = server.wait_for(OLA, 1).await.remove(0).token();
+    let body = json!({ "token": token, "password": PASSWORD });
+    world.accepted(world.send(None, "reset-password", body).await);
 }

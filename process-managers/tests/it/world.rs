@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use agora_command_api::{App, Settings, http};
 use agora_event_store::{
+    EventLog, LogConfig,
     security::SecurityLog,
     testing::{TestDatabase, eventually},
 };
@@ -60,14 +61,27 @@ impl World {
         Self { database, app, home, router }
     }
 
+    /// Another instance that never learns in time what others write.
+    pub async fn behind(&self) -> App {
+        let connect = self.database.connect_as("agora_writer");
+        let config = LogConfig::new(connect, self.database.vault());
+        let log = EventLog::open(LogConfig { patience: Duration::ZERO, ..config }).await.unwrap();
+        let security = SecurityLog::start(log.pool().clone(), self.database.vault(), None);
+        App::new(log, security, Settings::default())
+    }
+
     pub fn run(&self, server: Option<&SmtpServer>) -> Running {
         self.run_with(server.map(SmtpServer::url))
     }
 
-    pub fn run_with(&self, smtp_url: Option<String>) -> Running {
+    pub fn process(&self, smtp_url: Option<String>) -> SendMails {
         let mail_from = "Agora <no-reply@agora.example>".parse().unwrap();
         let arguments = MailArgs { smtp_url, mail_from, site_url: None, home: self.home.clone() };
-        let process = SendMails { mailer: Mailer::new(&arguments).unwrap() };
+        SendMails { mailer: Mailer::new(&arguments).unwrap() }
+    }
+
+    pub fn run_with(&self, smtp_url: Option<String>) -> Running {
+        let process = self.process(smtp_url);
         let stop = CancellationToken::new();
         let task = tokio::spawn(runner::run(process, self.app.clone(), stop.clone()));
         Running { stop, task }
