@@ -18,6 +18,7 @@ use crate::{App, decision::Decision, refusal::CommandError};
 
 /// What of the three events' fields tells the act; reasons stay sealed.
 #[derive(Deserialize)]
+#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 enum Event {
     PostModerated(Fields),
     CommentModerated(Fields),

@@ -233,11 +233,14 @@ pub async fn parsed(pool: &PgPool, query: &SearchQuery) -> Result<String, sqlx::
         .await
 }
 
+/// What was found: its position, the rows, and where the search goes on.
+pub type Found<T> = (Position, (Vec<T>, Option<Window>));
+
 /// The rows of such a statement, with their position and window.
 ///
 /// # Errors
 /// Where a column is missing or of another type.
-pub fn found<T>(rows: &[PgRow]) -> Result<(Position, (Vec<T>, Option<Window>)), ReadError>
+pub fn found<T>(rows: &[PgRow]) -> Result<Found<T>, ReadError>
 where
     T: for<'r> FromRow<'r, PgRow>,
 {

@@ -98,7 +98,6 @@ pub struct ForgetGuest {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 pub enum GuestEvent {
     GuestFirstSeen {
         guest_id: GuestId,

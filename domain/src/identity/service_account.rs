@@ -69,7 +69,6 @@ pub struct RevokeKey {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 pub enum ServiceAccountEvent {
     ServiceAccountCreated {
         admin_id: AdminId,

@@ -23,7 +23,6 @@ pub(super) const PROJECTION: Projection = Projection {
 
 /// Texts are sealed.
 #[derive(Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 enum Event {
     ModerationAppealLodged { against: Moderation, appellant: Actor, text: String },
     ModerationAppealDecided { decided_by: Actor, outcome: AppealOutcome, reason: String },

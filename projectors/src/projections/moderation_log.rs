@@ -20,6 +20,7 @@ pub(super) const PROJECTION: Projection = Projection {
 };
 
 #[derive(Deserialize)]
+#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 enum Event {
     PostModerated(Moderated),
     CommentModerated(Moderated),
