@@ -37,7 +37,7 @@ async fn e10_community(walk: &mut Walk, people: &People, category: &str) -> Plac
                        "member_count": 1, "deleted_at": Value::Null }),
         forbidden: vec![
             (act(kari, "update-community", described("Mine now.")), 403, "COM-07"),
-            (act(admin, "update-community", described("Mine now.")), 403, "ROL-01"),
+            (act(admin, "update-community", described("Mine now.")), 403, "COM-07"),
             (
                 act(
                     kari,
