@@ -19,6 +19,11 @@ use crate::{
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
     },
+    exports::{
+        bufdir_report::{BufdirReport, BufdirReportEvent},
+        organization::{Organization, OrganizationEvent},
+        organization_membership::{OrganizationMembership, OrganizationMembershipEvent},
+    },
     identity::{
         admin::{Admin, AdminEvent},
         admin_roster::{AdminRoster, AdminRosterEvent},
@@ -73,4 +78,10 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
     AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },
+    AggregateTypes { aggregate_type: Organization::TYPE, events: OrganizationEvent::TYPES },
+    AggregateTypes {
+        aggregate_type: OrganizationMembership::TYPE,
+        events: OrganizationMembershipEvent::TYPES,
+    },
+    AggregateTypes { aggregate_type: BufdirReport::TYPE, events: BufdirReportEvent::TYPES },
 ];

@@ -18,6 +18,10 @@ use agora_domain::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
     },
+    exports::{
+        bufdir_report::BufdirReport, organization::Organization,
+        organization_membership::OrganizationMembership,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
@@ -55,6 +59,9 @@ macro_rules! each_aggregate {
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
             $check::<Integration>(),
+            $check::<Organization>(),
+            $check::<OrganizationMembership>(),
+            $check::<BufdirReport>(),
         ]
     };
 }

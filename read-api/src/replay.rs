@@ -11,6 +11,10 @@ use agora_domain::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
     },
+    exports::{
+        bufdir_report::BufdirReport, organization::Organization,
+        organization_membership::OrganizationMembership,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
@@ -52,6 +56,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
     (Integration::TYPE, begin::<Integration>),
+    (Organization::TYPE, begin::<Organization>),
+    (OrganizationMembership::TYPE, begin::<OrganizationMembership>),
+    (BufdirReport::TYPE, begin::<BufdirReport>),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,7 @@
+//! What leaves the platform as files, and what is reported to authorities: organizations (tenants),
+//! who is in them, and their reports. Everything of the community is tenant-less (K30).
+
+pub mod bufdir_report;
+pub mod organization;
+pub mod organization_membership;
+pub mod report_content;
