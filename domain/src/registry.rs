@@ -23,6 +23,10 @@ use crate::{
         bufdir_report::{BufdirReport, BufdirReportEvent},
         organization::{Organization, OrganizationEvent},
         organization_membership::{OrganizationMembership, OrganizationMembershipEvent},
+        export_downloads::{ExportDownloads, ExportDownloadsEvent},
+        export_job::{ExportJob, ExportJobEvent},
+        export_quota::{ExportQuota, ExportQuotaEvent},
+        subject_exports::{SubjectExports, SubjectExportsEvent},
     },
     identity::{
         admin::{Admin, AdminEvent},
@@ -84,4 +88,8 @@ pub const AGGREGATES: &[AggregateTypes] = &[
         events: OrganizationMembershipEvent::TYPES,
     },
     AggregateTypes { aggregate_type: BufdirReport::TYPE, events: BufdirReportEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportJob::TYPE, events: ExportJobEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },
+    AggregateTypes { aggregate_type: SubjectExports::TYPE, events: SubjectExportsEvent::TYPES },
 ];

@@ -21,6 +21,8 @@ use agora_domain::{
     exports::{
         bufdir_report::BufdirReport, organization::Organization,
         organization_membership::OrganizationMembership,
+        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
+        subject_exports::SubjectExports,
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
@@ -62,6 +64,10 @@ macro_rules! each_aggregate {
             $check::<Organization>(),
             $check::<OrganizationMembership>(),
             $check::<BufdirReport>(),
+            $check::<ExportJob>(),
+            $check::<ExportDownloads>(),
+            $check::<ExportQuota>(),
+            $check::<SubjectExports>(),
         ]
     };
 }

@@ -14,6 +14,8 @@ use agora_domain::{
     exports::{
         bufdir_report::BufdirReport, organization::Organization,
         organization_membership::OrganizationMembership,
+        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
+        subject_exports::SubjectExports,
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
@@ -59,6 +61,10 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (Organization::TYPE, begin::<Organization>),
     (OrganizationMembership::TYPE, begin::<OrganizationMembership>),
     (BufdirReport::TYPE, begin::<BufdirReport>),
+    (ExportJob::TYPE, begin::<ExportJob>),
+    (ExportDownloads::TYPE, begin::<ExportDownloads>),
+    (ExportQuota::TYPE, begin::<ExportQuota>),
+    (SubjectExports::TYPE, begin::<SubjectExports>),
 ];
 
 #[derive(Debug, thiserror::Error)]

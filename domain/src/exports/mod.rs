@@ -2,6 +2,11 @@
 //! who is in them, and their reports. Everything of the community is tenant-less (K30).
 
 pub mod bufdir_report;
+pub mod export_downloads;
+pub mod export_job;
+pub mod export_quota;
+pub mod export_values;
 pub mod organization;
 pub mod organization_membership;
 pub mod report_content;
+pub mod subject_exports;
