@@ -7,6 +7,7 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod exports;
 mod mail;
 mod smtp_server;
 mod world;
