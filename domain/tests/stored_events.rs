@@ -19,8 +19,9 @@ use agora_domain::{
         post::Post, post_vote::PostVote,
     },
     exports::{
-        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
-        subject_exports::SubjectExports,
+        bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
+        export_quota::ExportQuota, organization::Organization,
+        organization_membership::OrganizationMembership, subject_exports::SubjectExports,
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
@@ -59,6 +60,9 @@ macro_rules! each_aggregate {
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
             $check::<Integration>(),
+            $check::<Organization>(),
+            $check::<OrganizationMembership>(),
+            $check::<BufdirReport>(),
             $check::<ExportJob>(),
             $check::<ExportDownloads>(),
             $check::<ExportQuota>(),

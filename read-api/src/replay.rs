@@ -12,8 +12,9 @@ use agora_domain::{
         post::Post, post_vote::PostVote,
     },
     exports::{
-        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
-        subject_exports::SubjectExports,
+        bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
+        export_quota::ExportQuota, organization::Organization,
+        organization_membership::OrganizationMembership, subject_exports::SubjectExports,
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
@@ -56,6 +57,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
     (Integration::TYPE, begin::<Integration>),
+    (Organization::TYPE, begin::<Organization>),
+    (OrganizationMembership::TYPE, begin::<OrganizationMembership>),
+    (BufdirReport::TYPE, begin::<BufdirReport>),
     (ExportJob::TYPE, begin::<ExportJob>),
     (ExportDownloads::TYPE, begin::<ExportDownloads>),
     (ExportQuota::TYPE, begin::<ExportQuota>),
