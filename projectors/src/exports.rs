@@ -295,10 +295,10 @@ pub(crate) async fn load<R: Row>(
 }
 
 /// Puts rows in the place of those that a table has of the same jobs.
-pub(crate) async fn replace<R: Row>(
+pub(crate) async fn replace<'a, R: Row + 'a>(
     table: &str,
     ids: &[Uuid],
-    rows: impl Iterator<Item = &R>,
+    rows: impl Iterator<Item = &'a R>,
     connection: &mut PgConnection,
 ) -> Result<(), ApplyError> {
     sqlx::query(&format!("DELETE FROM {table} WHERE {id} = ANY ($1)", id = R::ID))
