@@ -68,6 +68,17 @@ pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
 pub mod visit_community;
+pub mod archive_exports;
+pub mod cancel_export;
+pub mod extend_export_deadline;
+pub mod hide_export;
+pub mod mark_export_completed;
+pub mod mark_export_failed;
+pub mod mark_export_processing;
+pub mod purge_expired_exports;
+pub mod record_export_download;
+pub mod request_batch_export;
+pub mod request_export;
 
 /// A command as the router and the OpenAPI document see it.
 pub struct Registered {
@@ -147,5 +158,16 @@ pub fn all() -> Vec<Registered> {
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),
         command::<visit_community::VisitCommunity>(),
+        command::<request_export::RequestExport>(),
+        command::<request_batch_export::RequestBatchExport>(),
+        command::<record_export_download::RecordExportDownload>(),
+        command::<purge_expired_exports::PurgeExpiredExports>(),
+        command::<mark_export_processing::MarkExportProcessing>(),
+        command::<mark_export_failed::MarkExportFailed>(),
+        command::<mark_export_completed::MarkExportCompleted>(),
+        command::<hide_export::HideExport>(),
+        command::<extend_export_deadline::ExtendExportDeadline>(),
+        command::<cancel_export::CancelExport>(),
+        command::<archive_exports::ArchiveExports>(),
     ]
 }
