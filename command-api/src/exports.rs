@@ -3,9 +3,7 @@
 use agora_domain::{
     Actor, RuleBreak,
     exports::{
-        export_job::{
-            ExportContent, ExportJob, ExportJobCommand, Job, KnownReport, RequestExport,
-        },
+        export_job::{ExportContent, ExportJob, ExportJobCommand, Job, KnownReport, RequestExport},
         export_quota::{AcceptExport, ExportQuota, ExportQuotaCommand, WINDOW},
         organization_membership::Tenant,
         subject_exports::{CloseRequest, SubjectExports, SubjectExportsCommand},

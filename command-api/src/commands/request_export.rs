@@ -3,23 +3,23 @@
 mod content;
 
 use agora_domain::{
+    Actor, PersonalCategory,
     exports::{
+        bufdir_report::BufdirReport,
         export_job::{
-            ExportContent, ExportJob, ExportJobCommand, KnownReport,
-            RequestExport as RequestJob, StatutoryReport, SubjectData,
+            ExportContent, ExportJob, ExportJobCommand, KnownReport, RequestExport as RequestJob,
+            StatutoryReport, SubjectData,
         },
         export_quota::ExportQuota,
         export_values::{
             DataCategory, DeliveryMethod, ExportSource, MobileOs, PlatformExportType,
             SubjectRequestType,
         },
-        bufdir_report::BufdirReport,
         subject_exports::{OpenRequest, SubjectExports, SubjectExportsCommand},
     },
     identity::credential::Credential,
     ids::{BufdirReportId, ExportJobId, MemberId, OrganizationId},
     values::Email,
-    Actor, PersonalCategory,
 };
 use agora_service::problem::Problem;
 use serde::Deserialize;
@@ -151,10 +151,7 @@ impl Command for RequestExport {
     }
 }
 
-async fn report(
-    decision: &mut Decision<'_>,
-    statutory: &Statutory,
-) -> Result<Done, CommandError> {
+async fn report(decision: &mut Decision<'_>, statutory: &Statutory) -> Result<Done, CommandError> {
     let actor = decision.actor()?;
     exports::require_unrestricted(decision)?;
     let Some(tenant) = exports::tenant(decision) else {
@@ -237,10 +234,7 @@ async fn platform_data(
     exports::request(decision, ExportQuota::of_principal(actor), content, None, Some(actor)).await
 }
 
-async fn subject_data(
-    decision: &mut Decision<'_>,
-    asked: &Subject,
-) -> Result<Done, CommandError> {
+async fn subject_data(decision: &mut Decision<'_>, asked: &Subject) -> Result<Done, CommandError> {
     let actor = decision.actor()?;
     let subject = asked.of(actor);
     if subject != actor && !exports::roles(decision).include(Roles::ADMIN_IN_PERSON) {
@@ -252,9 +246,10 @@ async fn subject_data(
     }
     let email = confirmed_email(decision, subject).await?;
     let by_mail = asked.delivery_method == DeliveryMethod::Email;
-    let is_own = asked.delivery_address.as_ref().is_none_or(|given| {
-        email.as_ref().is_some_and(|email| email.folded() == given.folded())
-    });
+    let is_own = asked
+        .delivery_address
+        .as_ref()
+        .is_none_or(|given| email.as_ref().is_some_and(|email| email.folded() == given.folded()));
     if (by_mail && email.is_none()) || !is_own {
         let detail = "The address must be the person's own, and confirmed.";
         return Err(Problem::rule_broken("DXR-08", detail).into());

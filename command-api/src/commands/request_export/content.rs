@@ -110,8 +110,7 @@ pub(super) fn parse(body: RequestExportBody, wrong: &mut WrongFields) -> Option<
         wrong.absent("/delivery_address", &body.delivery_address, OTHER_KIND);
         wrong.absent("/member_id", &body.member_id, OTHER_KIND);
         if body.data_categories.is_some() {
-            let _: Option<()> =
-                wrong.note("/data_categories", &RuleBreak::malformed(OTHER_KIND));
+            let _: Option<()> = wrong.note("/data_categories", &RuleBreak::malformed(OTHER_KIND));
         }
     }
     if !is(Kind::PlatformData) {
@@ -120,8 +119,7 @@ pub(super) fn parse(body: RequestExportBody, wrong: &mut WrongFields) -> Option<
     Some(match kind {
         Kind::StatutoryReport => {
             let format = format(body.format, wrong);
-            let report_id =
-                wrong.required_by("BUF-01", "/bufdir_report_id", body.bufdir_report_id);
+            let report_id = wrong.required_by("BUF-01", "/bufdir_report_id", body.bufdir_report_id);
             let organization_id = wrong.optional("/organization_id", body.organization_id);
             let source = wrong.required("/source", body.source);
             let mobile_os = wrong.optional("/mobile_os", body.mobile_os);
