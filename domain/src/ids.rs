@@ -84,4 +84,10 @@ ids! {
     CommentVoteId;
     /// An act of moderation (E16): the id of its event, and of the appeal against it.
     ModerationId;
+    /// An organization that reports to an authority: a tenant (E21).
+    OrganizationId;
+    /// A statutory report of an organization (E21).
+    BufdirReportId;
+    /// An export of any kind (E20, E21, E23).
+    ExportJobId;
 }

@@ -19,6 +19,12 @@ use crate::{
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
     },
+    exports::{
+        export_downloads::{ExportDownloads, ExportDownloadsEvent},
+        export_job::{ExportJob, ExportJobEvent},
+        export_quota::{ExportQuota, ExportQuotaEvent},
+        subject_exports::{SubjectExports, SubjectExportsEvent},
+    },
     identity::{
         admin::{Admin, AdminEvent},
         admin_roster::{AdminRoster, AdminRosterEvent},
@@ -73,4 +79,8 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
     AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportJob::TYPE, events: ExportJobEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },
+    AggregateTypes { aggregate_type: SubjectExports::TYPE, events: SubjectExportsEvent::TYPES },
 ];

@@ -18,6 +18,10 @@ use agora_domain::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
     },
+    exports::{
+        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
+        subject_exports::SubjectExports,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
@@ -55,6 +59,10 @@ macro_rules! each_aggregate {
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
             $check::<Integration>(),
+            $check::<ExportJob>(),
+            $check::<ExportDownloads>(),
+            $check::<ExportQuota>(),
+            $check::<SubjectExports>(),
         ]
     };
 }

@@ -11,6 +11,10 @@ use agora_domain::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
     },
+    exports::{
+        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
+        subject_exports::SubjectExports,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
@@ -52,6 +56,10 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
     (Integration::TYPE, begin::<Integration>),
+    (ExportJob::TYPE, begin::<ExportJob>),
+    (ExportDownloads::TYPE, begin::<ExportDownloads>),
+    (ExportQuota::TYPE, begin::<ExportQuota>),
+    (SubjectExports::TYPE, begin::<SubjectExports>),
 ];
 
 #[derive(Debug, thiserror::Error)]

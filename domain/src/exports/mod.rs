@@ -1,3 +1,8 @@
-//! Exports: what may be asked for, and what there is to give.
+//! Exports: statutory reports, what is stored about a person, and what is public on the platform.
 
 pub mod catalogue;
+pub mod export_downloads;
+pub mod export_job;
+pub mod export_quota;
+pub mod export_values;
+pub mod subject_exports;
