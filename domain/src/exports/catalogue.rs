@@ -10,66 +10,11 @@
 mod fields;
 mod purposes;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use fields::FIELDS;
 
-/// What somebody may ask for of what is stored about them (DXR-02): a closed list. A full export
-/// holds them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DataCategory {
-    /// Name, address, state, what was decided about the account, mails about it.
-    Account,
-    Sessions,
-    /// Communities founded, joined and visited.
-    Communities,
-    /// With every text that they had.
-    Posts,
-    Comments,
-    Votes,
-    /// Acts on what one wrote, appeals, and acts of one's own as an admin.
-    Moderation,
-    Searches,
-    /// Requests for exports and downloads.
-    Exports,
-    /// Memberships of organizations, and reports written for them.
-    Organizations,
-    /// Entries of the audit log, refusals, addresses that commands came from.
-    Security,
-}
-
-impl DataCategory {
-    pub const ALL: &'static [Self] = &[
-        Self::Account,
-        Self::Sessions,
-        Self::Communities,
-        Self::Posts,
-        Self::Comments,
-        Self::Votes,
-        Self::Moderation,
-        Self::Searches,
-        Self::Exports,
-        Self::Organizations,
-        Self::Security,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Sessions => "sessions",
-            Self::Communities => "communities",
-            Self::Posts => "posts",
-            Self::Comments => "comments",
-            Self::Votes => "votes",
-            Self::Moderation => "moderation",
-            Self::Searches => "searches",
-            Self::Exports => "exports",
-            Self::Organizations => "organizations",
-            Self::Security => "security",
-        }
-    }
-}
+use super::export_values::DataCategory;
 
 /// How a field is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -129,6 +74,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("configuration", &[]),
     ("credential", &["read.credentials", "log.claims"]),
     ("event", &["log.events", "read.audit_log", "log.receipts"]),
+    ("export_downloads", &[]),
+    ("export_job", &["the object store that AGORA_OBJECTS_URL names"]),
     ("guest", &["read.guests", "log.claims"]),
     ("integration", &["read.integrations"]),
     (
@@ -146,6 +93,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("search_record", &["log.search_records", "log.search_trends"]),
     ("security_record", &["log.security_records"]),
     ("service_account", &["read.service_accounts"]),
+    ("subject_exports", &[]),
     ("session", &["read.sessions", "log.session_activity", "log.claims"]),
     ("session_era", &[]),
 ];

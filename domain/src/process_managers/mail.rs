@@ -64,7 +64,7 @@ pub const KEPT_TRYING: TimeDelta = TimeDelta::days(3);
 
 impl MailKind {
     /// Part of the key: never changed, or a mail that waits is sent under another name.
-    const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ResetPassword => "reset-password",
             Self::ConfirmRegistration => "confirm-registration",
@@ -83,7 +83,8 @@ impl MailKind {
         Uuid::new_v5(&event_id, self.as_str().as_bytes())
     }
 
-    fn of(event_type: &str) -> &'static [Self] {
+    /// The mails that an event of a type causes.
+    pub fn of(event_type: &str) -> &'static [Self] {
         let listed = MAILS.iter().find(|(name, _)| *name == event_type);
         listed.map_or(&[], |(_, kinds)| kinds)
     }

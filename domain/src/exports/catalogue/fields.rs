@@ -1,11 +1,11 @@
 //! The lines of the catalogue, by entity.
 
 use super::{
-    DataCategory::{self, *},
     Form::{self, *},
     PersonalFields, Processing,
     purposes::*,
 };
+use crate::exports::export_values::DataCategory::{self, *};
 
 const fn line(
     entity: &'static str,
@@ -149,6 +149,24 @@ pub const FIELDS: &[PersonalFields] = &[
         Security,
         &ACCOUNTABILITY,
     ),
+    line(
+        "export_job",
+        &["content.delivery_address", "content.verification_token_sha256", "reason"],
+        Sealed,
+        Exports,
+        &ANSWERING,
+    ),
+    line("export_job", &["content.subject", "requested_by"], Pseudonymous, Exports, &ANSWERING),
+    line("export_job", &["file"], Clear, Exports, &EXPORTED_FILES),
+    line(
+        "export_job",
+        &["cancelled_by", "extended_by", "hidden_by"],
+        Pseudonymous,
+        Exports,
+        &ACCOUNTABILITY,
+    ),
+    line("export_downloads", &["downloaded_by"], Pseudonymous, Exports, &ACCOUNTABILITY),
+    line("subject_exports", &["subject"], Pseudonymous, Exports, &ANSWERING),
     // What stands beside every event and in the tables that are no events.
     line("event", &["metadata.ip"], Sealed, Security, &SECURITY),
     line("event", &["metadata.actor", "metadata.session"], Pseudonymous, Security, &ACCOUNTABILITY),

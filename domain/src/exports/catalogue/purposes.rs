@@ -108,3 +108,18 @@ pub(super) const INTEGRATING: Processing = Processing {
     retention: "Until the integration is removed and its key destroyed.",
     recipients: "Admins, masked; the service that is connected",
 };
+
+pub(super) const ANSWERING: Processing = Processing {
+    purpose: "Answer what people ask about their own data, in time (Art. 12(3), 15 and 20)",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: UNTIL_ERASURE,
+    recipients: "The person; admins and auditors; for the address the mail server that is configured",
+};
+
+pub(super) const EXPORTED_FILES: Processing = Processing {
+    purpose: "Hand over what was asked for",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: "A person's own data 7 days from completion; statutory reports 90 days from the \
+        request; then the file is purged and the entry stays.",
+    recipients: "Who asked for it; of a statutory report, the organization's members",
+};

@@ -1,14 +1,18 @@
 //! What an entity of the bundle is: a statement, what its columns mean, and which of them are sealed.
 
 use agora_domain::{Actor, exports::export_values::DataCategory};
-use agora_event_store::seal::{SealedField, SealedText};
+use agora_event_store::{
+    Opened,
+    seal::{SealedField, SealedText},
+};
 use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::Value;
 use sqlx::{Column as _, Row, TypeInfo, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::exports::document::{
     Cell, Column,
-    ColumnKind::{Boolean, Integer, Text, Time},
+    ColumnKind::{Integer, Text, Time},
 };
 
 /// One kind of thing that is stored about somebody: a table of the bundle's document.
@@ -79,10 +83,6 @@ pub(super) const fn number(name: &'static str, title: &'static str) -> Column {
     Column::new(name, title, Integer, 1)
 }
 
-pub(super) const fn flag(name: &'static str, title: &'static str) -> Column {
-    Column::new(name, title, Boolean, 1)
-}
-
 /// A column's value; sealed text as it is.
 pub(super) fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
     let cell = match row.column(index).type_info().name() {
@@ -106,19 +106,51 @@ pub(super) fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
 /// A row on its way out.
 pub(super) struct Record {
     pub(super) cells: Vec<Cell>,
+    /// What the last cell is to hold, as JSON.
+    pub(super) data: Option<Value>,
     /// The person's own sealed values: which cell each is of, and where it comes from.
     pub(super) sealed: Vec<Own>,
 }
 
 /// A sealed value of the person's own.
 pub(super) struct Own {
-    pub(super) cell: usize,
-    /// In a cell that holds JSON, where: a JSON pointer.
-    pub(super) pointer: Option<String>,
+    pub(super) place: Place,
     pub(super) aggregate_type: String,
     pub(super) aggregate_id: String,
     pub(super) field: String,
     pub(super) text: String,
+}
+
+/// Where an opened value goes.
+pub(super) enum Place {
+    Cell(usize),
+    /// Into the record's data: a JSON pointer.
+    Data(String),
+}
+
+impl Record {
+    /// Puts an opened value in its place; what was erased stays null.
+    pub(super) fn put(&mut self, place: &Place, opened: Opened) {
+        let Opened::Value(value) = opened else { return };
+        match place {
+            Place::Cell(index) => {
+                self.cells[*index] = match value {
+                    Value::String(text) => Cell::Text(text),
+                    other => Cell::Text(other.to_string()),
+                };
+            }
+            Place::Data(pointer) => {
+                if let Some(hole) = self.data.as_mut().and_then(|data| data.pointer_mut(pointer)) {
+                    *hole = value;
+                }
+            }
+        }
+    }
+
+    pub(super) fn into_cells(mut self) -> Vec<Cell> {
+        self.cells.extend(self.data.map(|data| Cell::Text(data.to_string())));
+        self.cells
+    }
 }
 
 impl Own {
@@ -167,9 +199,9 @@ impl Person {
             };
             let Some(aggregate_type) = aggregate_type else { continue };
             let aggregate_id = row.try_get::<String, _>(sealed.aggregate_id)?;
-            let (field, pointer) = (sealed.field.to_owned(), None);
-            own.push(Own { cell: index, pointer, aggregate_type, aggregate_id, field, text });
+            let (place, field) = (Place::Cell(index), sealed.field.to_owned());
+            own.push(Own { place, aggregate_type, aggregate_id, field, text });
         }
-        Ok(Record { cells, sealed: own })
+        Ok(Record { cells, data: None, sealed: own })
     }
 }

@@ -8,7 +8,7 @@ use agora_domain::PersonalCategory;
 use serde_json::{Map, Value, json};
 use sqlx::{Row, postgres::PgRow};
 
-use super::entity::{Own, Person, Record, id, number, text, time};
+use super::entity::{Own, Person, Place, Record, id, number, text, time};
 use crate::exports::document::{Cell, Column};
 
 /// The columns of every entity of events.
@@ -25,7 +25,6 @@ pub(super) const COLUMNS: &[Column] = &[
     text("data", "Data", 6),
 ];
 const IP_ADDRESS: usize = 8;
-const DATA: usize = 9;
 
 /// What a statement of events selects, of `log.stream` as `e`.
 macro_rules! event_columns {
@@ -54,8 +53,7 @@ impl Person {
         let mut sealed: Vec<Own> = paths
             .into_iter()
             .map(|(path, text)| Own {
-                cell: DATA,
-                pointer: Some(format!("/{}", path.replace('.', "/"))),
+                place: Place::Data(format!("/{}", path.replace('.', "/"))),
                 aggregate_type: aggregate_type.clone(),
                 aggregate_id: aggregate_id.clone(),
                 field: path,
@@ -64,8 +62,7 @@ impl Person {
             .collect();
         let ip_address = metadata["ip"].as_str().filter(|text| self.own(text).is_some());
         sealed.extend(ip_address.map(|text| Own {
-            cell: IP_ADDRESS,
-            pointer: None,
+            place: Place::Cell(IP_ADDRESS),
             aggregate_type: aggregate_type.clone(),
             aggregate_id: aggregate_id.clone(),
             field: "metadata.ip".to_owned(),
@@ -88,9 +85,8 @@ impl Person {
             of_mine("command_name"),
             of_mine("session"),
             Cell::Null,
-            Cell::Text(data.to_string()),
         ];
-        Ok(Record { cells, sealed })
+        Ok(Record { cells, data: Some(data), sealed })
     }
 
     /// Takes out what is not the person's, and gathers by their paths what is sealed and theirs.
