@@ -84,10 +84,10 @@ ids! {
     CommentVoteId;
     /// An act of moderation (E16): the id of its event, and of the appeal against it.
     ModerationId;
-    /// An organization that reports to an authority: a tenant (E21).
+    /// A tenant: who reports and exports (E21).
     OrganizationId;
-    /// A statutory report of an organization (E21).
+    /// A statutory report (E21).
     BufdirReportId;
-    /// An export of any kind (E20, E21, E23).
+    /// A request for a file (E20, E21, E23).
     ExportJobId;
 }

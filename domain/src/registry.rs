@@ -20,6 +20,9 @@ use crate::{
         post_vote::{PostVote, PostVoteEvent},
     },
     exports::{
+        bufdir_report::{BufdirReport, BufdirReportEvent},
+        organization::{Organization, OrganizationEvent},
+        organization_membership::{OrganizationMembership, OrganizationMembershipEvent},
         export_downloads::{ExportDownloads, ExportDownloadsEvent},
         export_job::{ExportJob, ExportJobEvent},
         export_quota::{ExportQuota, ExportQuotaEvent},
@@ -79,6 +82,12 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
     AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },
+    AggregateTypes { aggregate_type: Organization::TYPE, events: OrganizationEvent::TYPES },
+    AggregateTypes {
+        aggregate_type: OrganizationMembership::TYPE,
+        events: OrganizationMembershipEvent::TYPES,
+    },
+    AggregateTypes { aggregate_type: BufdirReport::TYPE, events: BufdirReportEvent::TYPES },
     AggregateTypes { aggregate_type: ExportJob::TYPE, events: ExportJobEvent::TYPES },
     AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
     AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },

@@ -19,6 +19,8 @@ use agora_domain::{
         post::Post, post_vote::PostVote,
     },
     exports::{
+        bufdir_report::BufdirReport, organization::Organization,
+        organization_membership::OrganizationMembership,
         export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
         subject_exports::SubjectExports,
     },
@@ -59,6 +61,9 @@ macro_rules! each_aggregate {
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
             $check::<Integration>(),
+            $check::<Organization>(),
+            $check::<OrganizationMembership>(),
+            $check::<BufdirReport>(),
             $check::<ExportJob>(),
             $check::<ExportDownloads>(),
             $check::<ExportQuota>(),

@@ -12,6 +12,8 @@ use agora_domain::{
         post::Post, post_vote::PostVote,
     },
     exports::{
+        bufdir_report::BufdirReport, organization::Organization,
+        organization_membership::OrganizationMembership,
         export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
         subject_exports::SubjectExports,
     },
@@ -56,6 +58,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
     (Integration::TYPE, begin::<Integration>),
+    (Organization::TYPE, begin::<Organization>),
+    (OrganizationMembership::TYPE, begin::<OrganizationMembership>),
+    (BufdirReport::TYPE, begin::<BufdirReport>),
     (ExportJob::TYPE, begin::<ExportJob>),
     (ExportDownloads::TYPE, begin::<ExportDownloads>),
     (ExportQuota::TYPE, begin::<ExportQuota>),

@@ -67,6 +67,7 @@ pub struct PersonalFields {
 pub const TABLES: &[(&str, &[&str])] = &[
     ("admin", &["read.admins"]),
     ("admin_roster", &[]),
+    ("bufdir_report", &["read.bufdir_reports"]),
     ("comment", &["read.comments", "read.comment_search", "read.moderation_log"]),
     ("comment_vote", &["read.comment_votes"]),
     ("community", &["read.communities", "read.moderation_log"]),
@@ -85,6 +86,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("member", &["read.members"]),
     ("membership", &["read.memberships"]),
     ("moderation_appeal", &["read.moderation_appeals"]),
+    ("organization", &[]),
+    ("organization_membership", &["read.organization_memberships"]),
     ("password_reset", &[]),
     ("post", &["read.posts", "read.post_search", "read.moderation_log"]),
     ("post_vote", &["read.post_votes"]),

@@ -99,6 +99,7 @@ impl World {
             device_info: Some(Personal::new(actor.subject(), network, DeviceInfo::from("Firefox"))),
             ip_address: Some(personal(actor.id, network, CLIENT)),
             era: Some(self.era().await),
+            organization_id: None,
         };
         let mut unit = Unit::default();
         self.draft::<Session>(&mut unit, actor, session, vec![issued]).await;

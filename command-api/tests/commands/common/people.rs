@@ -224,6 +224,7 @@ impl Command for SeedSession {
             device_info: None,
             ip_address: None,
             era: decision.load::<SessionEra>(SessionEra::STREAM_ID).await?.state.era(),
+            organization_id: None,
             principal_may_log_in: true,
         };
         let session = decision.begin::<Session>(session_id);

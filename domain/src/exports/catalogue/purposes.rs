@@ -123,3 +123,10 @@ pub(super) const EXPORTED_FILES: Processing = Processing {
         request; then the file is purged and the entry stays.",
     recipients: "Who asked for it; of a statutory report, the organization's members",
 };
+
+pub(super) const REPORTING: Processing = Processing {
+    purpose: "Report to the authority what an organization did, and let its people do so",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: UNTIL_ERASURE,
+    recipients: "The organization's members; the authority; global admins and auditors",
+};

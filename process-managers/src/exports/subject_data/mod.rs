@@ -188,3 +188,6 @@ impl Entity {
         Table { name, title, columns: self.columns.to_vec() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 mod account;
 mod comments;
 mod communities;
+mod exports;
 mod moderation;
 mod posts;
 mod searches;
@@ -23,6 +24,7 @@ const ALL: &[&[Entity]] = &[
     votes::ENTITIES,
     moderation::ENTITIES,
     searches::ENTITIES,
+    exports::ENTITIES,
     security::ENTITIES,
 ];
 

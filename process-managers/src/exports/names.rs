@@ -1,0 +1,89 @@
+//! Names of files, made from characters that no path, header or shell takes for anything else.
+
+use chrono::{DateTime, Utc};
+
+use super::document::{Document, ReportState};
+
+const NAME_LENGTH_MAX: usize = 100;
+
+/// The name under which a file is kept and downloaded, such as `bufdir-report-2025-q1.pdf`.
+pub fn file_name(document: &Document, what: &str, extension: &str) -> String {
+    let stem = match &document.period {
+        Some(period) => {
+            let draft = if document.state == Some(ReportState::Draft) { "-draft" } else { "" };
+            format!("bufdir-report-{}{draft}", period.label)
+        }
+        None => format!("{what}-{}", stamp(document.generated_at)),
+    };
+    format!("{}.{extension}", slug(&stem))
+}
+
+fn stamp(time: DateTime<Utc>) -> String {
+    time.format("%Y%m%dt%H%M%Sz").to_string()
+}
+
+/// Lower case letters, digits and single hyphens.
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        match c {
+            'a'..='z' | '0'..='9' => slug.push(c),
+            'æ' => slug.push_str("ae"),
+            'ø' => slug.push_str("oe"),
+            'å' => slug.push_str("aa"),
+            _ if slug.ends_with('-') || slug.is_empty() => {}
+            _ => slug.push('-'),
+        }
+        if slug.len() >= NAME_LENGTH_MAX {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "export".to_owned() } else { slug.to_owned() }
+}
+
+/// A name as it is where it is safe already; else the like of it, in lower case.
+pub fn safe_name(name: &str) -> String {
+    let safe = |c: char| {
+        let c = c.to_ascii_lowercase();
+        if matches!(c, 'a'..='z' | '0'..='9' | '.' | '_') { c } else { '-' }
+    };
+    let name: String = name.chars().take(NAME_LENGTH_MAX).map(safe).collect();
+    let name = name.trim_matches(['.', '-', '_']);
+    if name.is_empty() { "export".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buf_22_names_are_made_of_safe_characters_whatever_they_are_made_from() {
+        for (given, safe) in [
+            ("2025-Q1", "2025-q1"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("a\r\nSet-Cookie: x\"\\", "a-set-cookie-x"),
+            ("Ål på Røros", "aal-paa-roeros"),
+            ("…", "export"),
+            ("\u{202e}gpj.exe", "gpj-exe"),
+        ] {
+            assert_eq!(slug(given), safe);
+        }
+        assert!(slug(&"a".repeat(10_000)).len() <= NAME_LENGTH_MAX);
+    }
+
+    #[test]
+    fn names_in_a_bundle_keep_their_form() {
+        for (given, safe) in [
+            ("post_votes.csv", "post_votes.csv"),
+            ("manifest.json", "manifest.json"),
+            ("export-1.schema.json", "export-1.schema.json"),
+            ("Con: \r\n\"x\"", "con-----x"),
+            ("..", "export"),
+            (".hidden", "hidden"),
+            ("..\\x.csv", "x.csv"),
+        ] {
+            assert_eq!(safe_name(given), safe, "{given}");
+        }
+    }
+}
