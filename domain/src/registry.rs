@@ -21,11 +21,11 @@ use crate::{
     },
     exports::{
         bufdir_report::{BufdirReport, BufdirReportEvent},
-        organization::{Organization, OrganizationEvent},
-        organization_membership::{OrganizationMembership, OrganizationMembershipEvent},
         export_downloads::{ExportDownloads, ExportDownloadsEvent},
         export_job::{ExportJob, ExportJobEvent},
         export_quota::{ExportQuota, ExportQuotaEvent},
+        organization::{Organization, OrganizationEvent},
+        organization_membership::{OrganizationMembership, OrganizationMembershipEvent},
         subject_exports::{SubjectExports, SubjectExportsEvent},
     },
     identity::{

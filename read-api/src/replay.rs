@@ -12,10 +12,9 @@ use agora_domain::{
         post::Post, post_vote::PostVote,
     },
     exports::{
-        bufdir_report::BufdirReport, organization::Organization,
-        organization_membership::OrganizationMembership,
-        export_downloads::ExportDownloads, export_job::ExportJob, export_quota::ExportQuota,
-        subject_exports::SubjectExports,
+        bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
+        export_quota::ExportQuota, organization::Organization,
+        organization_membership::OrganizationMembership, subject_exports::SubjectExports,
     },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,

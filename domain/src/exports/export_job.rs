@@ -10,10 +10,13 @@
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::export_values::{
-    DataCategory, DeliveryMethod, ErrorCode, ErrorMessage, ExportFile, ExportSource, FileMetadata,
-    FileName, MobileOs, PlatformExportType, PlatformFormat, ReportFormat, SubjectFormat,
-    SubjectRequestType,
+use super::{
+    export_values::{
+        DataCategory, DeliveryMethod, ErrorCode, ErrorMessage, ExportFile, ExportSource,
+        FileMetadata, FileName, MobileOs, PlatformExportType, PlatformFormat, ReportFormat,
+        SubjectFormat, SubjectRequestType,
+    },
+    report_content::PeriodLabel,
 };
 use crate::{
     actor::Actor,
@@ -71,7 +74,7 @@ pub struct StatutoryReport {
     pub source: ExportSource,
     pub format: ReportFormat,
     /// As the report had it, so that histories need not look it up (BUF-24).
-    pub report_period_label: Box<str>,
+    pub report_period_label: PeriodLabel,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mobile_os: Option<MobileOs>,
 }

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::report_content::SchemaVersion;
 use crate::refusal::RuleBreak;
 
 /// A closed list of words: as they are stored and as clients write them.
@@ -142,8 +143,6 @@ forms! {
     ErrorMessage = |raw| (1..=1_000).contains(&raw.chars().count()) && !raw.trim().is_empty() && !raw.chars().any(crate::values::is_unprintable), "BUF-05" "must be 1 to 1,000 printable characters, not only white space";
     /// The system of the device that asked, such as `iOS 18.2`: 1 to 64 printable ASCII characters.
     MobileOs = |raw| (1..=64).contains(&raw.len()) && raw.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) && !raw.trim().is_empty(), "BUF-01" "must be 1 to 64 printable ASCII characters";
-    /// The version of the form that a file's content has, such as `bufdir-2025.1`.
-    SchemaVersion = |raw| (1..=64).contains(&raw.len()) && is_file_name(raw), "BUF-04" "must be 1 to 64 characters of the letters A to Z, digits, `_`, `.` and `-`";
 }
 
 fn is_file_name(raw: &str) -> bool {

@@ -1,5 +1,6 @@
 //! What leaves the platform as files, and what is reported to authorities: organizations (tenants),
-//! who is in them, and their reports. Everything of the community is tenant-less (K30).
+//! who is in them, and their reports; exports of these, of what is stored about a person, and of what
+//! is public. Everything of the community is tenant-less (K30).
 
 pub mod bufdir_report;
 pub mod catalogue;

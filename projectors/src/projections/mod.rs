@@ -4,6 +4,7 @@ use crate::projection::Projection;
 
 mod admins;
 mod audit_log;
+mod bufdir_export_logs;
 mod categories;
 mod comment_scores;
 mod comment_search;
@@ -14,6 +15,8 @@ mod community_rules;
 mod community_search;
 mod configurations;
 mod credentials;
+mod data_export_logs;
+mod data_export_requests;
 mod guest_conversion_counts;
 mod guests;
 mod integrations;
@@ -33,6 +36,7 @@ mod sessions;
 pub const ALL: &[&Projection] = &[
     &admins::PROJECTION,
     &audit_log::PROJECTION,
+    &bufdir_export_logs::PROJECTION,
     &categories::PROJECTION,
     &comment_scores::PROJECTION,
     &comment_search::PROJECTION,
@@ -43,6 +47,8 @@ pub const ALL: &[&Projection] = &[
     &community_search::PROJECTION,
     &configurations::PROJECTION,
     &credentials::PROJECTION,
+    &data_export_logs::PROJECTION,
+    &data_export_requests::PROJECTION,
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
     &integrations::PROJECTION,

@@ -25,7 +25,7 @@ fn statutory(source: ExportSource) -> ExportContent {
         organization_id: ORGANIZATION,
         source,
         format: ReportFormat::Pdf,
-        report_period_label: "2025-Q1".into(),
+        report_period_label: "2025-Q1".parse().unwrap(),
         mobile_os: None,
     })
 }
