@@ -76,7 +76,16 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("credential", &["read.credentials", "log.claims"]),
     ("event", &["log.events", "read.audit_log", "log.receipts"]),
     ("export_downloads", &[]),
-    ("export_job", &["the object store that AGORA_OBJECTS_URL names"]),
+    (
+        "export_job",
+        &[
+            "read.data_export_requests",
+            "read.data_export_logs",
+            "read.bufdir_export_logs",
+            "read.bufdir_export_archive",
+            "the object store that AGORA_OBJECTS_URL names",
+        ],
+    ),
     ("guest", &["read.guests", "log.claims"]),
     ("integration", &["read.integrations"]),
     (

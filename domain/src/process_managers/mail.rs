@@ -32,6 +32,10 @@ pub enum MailKind {
     DeletionPending,
     /// The account was deleted.
     AccountDeleted,
+    /// The file with one's own data is there: a link to it, never the data (DXR-08).
+    ExportReady,
+    /// It takes longer than a month, and why (DXR-10).
+    ExportDelayed,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -44,6 +48,8 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("PasswordReset", &[MailKind::PasswordWasReset]),
     ("MemberDeletionPending", &[MailKind::DeletionPending]),
     ("MemberDeleted", &[MailKind::AccountDeleted]),
+    ("ExportCompleted", &[MailKind::ExportReady]),
+    ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -55,6 +61,8 @@ pub const EVENT_TYPES: &[&str] = &[
     "PasswordReset",
     "MemberDeletionPending",
     "MemberDeleted",
+    "ExportCompleted",
+    "ExportDeadlineExtended",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -75,6 +83,8 @@ impl MailKind {
             Self::PasswordWasReset => "password-was-reset",
             Self::DeletionPending => "deletion-pending",
             Self::AccountDeleted => "account-deleted",
+            Self::ExportReady => "export-ready",
+            Self::ExportDelayed => "export-delayed",
         }
     }
 

@@ -50,10 +50,21 @@ impl Person {
         let mut data = payload.get_mut(&event_type).map_or(Value::Null, Value::take);
         let mut paths = Vec::new();
         self.strip(&mut data, String::new(), &mut paths);
+        // A report's figures are its organization's: of it, only the person's own notes are told.
+        let is_report = aggregate_type == "bufdir_report";
+        if is_report {
+            let notes: Map<String, Value> =
+                paths.iter().map(|(path, _)| (path.clone(), Value::Null)).collect();
+            data = json!({ "notes": notes });
+        }
+        let place = |path: &str| match is_report {
+            true => format!("/notes/{path}"),
+            false => format!("/{}", path.replace('.', "/")),
+        };
         let mut sealed: Vec<Own> = paths
             .into_iter()
             .map(|(path, text)| Own {
-                place: Place::Data(format!("/{}", path.replace('.', "/"))),
+                place: Place::Data(place(&path)),
                 aggregate_type: aggregate_type.clone(),
                 aggregate_id: aggregate_id.clone(),
                 field: path,

@@ -7,6 +7,7 @@ mod comments;
 mod communities;
 mod exports;
 mod moderation;
+mod organizations;
 mod posts;
 mod searches;
 mod security;
@@ -25,6 +26,7 @@ const ALL: &[&[Entity]] = &[
     moderation::ENTITIES,
     searches::ENTITIES,
     exports::ENTITIES,
+    organizations::ENTITIES,
     security::ENTITIES,
 ];
 
