@@ -36,8 +36,12 @@ impl Roles {
     /// could take the last person's rights, and one person be two (ADM-05, ADM-07, MOD-08).
     pub const ADMIN_IN_PERSON: Self = Self(1 << 8);
 
+    /// Whoever's session carries an organization that its holder is still in, as a reporter or a reader
+    /// (K3). Beside what its holder is: a member, an admin.
+    pub const ORG_USER: Self = Self(1 << 9);
+
     /// Each role with its name.
-    pub const ALL: [(&str, Self); 9] = [
+    pub const ALL: [(&str, Self); 10] = [
         ("guest", Self::GUEST),
         ("signed guest", Self::SIGNED_GUEST),
         ("member", Self::MEMBER),
@@ -47,6 +51,7 @@ impl Roles {
         ("auditor", Self::AUDITOR),
         ("ops", Self::OPS),
         ("admin in person", Self::ADMIN_IN_PERSON),
+        ("org user", Self::ORG_USER),
     ];
 
     #[must_use]
@@ -276,6 +281,30 @@ pub const MATRIX: &[Action] = &[
             "revoke-everybodys-sessions",
         ],
         &["/v1/guests", "/v1/analytics/guest-conversions"],
+    ),
+    row(
+        "organizations and who is in them",
+        Roles::ADMIN_IN_PERSON,
+        &["create-organization", "add-organization-member", "remove-organization-member"],
+        &[],
+    ),
+    row(
+        "see organizations: admins all, everybody else those that one is in, to choose at login",
+        KNOWN,
+        &[],
+        &["/v1/organizations"],
+    ),
+    row(
+        "see who is in an organization; org users their own",
+        ADMINS.and(Roles::ORG_USER),
+        &[],
+        &["/v1/organizations/{id}/members"],
+    ),
+    row(
+        "statutory reports of the session's organization: the commands ask for a reporter",
+        Roles::ORG_USER,
+        &["create-report", "revise-report", "submit-report"],
+        &["/v1/reports", "/v1/reports/{id}"],
     ),
     row(
         "read audit logs",

@@ -39,6 +39,7 @@ use crate::access::{READS, Roles};
         (name = "Analytics", description = "What was searched for, in numbers"),
         (name = "Site", description = "The configuration and integrations"),
         (name = "Administration", description = "Guests and service accounts"),
+        (name = "Reports", description = "Organizations, their members and their statutory reports"),
         (name = "Own account", description = "What belongs to whoever asks"),
         (name = "Exports", description = "Files that were asked for"),
         (name = "Live", description = "What happens, as it happens: server-sent events"),

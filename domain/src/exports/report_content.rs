@@ -144,7 +144,12 @@ impl FromStr for ReportDay {
     type Err = RuleBreak;
 
     fn from_str(text: &str) -> Result<Self, RuleBreak> {
-        let parsed = if text.len() == 10 { text.parse().ok() } else { None };
+        let is_in_form = text.len() == 10
+            && text.bytes().enumerate().all(|(place, byte)| match place {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        let parsed = if is_in_form { text.parse().ok() } else { None };
         parsed.map(Self).ok_or(RuleBreak::malformed("must be a day such as 2025-03-31"))
     }
 }
@@ -160,7 +165,7 @@ pub struct ReportPeriod {
 
 /// A figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
 pub enum MeasureValue {
     Number(Decimal),
     Text(MeasureText),

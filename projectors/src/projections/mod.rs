@@ -5,6 +5,7 @@ use crate::projection::Projection;
 mod admins;
 mod audit_log;
 mod bufdir_export_logs;
+mod bufdir_reports;
 mod categories;
 mod comment_scores;
 mod comment_search;
@@ -24,6 +25,8 @@ mod members;
 mod memberships;
 mod moderation_appeals;
 mod moderation_log;
+mod organization_memberships;
+mod organizations;
 mod post_scores;
 mod post_search;
 mod post_votes;
@@ -37,6 +40,7 @@ pub const ALL: &[&Projection] = &[
     &admins::PROJECTION,
     &audit_log::PROJECTION,
     &bufdir_export_logs::PROJECTION,
+    &bufdir_reports::PROJECTION,
     &categories::PROJECTION,
     &comment_scores::PROJECTION,
     &comment_search::PROJECTION,
@@ -56,6 +60,8 @@ pub const ALL: &[&Projection] = &[
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,
     &moderation_log::PROJECTION,
+    &organization_memberships::PROJECTION,
+    &organizations::PROJECTION,
     &post_scores::PROJECTION,
     &post_search::PROJECTION,
     &post_votes::PROJECTION,

@@ -26,8 +26,10 @@ pub mod my_credential;
 pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
+pub mod organizations;
 pub mod posts;
 pub mod processing_records;
+pub mod reports;
 pub mod search;
 pub mod search_logs;
 pub mod service_accounts;
@@ -80,6 +82,10 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(guests::list))
         .routes(routes!(service_accounts::list))
         .routes(routes!(guest_conversions::list))
+        .routes(routes!(organizations::list))
+        .routes(routes!(organizations::members))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::show))
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))

@@ -7,6 +7,7 @@ mod comments;
 mod guests;
 mod identity;
 mod integrations;
+mod organizations;
 mod places;
 mod ranks;
 mod search;
@@ -51,6 +52,7 @@ pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
+    ("bufdir_reports", "id"),
     ("categories", "id"),
     ("comment_ranks", "(comment_id || ':' || ranking)"),
     ("comment_scores", "comment_id"),
@@ -69,6 +71,11 @@ pub const TABLES: &[(&str, &str)] = &[
     ("memberships", "id"),
     ("moderation_appeals", "id"),
     ("moderation_log", "position"),
+    (
+        "organization_memberships",
+        "(organization_id || '-' || principal_kind || '-' || principal_id)",
+    ),
+    ("organizations", "id"),
     ("post_comment_counts", "post_id"),
     ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
@@ -161,6 +168,7 @@ pub fn fold(events: &[Event]) -> Tables {
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         integrations::apply(&mut tables, event);
+        organizations::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         votes::apply(&mut tables, event);
