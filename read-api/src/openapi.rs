@@ -140,9 +140,12 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         problems.push(Problem::too_many_requests(5));
     }
     let others = [Kind::NotFound, Kind::Conflict, Kind::Gone, Kind::RangeNotSatisfiable];
-    problems.extend(others.into_iter().map(Problem::of).filter(|problem| {
-        responses.contains_key(problem.kind.status().as_str())
-    }));
+    problems.extend(
+        others
+            .into_iter()
+            .map(Problem::of)
+            .filter(|problem| responses.contains_key(problem.kind.status().as_str())),
+    );
     for problem in problems {
         let status = problem.kind.status().as_u16().to_string();
         responses.insert(status, RefOr::T(problem_response(&problem)));

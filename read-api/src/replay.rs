@@ -23,7 +23,9 @@ use agora_domain::{
     },
     site::{configuration::Configuration, integration::Integration},
 };
-use agora_event_store::{Opener, RecordedEvent, seal::SealedText, upcast::upcasters, vault::VaultError};
+use agora_event_store::{
+    Opener, RecordedEvent, seal::SealedText, upcast::upcasters, vault::VaultError,
+};
 use cqrs_es::{Aggregate, persist::SerializedEvent};
 use serde_json::{Map, Value, json};
 
@@ -144,10 +146,7 @@ pub async fn fold<A: Aggregate>(
     Ok(aggregate)
 }
 
-async fn as_the_domain_reads(
-    opener: &Opener,
-    event: &RecordedEvent,
-) -> Result<Value, ReplayError> {
+async fn as_the_domain_reads(opener: &Opener, event: &RecordedEvent) -> Result<Value, ReplayError> {
     let stored: Value =
         serde_json::from_str(&event.payload).map_err(|error| unreadable(event, &error))?;
     let opened = opener.open_payload(event).await?;

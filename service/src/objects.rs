@@ -77,9 +77,8 @@ mod tests {
     fn files_are_in_a_closed_folder_below_home_or_where_the_url_says() {
         use std::os::unix::fs::PermissionsExt;
         let home = std::env::temp_dir().join(format!("agora-objects-{}", std::process::id()));
-        let open = |url: Option<&str>| {
-            ObjectsArgs { objects_url: url.map(str::to_owned) }.open(&home)
-        };
+        let open =
+            |url: Option<&str>| ObjectsArgs { objects_url: url.map(str::to_owned) }.open(&home);
         for none in [None, Some(""), Some(" ")] {
             assert!(open(none).is_ok());
         }

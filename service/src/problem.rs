@@ -379,8 +379,8 @@ pub(crate) fn complete(response: Response) -> Response {
     }
     let mut completed = problem.into_response();
     for name in
-            [header::ALLOW, header::CONTENT_RANGE, header::RETRY_AFTER, header::WWW_AUTHENTICATE]
-        {
+        [header::ALLOW, header::CONTENT_RANGE, header::RETRY_AFTER, header::WWW_AUTHENTICATE]
+    {
         if let Some(value) = parts.headers.get(&name) {
             completed.headers_mut().insert(name, value.clone());
         }

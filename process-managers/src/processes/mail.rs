@@ -162,7 +162,11 @@ impl SendMails {
     }
 
     /// A link, never the data; and only to the address that is the person's own now (DXR-08).
-    async fn export_ready(&self, app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    async fn export_ready(
+        &self,
+        app: &App,
+        event: &RecordedEvent,
+    ) -> Result<Option<Letter>, Problem> {
         let export = load::<ExportJob>(app, id::<ExportJobId>(event)?).await?;
         let Some(job) = export.get() else { return Ok(None) };
         let data = job.content.subject_data();

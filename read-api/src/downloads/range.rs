@@ -19,7 +19,8 @@ pub enum Part {
 /// What the headers ask for of a file of `size` bytes, whose entity tag is `tag`.
 pub fn part(headers: &HeaderMap, size: u64, tag: &str) -> Part {
     // A range of another file than this one is none (If-Range, RFC 9110 §13.1.5).
-    let same = headers.get(header::IF_RANGE).is_none_or(|if_range| if_range.as_bytes() == tag.as_bytes());
+    let same =
+        headers.get(header::IF_RANGE).is_none_or(|if_range| if_range.as_bytes() == tag.as_bytes());
     let range = headers.get(header::RANGE).filter(|_| same).and_then(|range| range.to_str().ok());
     let range = range.and_then(|range| range.strip_prefix("bytes=")).map(str::trim);
     match range {

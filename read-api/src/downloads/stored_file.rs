@@ -103,7 +103,9 @@ fn proven(
                 None => {
                     let Some(last) = held.take() else { return Ok(None) };
                     if !is(&file, hash.clone()) {
-                        tracing::error!("a file changed while it was downloaded: the reply ends early");
+                        tracing::error!(
+                            "a file changed while it was downloaded: the reply ends early"
+                        );
                         return Err(std::io::Error::other("the file has changed"));
                     }
                     return Ok(Some((last, (chunks, file, hash, None))));

@@ -99,8 +99,7 @@ pub async fn show(
     let me = read.principal()?;
     let (position, job) = fresh(&app.projected, read.freshness, || async {
         let mut connection = app.primary.acquire().await?;
-        let events =
-            read::stream(&mut connection, ExportJob::TYPE, &job_id.to_string()).await?;
+        let events = read::stream(&mut connection, ExportJob::TYPE, &job_id.to_string()).await?;
         let head = read::head(&mut connection).await?;
         drop(connection);
         let export: ExportJob = replay::fold(&app.opener, &events).await?;
@@ -175,8 +174,9 @@ fn may_have(job: &Job, me: &Principal) -> bool {
 /// The file, if it may be had now.
 fn available(job: &Job) -> Result<&ExportFile, Problem> {
     if job.status != ExportStatus::Completed {
-        return Err(Problem::conflict("The export is not completed: there is no file.")
-            .with_rule("BUF-18"));
+        return Err(
+            Problem::conflict("The export is not completed: there is no file.").with_rule("BUF-18")
+        );
     }
     let rule = if job.content.subject_data().is_some() { "DXR-07" } else { "BUF-18" };
     job.available_file(clock::now())

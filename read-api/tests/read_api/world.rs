@@ -133,8 +133,15 @@ impl World {
         let shutdown = CancellationToken::new();
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let downloads = downloads(&store, NOBODY);
-        let routes =
-            routes(&reads, vault, projected.clone(), searches.clone(), limits, downloads, &shutdown);
+        let routes = routes(
+            &reads,
+            vault,
+            projected.clone(),
+            searches.clone(),
+            limits,
+            downloads,
+            &shutdown,
+        );
         let api = agora_service::http::complete(routes.clone());
         Self { database, log, projected, reads, searches, store, shutdown, routes, api }
     }
@@ -157,9 +164,15 @@ impl World {
     fn another_with(&self, searches: SearchLog, command_url: &str) -> Self {
         let (limits, projected) = (Limits::default(), self.projected.clone());
         let vault = self.database.vault();
-        let routes =
-            routes(&self.reads, vault, projected, searches.clone(), limits,
-                downloads(&self.store, command_url), &self.shutdown);
+        let routes = routes(
+            &self.reads,
+            vault,
+            projected,
+            searches.clone(),
+            limits,
+            downloads(&self.store, command_url),
+            &self.shutdown,
+        );
         Self {
             database: TestDatabase {
                 pool: self.database.pool.clone(),

@@ -158,13 +158,7 @@ pub const FIELDS: &[PersonalFields] = &[
         Organizations,
         &ACCOUNTABILITY,
     ),
-    line(
-        "bufdir_report",
-        &["report.sections.measures.note"],
-        Sealed,
-        Organizations,
-        &REPORTING,
-    ),
+    line("bufdir_report", &["report.sections.measures.note"], Sealed, Organizations, &REPORTING),
     line(
         "bufdir_report",
         &["created_by", "revised_by", "submitted_by"],

@@ -177,7 +177,12 @@ impl Person {
     }
 
     /// A row of a table.
-    pub(super) fn record(&self, entity: &Entity, sealed: &[Sealed], row: &PgRow) -> Result<Record, sqlx::Error> {
+    pub(super) fn record(
+        &self,
+        entity: &Entity,
+        sealed: &[Sealed],
+        row: &PgRow,
+    ) -> Result<Record, sqlx::Error> {
         let mut cells = Vec::with_capacity(entity.columns.len());
         for index in 0..entity.columns.len() {
             cells.push(cell(row, index)?);
@@ -189,7 +194,9 @@ impl Person {
                 .iter()
                 .position(|column| column.name() == sealed.column)
                 .ok_or_else(|| sqlx::Error::ColumnNotFound(sealed.column.to_owned()))?;
-            let Cell::Text(text) = std::mem::replace(&mut cells[index], Cell::Null) else { continue };
+            let Cell::Text(text) = std::mem::replace(&mut cells[index], Cell::Null) else {
+                continue;
+            };
             if self.own(&text).is_none() {
                 continue;
             }

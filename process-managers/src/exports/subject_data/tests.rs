@@ -104,5 +104,7 @@ fn the_read_tables_of_a_snapshot_are_those_that_the_statements_name() {
     for table in ["posts", "post_votes", "sessions", "moderation_log", "audit_log"] {
         assert!(tables.contains(&table), "{table}");
     }
-    assert!(!tables.iter().any(|table| table.contains(|it: char| !it.is_alphanumeric() && it != '_')));
+    assert!(
+        !tables.iter().any(|table| table.contains(|it: char| !it.is_alphanumeric() && it != '_'))
+    );
 }

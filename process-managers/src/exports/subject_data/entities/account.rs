@@ -90,7 +90,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Account,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT $1 AS type, $2::text AS id
                  UNION ALL SELECT 'service_account', $2::text WHERE $1 = 'admin'
@@ -113,7 +115,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Account,
         columns: mails::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT $1 AS type, $2::text AS id
                  UNION ALL SELECT 'credential', c.id::text FROM read.credentials c

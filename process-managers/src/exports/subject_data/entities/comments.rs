@@ -40,7 +40,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Comments,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM read.comments c
              CROSS JOIN LATERAL (
                  SELECT * FROM log.stream('comment', c.id::text) ORDER BY sequence) e

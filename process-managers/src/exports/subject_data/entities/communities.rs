@@ -70,7 +70,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Communities,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT t.type, c.id::text AS id FROM read.communities c
                  CROSS JOIN (VALUES ('community'), ('community_rules')) AS t(type)

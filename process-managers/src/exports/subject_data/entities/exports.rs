@@ -105,7 +105,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Exports,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT t.type, j.id FROM (
                      SELECT request_id::text AS id FROM read.data_export_requests

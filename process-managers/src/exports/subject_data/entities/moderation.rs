@@ -91,11 +91,7 @@ pub(super) const ENTITIES: &[Entity] = &[
         name: "appeals_decided",
         title: "Appeals that you decided as an admin",
         category: Moderation,
-        columns: &[
-            id("id", "Id"),
-            text("outcome", "Outcome", 2),
-            time("decided_at", "Decided"),
-        ],
+        columns: &[id("id", "Id"), text("outcome", "Outcome", 2), time("decided_at", "Decided")],
         statement: "SELECT id, outcome, decided_at FROM read.moderation_appeals
                     WHERE $1 = 'admin' AND decided_adminuser_id = $2
                     ORDER BY position DESC",
@@ -107,7 +103,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Moderation,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM read.moderation_appeals a
              CROSS JOIN LATERAL (
                  SELECT * FROM log.stream('moderation_appeal', a.id::text) ORDER BY sequence) e

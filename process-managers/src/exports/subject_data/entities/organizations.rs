@@ -58,7 +58,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Organizations,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT 'organization_membership' AS type,
                         o.id::text || '-' || $1 || '-' || $2::text AS id

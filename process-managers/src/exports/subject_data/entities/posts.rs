@@ -41,7 +41,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Posts,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM read.posts p
              CROSS JOIN LATERAL (
                  SELECT * FROM log.stream('post', p.id::text) ORDER BY sequence) e

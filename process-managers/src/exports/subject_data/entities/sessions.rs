@@ -43,7 +43,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Sessions,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT 'session' AS type, s.id::text AS id FROM read.sessions s
                  WHERE s.user_id = $2 AND s.user_kind = $1

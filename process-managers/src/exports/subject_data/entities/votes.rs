@@ -51,7 +51,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Votes,
         columns: events::COLUMNS,
         statement: concat!(
-            "SELECT ", event_columns!(), "
+            "SELECT ",
+            event_columns!(),
+            "
              FROM (
                  SELECT 'post_vote' AS type, community_platform_post_id AS thing
                  FROM read.post_votes
