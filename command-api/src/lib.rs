@@ -14,7 +14,6 @@ pub mod communities;
 pub mod decision;
 pub mod execute;
 mod expire_session;
-pub mod export_tokens;
 pub mod fields;
 pub mod guests;
 pub mod http;

@@ -88,28 +88,21 @@ impl<'c> Snapshot<'c> {
         let deadline = tokio::time::Instant::now() + patience;
         let tables = tables();
         loop {
-            let mut transaction = connection.begin().await?;
-            sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                .execute(&mut *transaction)
-                .await?;
-            let position: Option<i64> = sqlx::query_scalar(
-                "SELECT min(coalesce(read.served_position(t.projection), 0))
-                 FROM read.projection_tables t WHERE t.table_name = ANY ($1)",
-            )
-            .bind(&tables)
-            .fetch_one(&mut *transaction)
-            .await?;
-            let position = from_db(position.unwrap_or(0));
-            if position >= wanted {
-                // The loop's borrow of the connection ends with a new transaction's begin only.
-                return Ok(Self { transaction, position });
+            let reached = reached(&mut *connection, &tables).await?;
+            if reached >= wanted {
+                break;
             }
-            transaction.rollback().await?;
             if tokio::time::Instant::now() >= deadline {
-                return Err(SubjectDataError::Behind { reached: position, wanted });
+                return Err(SubjectDataError::Behind { reached, wanted });
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+        let mut transaction = connection.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .execute(&mut *transaction)
+            .await?;
+        let position = reached(&mut transaction, &tables).await?;
+        Ok(Self { transaction, position })
     }
 
     /// Gives each row of an entity, in groups between which `between` may wait.
@@ -168,6 +161,21 @@ async fn open(opener: &Opener, records: &mut [Record]) -> Result<(), VaultError>
         }
     }
     Ok(())
+}
+
+/// How far all of these read tables are.
+async fn reached(
+    connection: &mut PgConnection,
+    tables: &[&'static str],
+) -> Result<Position, sqlx::Error> {
+    let position: Option<i64> = sqlx::query_scalar(
+        "SELECT min(coalesce(read.served_position(t.projection), 0))
+         FROM read.projection_tables t WHERE t.table_name = ANY ($1)",
+    )
+    .bind(tables)
+    .fetch_one(connection)
+    .await?;
+    Ok(from_db(position.unwrap_or(0)))
 }
 
 /// The read tables that the statements name.
