@@ -6,7 +6,9 @@ use crate::{App, Command, http, openapi};
 
 pub mod add_organization_member;
 pub mod appeal_moderation;
+pub mod archive_exports;
 pub mod cancel_account_deletion;
+pub mod cancel_export;
 pub mod cast_vote;
 pub mod change_display_name;
 pub mod change_email;
@@ -33,13 +35,20 @@ pub mod disable_integration;
 pub mod edit_comment;
 pub mod edit_post;
 pub mod enable_integration;
+pub mod extend_export_deadline;
 pub mod forget_guest;
 pub mod grant_admin_scope;
+pub mod hide_export;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod mark_export_completed;
+pub mod mark_export_failed;
+pub mod mark_export_processing;
 pub mod mark_member_for_deletion;
+pub mod purge_expired_exports;
+pub mod record_export_download;
 pub mod record_guest_visit;
 pub mod record_integration_sync;
 pub mod register_integration;
@@ -52,6 +61,8 @@ pub mod remove_organization_member;
 pub mod reorder_categories;
 pub mod report_integration_error;
 pub mod request_account_deletion;
+pub mod request_batch_export;
+pub mod request_export;
 pub mod request_password_reset;
 pub mod reset_password;
 pub mod restore_comment;
@@ -159,5 +170,16 @@ pub fn all() -> Vec<Registered> {
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),
         command::<visit_community::VisitCommunity>(),
+        command::<request_export::RequestExport>(),
+        command::<request_batch_export::RequestBatchExport>(),
+        command::<record_export_download::RecordExportDownload>(),
+        command::<purge_expired_exports::PurgeExpiredExports>(),
+        command::<mark_export_processing::MarkExportProcessing>(),
+        command::<mark_export_failed::MarkExportFailed>(),
+        command::<mark_export_completed::MarkExportCompleted>(),
+        command::<hide_export::HideExport>(),
+        command::<extend_export_deadline::ExtendExportDeadline>(),
+        command::<cancel_export::CancelExport>(),
+        command::<archive_exports::ArchiveExports>(),
     ]
 }

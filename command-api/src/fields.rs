@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 
-use agora_domain::{RuleBreak, values::DisplayOrder};
+use agora_domain::{RuleBreak, exports::export_values::FileSize, values::DisplayOrder};
 use agora_service::problem::{FieldError, Problem};
 use serde::{Deserialize, Deserializer, de};
 
@@ -57,6 +57,22 @@ impl FromJson for Whole<DisplayOrder> {
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
         DisplayOrder::try_from(number).map(Self)
+    }
+}
+
+impl FromJson for Whole<FileSize> {
+    const EXPECTED: &'static str = "must be a whole number";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        FileSize::try_from(number).map(Self)
+    }
+}
+
+impl FromJson for Whole<u64> {
+    const EXPECTED: &'static str = "must be a whole number from 0";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        u64::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
     }
 }
 
@@ -170,6 +186,28 @@ impl WrongFields {
             Field::Missing => self.note(pointer, &RuleBreak::malformed("is required")),
             Field::Null => self.note(pointer, &RuleBreak::malformed("must not be null")),
             Field::Bad(broken) => self.note(pointer, &broken),
+        }
+    }
+
+    /// As [`Self::required`], where a rule of its own says that it must be there.
+    pub fn required_by<T>(
+        &mut self,
+        rule: &'static str,
+        pointer: &'static str,
+        field: Field<T>,
+    ) -> Option<T> {
+        match field {
+            Field::Missing | Field::Null => {
+                self.note(pointer, &RuleBreak::new(rule, "is required"))
+            }
+            other => self.required(pointer, other),
+        }
+    }
+
+    /// Notes a field that is there and must not be.
+    pub fn absent<T>(&mut self, pointer: &'static str, field: &Field<T>, says: &'static str) {
+        if !matches!(field, Field::Missing) {
+            self.push(pointer.into(), &RuleBreak::malformed(says));
         }
     }
 

@@ -14,6 +14,7 @@ pub mod communities;
 pub mod decision;
 pub mod execute;
 mod expire_session;
+pub mod exports;
 pub mod fields;
 pub mod guests;
 pub mod http;

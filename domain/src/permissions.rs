@@ -307,6 +307,56 @@ pub const MATRIX: &[Action] = &[
         &["/v1/reports", "/v1/reports/{id}"],
     ),
     row(
+        "exports: one's own data always, the platform's as member or admin, reports as a reporter; the \
+         commands ask",
+        KNOWN,
+        &["request-export", "cancel-export", "record-export-download", "hide-export"],
+        &["/v1/data-export-requests", "/v1/data-export-requests/{id}", "/v1/data-export-logs"],
+    ),
+    row(
+        "see the statutory exports of the session's organization",
+        Roles::ORG_USER,
+        &[],
+        &["/v1/exports", "/v1/exports/{id}"],
+    ),
+    row(
+        "see how much of an export quota is left; org users their own",
+        Roles::ORG_USER.and(Roles::OPS),
+        &[],
+        &["/v1/exports/rate-limit"],
+    ),
+    row(
+        "see which exports wait, fail or are to be cleaned up",
+        Roles::OPS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/exports/queue"],
+    ),
+    row(
+        "make exports, as the platform; the commands ask for a service account to say what became of one",
+        Roles::OPS,
+        &[
+            "request-batch-export",
+            "mark-export-processing",
+            "mark-export-completed",
+            "mark-export-failed",
+            "purge-expired-exports",
+            "archive-exports",
+        ],
+        &[],
+    ),
+    row(
+        "put the answer to a person's request for its data off",
+        Roles::ADMIN,
+        &["extend-export-deadline"],
+        &[],
+    ),
+    row(
+        "read statutory exports across organizations",
+        Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
+        &[],
+        &["/v1/audit/exports"],
+    ),
+    row(
         "read audit logs",
         ADMINS.and(Roles::AUDITOR),
         &[],

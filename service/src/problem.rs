@@ -183,6 +183,19 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
     pub retry_after_seconds: Option<u32>,
+    /// What the log has of a request that it took in and that was refused (BUF-11).
+    pub recorded: Option<Recorded>,
+}
+
+/// A refusal that is itself a fact of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Recorded {
+    /// What was made, to be read as what it is: refused.
+    #[schema(example = "export_job")]
+    pub aggregate_type: Cow<'static, str>,
+    pub aggregate_id: String,
+    /// Give it to a read as `min_position`.
+    pub position: u64,
 }
 
 /// A problem document (RFC 9457).
@@ -206,6 +219,9 @@ pub struct Document<'a> {
     /// Every field that is wrong, where fields are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Where the refused request is in the log all the same.
+    #[serde(flatten)]
+    recorded: Option<&'a Recorded>,
 }
 
 impl Problem {
@@ -216,6 +232,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
+            recorded: None,
         }
     }
 
@@ -278,7 +295,7 @@ impl Problem {
             [only] => only.detail.clone(),
             _ => Cow::Borrowed("Several fields are wrong: see `errors`."),
         };
-        Self { kind, rule, detail, errors, retry_after_seconds: None }
+        Self { kind, rule, detail, errors, retry_after_seconds: None, recorded: None }
     }
 
     /// 429 with `Retry-After`.
@@ -313,6 +330,12 @@ impl Problem {
         self
     }
 
+    #[must_use]
+    pub fn with_recorded(mut self, recorded: Recorded) -> Self {
+        self.recorded = Some(recorded);
+        self
+    }
+
     /// The problem as it goes over the wire.
     pub fn document(&self) -> Document<'_> {
         Document {
@@ -322,6 +345,7 @@ impl Problem {
             detail: &self.detail,
             rule: self.rule,
             errors: &self.errors,
+            recorded: self.recorded.as_ref(),
         }
     }
 }

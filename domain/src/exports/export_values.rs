@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use super::report_content::SchemaVersion;
@@ -37,7 +38,7 @@ macro_rules! words {
 
 words! {
     /// What a statutory report is written as (E21).
-    ReportFormat, "BUF-01" "must be PDF, CSV, XLSX, JSON or XML" {
+    ReportFormat, "OPR-01" "must be PDF, CSV, XLSX, JSON or XML" {
         Pdf => "PDF",
         Csv => "CSV",
         Xlsx => "XLSX",
@@ -142,7 +143,7 @@ forms! {
     /// Why an export failed, for people: 1 to 1,000 characters (BUF-05).
     ErrorMessage = |raw| (1..=1_000).contains(&raw.chars().count()) && !raw.trim().is_empty() && !raw.chars().any(crate::values::is_unprintable), "BUF-05" "must be 1 to 1,000 printable characters, not only white space";
     /// The system of the device that asked, such as `iOS 18.2`: 1 to 64 printable ASCII characters.
-    MobileOs = |raw| (1..=64).contains(&raw.len()) && raw.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) && !raw.trim().is_empty(), "BUF-01" "must be 1 to 64 printable ASCII characters";
+    MobileOs = |raw| (1..=64).contains(&raw.len()) && raw.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) && !raw.trim().is_empty(), "OPR-01" "must be 1 to 64 printable ASCII characters";
 }
 
 fn is_file_name(raw: &str) -> bool {
@@ -200,6 +201,21 @@ impl TryFrom<i64> for FileSize {
             .filter(|bytes| *bytes >= 1)
             .map(Self)
             .ok_or(RuleBreak::new("BUF-04", "must be a whole number of bytes from 1"))
+    }
+}
+
+/// When something happened, by whoever did it; whether it can be, its job says (BUF-07). In the
+/// microseconds that the log keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HappenedAt(pub DateTime<Utc>);
+
+impl FromStr for HappenedAt {
+    type Err = RuleBreak;
+
+    fn from_str(raw: &str) -> Result<Self, RuleBreak> {
+        let says = "must be a time such as 2026-01-31T12:00:00Z (RFC 3339)";
+        let at = DateTime::parse_from_rfc3339(raw).map_err(|_| RuleBreak::malformed(says))?;
+        Ok(Self(at.to_utc().trunc_subsecs(6)))
     }
 }
 
