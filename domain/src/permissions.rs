@@ -363,6 +363,18 @@ pub const MATRIX: &[Action] = &[
         &["/v1/audit-log", "/v1/moderation-log", "/v1/appeals", "/v1/search-logs"],
     ),
     row(
+        "download one's own data, what one asked for, and reports of one's organization",
+        KNOWN,
+        &[],
+        &["/v1/exports/{id}/download"],
+    ),
+    row(
+        "read the record of processing (Art. 30 GDPR)",
+        ADMINS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/processing-records"],
+    ),
+    row(
         "read the log itself, across everything",
         Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
         &[],

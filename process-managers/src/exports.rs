@@ -10,9 +10,11 @@ pub mod formats;
 pub mod names;
 pub mod platform_data;
 pub mod queue;
+pub mod snapshot;
 pub mod source;
 pub mod statutory_report;
 pub mod stream;
+pub mod subject_data;
 pub mod trouble;
 pub mod worker;
 

@@ -12,6 +12,7 @@ pub mod access;
 pub mod app;
 pub mod config;
 pub mod cursor;
+pub mod downloads;
 pub mod error;
 pub mod freshness;
 pub mod http;

@@ -12,6 +12,7 @@ use agora_read_api::{
     app::App,
     config::{Cli, Command, Serve},
     cursor::Cursors,
+    downloads::{Downloads, count::Counter},
     freshness::Projected,
     http,
     live::{self, Limits, Live},
@@ -84,7 +85,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         retention_days: args.search_log_retention_days,
     };
     let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
+    let downloads = Downloads {
+        store: args.objects.open(&args.home)?.store()?,
+        counter: Counter::new(&args.command_url)?,
+    };
     let app = App {
+        downloads,
+        controller: args.controller.filter(|text| !text.trim().is_empty()),
         cursors: Cursors::new(vault.masters()),
         searches: searches.clone(),
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),

@@ -6,6 +6,7 @@
 use std::{
     error::Error,
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path as FsPath, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -29,14 +30,16 @@ const PARTS: usize = 2;
 
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ObjectsArgs {
-    /// Where the files of exports are kept: file:///folder or s3://bucket/prefix (with the usual
-    /// AWS_* variables). Without it, in `objects` below AGORA_HOME
-    #[arg(long, env = "AGORA_OBJECTS_URL")]
+    /// Where the files of exports are kept: file:///folder, or s3://bucket/prefix with AWS_REGION,
+    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for other stores than Amazon's, AWS_ENDPOINT.
+    /// Without it, the folder `objects` below AGORA_HOME
+    #[arg(long, env = "AGORA_OBJECTS_URL", hide_env_values = true)]
     pub objects_url: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsConfigError {
+    /// The URL may hold a key, so it is not repeated.
     #[error("AGORA_OBJECTS_URL must be file:///folder or s3://bucket/prefix")]
     Url,
     #[error("the object store cannot be set up: {0}")]
@@ -67,6 +70,35 @@ impl StorageError {
     }
 }
 
+impl ObjectsArgs {
+    /// `home` is AGORA_HOME.
+    ///
+    /// # Errors
+    /// Where the URL is none of a store. That one is away shows at the first file.
+    pub fn open(&self, home: &FsPath) -> Result<Objects, ObjectsConfigError> {
+        // A variable without a value is none.
+        let url = self.objects_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
+        let Some(url) = url else { return Ok(make_folder(home.join("objects"))) };
+        let url: Url = url.parse().map_err(|_| ObjectsConfigError::Url)?;
+        match url.scheme() {
+            "file" => {
+                Ok(make_folder(url.to_file_path().map_err(|()| ObjectsConfigError::Url)?))
+            }
+            "s3" => Ok(Objects::of(bucket(&url)?)),
+            _ => Err(ObjectsConfigError::Url),
+        }
+    }
+}
+
+/// A folder that nobody else reads. Where it cannot be made, the first file says why.
+fn make_folder(folder: PathBuf) -> Objects {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    if let Err(error) = made {
+        tracing::warn!(error = %error.kind(), "the folder for files cannot be made");
+    }
+    Objects::in_folder(folder)
+}
+
 /// The files. Cheap to clone.
 #[derive(Clone)]
 pub struct Objects {
@@ -81,32 +113,7 @@ enum Place {
 }
 
 impl Objects {
-    /// `home` is the state folder, for where no URL is given.
-    ///
-    /// # Errors
-    /// Where the URL is none of the two. That a store is away shows at the first file.
-    pub fn open(arguments: &ObjectsArgs, home: &FsPath) -> Result<Self, ObjectsConfigError> {
-        let given = arguments.objects_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
-        let Some(given) = given else {
-            let folder = home.join("objects");
-            // Where this fails, so does the first file, with a reason.
-            if let Err(error) = std::fs::create_dir_all(&folder) {
-                tracing::warn!(error = %error.kind(), "the folder for objects cannot be made");
-            }
-            return Ok(Self::in_folder(folder));
-        };
-        let url: Url = given.parse().map_err(|_| ObjectsConfigError::Url)?;
-        match url.scheme() {
-            "file" => {
-                let folder = url.to_file_path().map_err(|()| ObjectsConfigError::Url)?;
-                Ok(Self::in_folder(folder))
-            }
-            "s3" => Ok(Self::of(bucket(&url)?)),
-            _ => Err(ObjectsConfigError::Url),
-        }
-    }
-
-    /// In a folder. It has to be there: where a disk is not mounted, nothing is written beside it.
+    /// In a folder. It has to be there: one that is gone is not made again, for its disk may be away.
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { place: Place::Folder(folder.into()) }
     }
@@ -173,8 +180,7 @@ impl Objects {
 }
 
 fn bucket(url: &Url) -> Result<Arc<dyn ObjectStore>, ObjectsConfigError> {
-    // Where one is set already it is the same.
-    let _already_set = rustls::crypto::ring::default_provider().install_default();
+    crate::tls::install();
     let retry = RetryConfig {
         max_retries: 3,
         retry_timeout: Duration::from_secs(20),

@@ -38,6 +38,7 @@ pub enum Kind {
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
+    RangeNotSatisfiable,
     RuleBroken,
     TooManyRequests,
     Internal,
@@ -45,7 +46,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -58,6 +59,7 @@ impl Kind {
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::RangeNotSatisfiable,
         Self::RuleBroken,
         Self::TooManyRequests,
         Self::Internal,
@@ -78,6 +80,7 @@ impl Kind {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::RuleBroken => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -100,6 +103,7 @@ impl Kind {
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::RangeNotSatisfiable => "range-not-satisfiable",
             Self::RuleBroken => "rule-broken",
             Self::TooManyRequests => "too-many-requests",
             Self::Internal => "internal",
@@ -121,6 +125,7 @@ impl Kind {
             Self::PreconditionFailed => "It has changed meanwhile",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is of the wrong media type",
+            Self::RangeNotSatisfiable => "There are no such bytes",
             Self::RuleBroken => "A rule is broken",
             Self::TooManyRequests => "Too many requests",
             Self::Internal => "Something is broken here",
@@ -143,6 +148,7 @@ impl Kind {
             Self::PreconditionFailed => "Read it again and decide anew.",
             Self::PayloadTooLarge => "A body may have at most 1 MiB.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",
+            Self::RangeNotSatisfiable => "Content-Range says how many bytes there are.",
             Self::RuleBroken => "See `rule` and `errors`.",
             Self::TooManyRequests => "Wait for as long as Retry-After says.",
             Self::Internal => "The operators see it in their logs. Trying again is safe.",
@@ -396,7 +402,9 @@ pub(crate) fn complete(response: Response) -> Response {
         problem = problem.with_retry_after(1);
     }
     let mut completed = problem.into_response();
-    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+    for name in
+        [header::ALLOW, header::CONTENT_RANGE, header::RETRY_AFTER, header::WWW_AUTHENTICATE]
+    {
         if let Some(value) = parts.headers.get(&name) {
             completed.headers_mut().insert(name, value.clone());
         }

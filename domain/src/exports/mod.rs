@@ -3,6 +3,7 @@
 //! is public. Everything of the community is tenant-less (K30).
 
 pub mod bufdir_report;
+pub mod catalogue;
 pub mod export_downloads;
 pub mod export_job;
 pub mod export_quota;

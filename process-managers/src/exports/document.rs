@@ -251,7 +251,12 @@ mod tests {
         let mut digest = DataDigest::default();
         digest.table(&table);
         let time = DateTime::from_timestamp(1_700_000_000, 5_000).unwrap();
-        digest.row(&[Cell::text("æ\"\n"), Cell::Decimal("1.50".into()), Cell::Null, Cell::Time(time)]);
+        digest.row(&[
+            Cell::text("æ\"\n"),
+            Cell::Decimal("1.50".into()),
+            Cell::Null,
+            Cell::Time(time),
+        ]);
         let cells: Vec<&[u8]> = digest.json_cells().collect();
         let expected: [&[u8]; 4] =
             ["\"æ\\\"\\n\"".as_bytes(), b"\"1.50\"", b"null", b"\"2023-11-14T22:13:20.000005Z\""];

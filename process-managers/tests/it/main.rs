@@ -2,6 +2,7 @@
 //! once.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "tests make their own ids, and what they share may panic as they do"
@@ -10,4 +11,6 @@
 mod exports;
 mod mail;
 mod smtp_server;
+mod subject_data;
+mod subject_story;
 mod world;

@@ -13,6 +13,7 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod community_rules_history;
 pub mod configuration;
+pub mod export_download;
 pub mod feeds;
 pub mod guest_conversions;
 pub mod guests;
@@ -27,6 +28,7 @@ pub mod my_sessions;
 pub mod my_votes;
 pub mod organizations;
 pub mod posts;
+pub mod processing_records;
 pub mod reports;
 pub mod search;
 pub mod search_logs;
@@ -87,6 +89,8 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))
+        .routes(routes!(export_download::show))
+        .routes(routes!(processing_records::show))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))

@@ -57,17 +57,23 @@ fn rows() -> Vec<(Table, Vec<Vec<Cell>>)> {
         ]
     };
     let first = vec![
-        row("families", "Familier på Ål med <hjelp> & \"råd\"", "-12.50", Some("=HYPERLINK(\"x\")")),
+        row(
+            "families",
+            "Familier på Ål med <hjelp> & \"råd\"",
+            "-12.50",
+            Some("=HYPERLINK(\"x\")"),
+        ),
         row("children", "Barn, unge\r\nog foreldre", "120000000000000000001", None),
     ];
     let second = vec![row("staff", "Årsverk", "7.5", Some("@SUM(1)\u{1}"))];
-    vec![
-        (section("families", "Familier"), first),
-        (section("staff", "Ansatte / årsverk"), second),
-    ]
+    vec![(section("families", "Familier"), first), (section("staff", "Ansatte / årsverk"), second)]
 }
 
-fn written(format: Format, document: &Document, rows: &[(Table, Vec<Vec<Cell>>)]) -> (Written, Vec<u8>) {
+fn written(
+    format: Format,
+    document: &Document,
+    rows: &[(Table, Vec<Vec<Cell>>)],
+) -> (Written, Vec<u8>) {
     let mut writer = Writer::start(format, document, Vec::new()).unwrap();
     for (table, rows) in rows {
         writer.table(table).unwrap();
@@ -133,7 +139,11 @@ fn json_reads_back_and_its_checksum_can_be_worked_out_from_it() {
     for table in json["tables"].as_array().unwrap() {
         let columns: Vec<&Value> =
             table["columns"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
-        let head = format!("{{\"table\":{},\"columns\":{}}}\n", table["name"], serde_json::to_string(&columns).unwrap());
+        let head = format!(
+            "{{\"table\":{},\"columns\":{}}}\n",
+            table["name"],
+            serde_json::to_string(&columns).unwrap()
+        );
         hash.update(head);
         for row in table["rows"].as_array().unwrap() {
             let cells: Vec<&Value> =
@@ -167,7 +177,17 @@ fn csv_is_rfc_4180_and_no_cell_is_a_formula() {
         .collect();
     assert_eq!(
         records[0],
-        ["organization", "report_period", "report_state", "section", "key", "label", "value", "unit", "note"]
+        [
+            "organization",
+            "report_period",
+            "report_state",
+            "section",
+            "key",
+            "label",
+            "value",
+            "unit",
+            "note"
+        ]
     );
     assert_eq!(records.len(), 4);
     assert_eq!(records[1][3], "Familier");
@@ -186,7 +206,8 @@ fn csv_is_rfc_4180_and_no_cell_is_a_formula() {
 
 #[test]
 fn csv_has_one_head() {
-    let other = Table { columns: vec![Column::new("x", "X", ColumnKind::Text, 1)], ..section("b", "B") };
+    let other =
+        Table { columns: vec![Column::new("x", "X", ColumnKind::Text, 1)], ..section("b", "B") };
     let mut output = Vec::new();
     let document = document();
     let mut writer = Writer::start(Format::Csv, &document, &mut output).unwrap();
@@ -210,16 +231,27 @@ fn xml_is_valid_by_its_schema_and_reads_back() {
         schema_version: None,
         ..document()
     };
-    for (document, rows) in [(document(), rows()), (subject, vec![]), (document(), vec![(section("a", "A"), vec![])])] {
+    for (document, rows) in
+        [(document(), rows()), (subject, vec![]), (document(), vec![(section("a", "A"), vec![])])]
+    {
         let (_, bytes) = written(Format::Xml, &document, &rows);
         run("xmllint", &["--noout", "--nonet", "--schema", schema, "-"], &bytes);
     }
     let (_, bytes) = written(Format::Xml, &document(), &rows());
     let path = |path: &str| run("xmllint", &["--xpath", path, "-"], &bytes);
-    assert_eq!(path("string((//*[local-name()='cell'][@column='label'])[1])").trim_end(), "Familier på Ål med <hjelp> & \"råd\"");
-    assert_eq!(path("string((//*[local-name()='cell'][@column='label'])[2])").trim_end(), "Barn, unge\r\nog foreldre");
+    assert_eq!(
+        path("string((//*[local-name()='cell'][@column='label'])[1])").trim_end(),
+        "Familier på Ål med <hjelp> & \"råd\""
+    );
+    assert_eq!(
+        path("string((//*[local-name()='cell'][@column='label'])[2])").trim_end(),
+        "Barn, unge\r\nog foreldre"
+    );
     assert_eq!(path("count(//*[local-name()='cell'][@column='note'])").trim(), "2");
-    assert_eq!(path("string((//*[local-name()='cell'][@column='note'])[2])").trim(), "@SUM(1)\u{fffd}");
+    assert_eq!(
+        path("string((//*[local-name()='cell'][@column='note'])[2])").trim(),
+        "@SUM(1)\u{fffd}"
+    );
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -251,10 +283,24 @@ fn xlsx_has_a_sheet_a_table_numbers_as_numbers_and_text_as_text() {
 fn sheets_have_names_that_spreadsheets_take() {
     let table = |title: &str| (section("a", title), vec![]);
     let long = "x".repeat(60);
-    let rows = [table("History"), table("history"), table(""), table(&long), table(&long), table("a[b]:*?/\\'")];
+    let rows = [
+        table("History"),
+        table("history"),
+        table(""),
+        table(&long),
+        table(&long),
+        table("a[b]:*?/\\'"),
+    ];
     let (_, bytes) = written(Format::Xlsx, &document(), &rows);
     let book = part(&bytes, "xl/workbook.xml");
-    for name in ["History (2)", "history (3)", "Table", &"x".repeat(31), &format!("{} (2)", "x".repeat(27)), "a b"] {
+    for name in [
+        "History (2)",
+        "history (3)",
+        "Table",
+        &"x".repeat(31),
+        &format!("{} (2)", "x".repeat(27)),
+        "a b",
+    ] {
         assert!(book.contains(&format!("name=\"{name}\"")), "{name}: {book}");
     }
 }
@@ -269,11 +315,20 @@ fn pdf_says_what_it_is_on_every_page() {
                 Cell::text("Barn og unge som har fått hjelp av tjenesten, ÆØÅ æøå"),
                 Cell::Decimal(format!("{number}.25")),
                 Cell::text("barn"),
-                Cell::optional((number % 7 == 0).then(|| "En lengre merknad som går over flere linjer. ".repeat(4))),
+                Cell::optional(
+                    (number % 7 == 0)
+                        .then(|| "En lengre merknad som går over flere linjer. ".repeat(4)),
+                ),
             ]
         })
         .collect();
-    let long = vec![vec![Cell::text("long"), Cell::text("Ord ".repeat(3_000)), Cell::Null, Cell::Null, Cell::Null]];
+    let long = vec![vec![
+        Cell::text("long"),
+        Cell::text("Ord ".repeat(3_000)),
+        Cell::Null,
+        Cell::Null,
+        Cell::Null,
+    ]];
     let mut rows = rows();
     rows.push((section("many", "Tiltak i perioden"), many));
     rows.push((section("long", "En rad som er lengre enn en side"), long));
@@ -328,7 +383,8 @@ fn pdf_is_whole_or_says_how_much_it_leaves_out() {
     let document = document();
     let mut writer = Writer::start(Format::Pdf, &document, Vec::new()).unwrap();
     writer.table(&section("a", "A")).unwrap();
-    let long = ["x".repeat(4 << 20), "x".into(), "x".into(), "x".into(), "x".into()].map(Cell::text);
+    let long =
+        ["x".repeat(4 << 20), "x".into(), "x".into(), "x".into(), "x".into()].map(Cell::text);
     writer.row(&long).unwrap();
     assert!(matches!(writer.row(&long), Err(FormatError::TooManyRows(1))));
 }
@@ -394,5 +450,10 @@ fn bench_pdf_of_500_pages() {
     let (written, bytes) = writer.finish().unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    println!("{} pages, {} bytes, {:?}, {peak}", written.pages.unwrap(), bytes.len(), started.elapsed());
+    println!(
+        "{} pages, {} bytes, {:?}, {peak}",
+        written.pages.unwrap(),
+        bytes.len(),
+        started.elapsed()
+    );
 }

@@ -92,9 +92,7 @@ fn element(out: &mut String, name: &str, value: Option<&str>) {
 
 /// Escaped. A carriage return is written as a reference: a parser would make it a line feed.
 fn text(value: &str) -> String {
-    let is_plain = |c: char| {
-        matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-    };
+    let is_plain = |c: char| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if value.chars().all(is_plain) {
         return escape(value).into_owned();
     }

@@ -45,7 +45,8 @@ impl<W: Write> Bundle<W> {
             time.minute() as u8,
             time.second() as u8,
         );
-        let time = ZipTime::from_date_and_time(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
+        let time =
+            ZipTime::from_date_and_time(parts.0, parts.1, parts.2, parts.3, parts.4, parts.5);
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(4))

@@ -66,7 +66,8 @@ pub(super) fn draw(
     book.set_metadata(metadata(document));
     book.set_outline(outline(&laid.blocks));
     book.set_tag_tree(tags(&laid.blocks, slots));
-    book.finish().map_err(|error| FormatError::Pdf(format!("{error:?}").chars().take(300).collect()))
+    book.finish()
+        .map_err(|error| FormatError::Pdf(format!("{error:?}").chars().take(300).collect()))
 }
 
 fn metadata(document: &Document) -> Metadata {

@@ -1,6 +1,9 @@
 //! Where everything goes: pages of lines, and what each line is part of.
 
-use super::{Held, text::{BOLD, Face, REGULAR}};
+use super::{
+    Held,
+    text::{BOLD, Face, REGULAR},
+};
 use crate::exports::{
     document::{Document, Table},
     formats::{Written, xlsx::about},
@@ -33,27 +36,58 @@ pub(super) struct Laid {
 
 /// Something on a page.
 pub(super) enum Op {
-    Text { x: f32, baseline: f32, size: f32, bold: bool, text: String, slot: Option<usize> },
+    Text {
+        x: f32,
+        baseline: f32,
+        size: f32,
+        bold: bool,
+        text: String,
+        slot: Option<usize>,
+    },
     /// A rule across.
-    Rule { x: f32, y: f32, width: f32 },
+    Rule {
+        x: f32,
+        y: f32,
+        width: f32,
+    },
     /// What is behind a table's head.
-    Band { x: f32, y: f32, width: f32, height: f32 },
+    Band {
+        x: f32,
+        y: f32,
+        width: f32,
+        height: f32,
+    },
 }
 
 /// What text is part of, in the order of reading.
 pub(super) enum Block {
-    Heading { level: u16, title: String, page: usize, y: f32, slot: usize },
-    Paragraph { slot: usize },
+    Heading {
+        level: u16,
+        title: String,
+        page: usize,
+        y: f32,
+        slot: usize,
+    },
+    Paragraph {
+        slot: usize,
+    },
     /// Names and values: each row is headed by its first cell.
-    Facts { first: usize, rows: usize },
+    Facts {
+        first: usize,
+        rows: usize,
+    },
     /// The head, then the rows, cell by cell.
-    Table { title: String, first: usize, columns: usize, rows: usize },
+    Table {
+        title: String,
+        first: usize,
+        columns: usize,
+        rows: usize,
+    },
 }
 
 pub(super) fn lay_out(document: &Document, tables: Vec<Held>, written: &Written) -> Laid {
     let columns = tables.iter().map(|held| held.table.columns.len()).max().unwrap_or(0);
-    let (width, height) =
-        if columns > COLUMNS_UPRIGHT_MAX { (LONG, SHORT) } else { (SHORT, LONG) };
+    let (width, height) = if columns > COLUMNS_UPRIGHT_MAX { (LONG, SHORT) } else { (SHORT, LONG) };
     let laid = Laid { width, height, pages: vec![Vec::new()], blocks: Vec::new(), slots: 0 };
     let mut flow = Flow { y: TOP, laid };
     flow.heading(1, TITLE, &document.title);

@@ -1,0 +1,116 @@
+//! A file in the object store: proven to be the one that the log names before its first byte leaves,
+//! and again while it does (BUF-19).
+
+use std::sync::Arc;
+
+use agora_domain::exports::export_values::ExportFile;
+use axum::body::{Body, Bytes};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, path::Path};
+use sha2::{Digest, Sha256};
+
+use super::range::Part;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is not there, or not the one whose checksum the log has.
+    #[error("the stored file is not the one that was made")]
+    Tampered,
+    #[error("the object store cannot be used now: {0}")]
+    Unavailable(#[source] object_store::Error),
+}
+
+impl From<object_store::Error> for FileError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            // What is not there any more has been taken away; what has changed since it was read, changed.
+            object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. } => {
+                Self::Tampered
+            }
+            error => Self::Unavailable(error),
+        }
+    }
+}
+
+/// A file whose content has been compared.
+pub struct StoredFile<'f> {
+    store: Arc<dyn ObjectStore>,
+    file: &'f ExportFile,
+    path: Path,
+    /// The store's own mark of the content that was compared.
+    e_tag: Option<String>,
+}
+
+impl<'f> StoredFile<'f> {
+    /// Reads the whole file and compares its size and checksum.
+    pub async fn verified(
+        store: &Arc<dyn ObjectStore>,
+        file: &'f ExportFile,
+    ) -> Result<Self, FileError> {
+        let path = Path::parse(file.file_path.as_str()).map_err(|_| FileError::Tampered)?;
+        let found = store.get(&path).await?;
+        let e_tag = found.meta.e_tag.clone();
+        let (mut hash, mut size) = (Sha256::new(), 0_u64);
+        let mut chunks = found.into_stream();
+        while let Some(chunk) = chunks.try_next().await? {
+            hash.update(&chunk);
+            size += chunk.len() as u64;
+        }
+        if size != file.file_size_bytes.get() || !is(file, hash) {
+            return Err(FileError::Tampered);
+        }
+        Ok(Self { store: Arc::clone(store), file, path, e_tag })
+    }
+
+    /// The bytes of a part. One of the whole ends early, so that its reader sees that it is not
+    /// whole, where the file was changed since it was compared.
+    pub async fn body(&self, part: Part) -> Result<Body, FileError> {
+        let range = match part {
+            Part::Whole => None,
+            Part::Bytes { first, last } => Some(GetRange::Bounded(first..last + 1)),
+            Part::Nothing => return Ok(Body::empty()),
+        };
+        let is_whole = range.is_none();
+        let options = GetOptions { if_match: self.e_tag.clone(), range, ..GetOptions::default() };
+        let chunks = self.store.get_opts(&self.path, options).await?.into_stream();
+        let chunks = chunks.map_err(std::io::Error::other);
+        Ok(match is_whole {
+            true => Body::from_stream(proven(chunks.boxed(), self.file.clone())),
+            false => Body::from_stream(chunks),
+        })
+    }
+}
+
+fn is(file: &ExportFile, hash: Sha256) -> bool {
+    hex::encode(hash.finalize()) == file.checksum_sha256.as_str()
+}
+
+/// The chunks, of which the last leaves only when all of them together have the checksum.
+fn proven(
+    chunks: stream::BoxStream<'static, std::io::Result<Bytes>>,
+    file: ExportFile,
+) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let state = (chunks, file, Sha256::new(), None::<Bytes>);
+    stream::try_unfold(state, |(mut chunks, file, mut hash, mut held)| async move {
+        loop {
+            match chunks.try_next().await? {
+                Some(chunk) => {
+                    hash.update(&chunk);
+                    if let Some(before) = held.replace(chunk) {
+                        return Ok(Some((before, (chunks, file, hash, held))));
+                    }
+                }
+                None => {
+                    let Some(last) = held.take() else { return Ok(None) };
+                    if !is(&file, hash.clone()) {
+                        tracing::error!(
+                            "a file changed while it was downloaded: the reply ends early"
+                        );
+                        return Err(std::io::Error::other("the file has changed"));
+                    }
+                    return Ok(Some((last, (chunks, file, hash, None))));
+                }
+            }
+        }
+    })
+}
