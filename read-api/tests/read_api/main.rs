@@ -18,6 +18,7 @@ mod bad_input;
 mod comments;
 mod community_rules;
 mod configuration;
+mod downloads;
 mod feeds;
 mod freshness;
 mod guests;
