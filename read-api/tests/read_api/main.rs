@@ -30,6 +30,7 @@ mod own;
 mod plans;
 mod process;
 mod public;
+mod reports;
 mod search;
 mod search_logs;
 mod service_accounts;
