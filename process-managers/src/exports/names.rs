@@ -6,16 +6,16 @@ use super::document::{Document, ReportState};
 
 const NAME_LENGTH_MAX: usize = 100;
 
-/// The name under which a file is kept and downloaded, such as `bufdir-report-2025-q1.pdf`.
-pub fn file_name(document: &Document, what: &str, extension: &str) -> String {
-    let stem = match &document.period {
-        Some(period) => {
-            let draft = if document.state == Some(ReportState::Draft) { "-draft" } else { "" };
-            format!("bufdir-report-{}{draft}", period.label)
-        }
-        None => format!("{what}-{}", stamp(document.generated_at)),
+/// The name under which a file is kept and downloaded, such as `bufdir-report-2025-q1.pdf`. The second
+/// attempt and those after it say so, for each has a file of its own.
+pub fn file_name(document: &Document, what: &str, attempt: u32, extension: &str) -> String {
+    let draft = if document.state == Some(ReportState::Draft) { "-draft" } else { "" };
+    let when = match &document.period {
+        Some(period) => period.label.clone(),
+        None => stamp(document.generated_at),
     };
-    format!("{}.{extension}", slug(&stem))
+    let attempt = if attempt > 1 { format!("-{attempt}") } else { String::new() };
+    format!("{}{attempt}.{extension}", slug(&format!("{what}-{when}{draft}")))
 }
 
 fn stamp(time: DateTime<Utc>) -> String {

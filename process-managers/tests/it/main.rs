@@ -8,6 +8,7 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod exports;
 mod mail;
 mod smtp_server;
 mod subject_data;

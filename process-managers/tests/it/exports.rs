@@ -1,0 +1,6 @@
+//! Exports, from the log to the file: workers on a real Postgres and a real folder.
+
+mod cleaning;
+mod making;
+mod storage;
+mod world;
