@@ -22,6 +22,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 use url::Url;
 
+use crate::tls;
+
 /// What is sent at a time; S3 takes no less than 5 MiB, and ten thousand of them.
 const PART_BYTES: usize = 6 << 20;
 /// Parts that are under way at once.
@@ -173,8 +175,7 @@ impl Objects {
 }
 
 fn bucket(url: &Url) -> Result<Arc<dyn ObjectStore>, ObjectsConfigError> {
-    // Where one is set already it is the same.
-    let _already_set = rustls::crypto::ring::default_provider().install_default();
+    tls::install();
     let retry = RetryConfig {
         max_retries: 3,
         retry_timeout: Duration::from_secs(20),
@@ -182,8 +183,7 @@ fn bucket(url: &Url) -> Result<Arc<dyn ObjectStore>, ObjectsConfigError> {
     };
     let mut address = url.clone();
     address.set_path("");
-    let store =
-        AmazonS3Builder::from_env().with_url(address.as_str()).with_retry(retry).build()?;
+    let store = AmazonS3Builder::from_env().with_url(address.as_str()).with_retry(retry).build()?;
     let prefix = Path::from_url_path(url.path()).map_err(|_| ObjectsConfigError::Url)?;
     Ok(match prefix.as_ref() {
         "" => Arc::new(store),

@@ -5,21 +5,23 @@ use std::time::Duration;
 use agora_command_api::App;
 use agora_domain::exports::{
     export_job::{ExportContent, Job},
-    export_values::{PlatformFormat, ReportFormat},
+    export_values::{PlatformFormat, ReportFormat, SubjectFormat},
 };
 use agora_event_store::{Opener, Position, read::from_db};
 use agora_service::objects::{Objects, Upload};
 use chrono::{DateTime, Utc};
 use sqlx::{
-    Connection, PgConnection,
+    Connection, PgConnection, Transaction,
     postgres::{PgConnectOptions, Postgres},
-    Transaction,
 };
+
+use tokio_util::sync::CancellationToken;
 
 use super::{
     document::{Document, PdfRows, ReportState},
     formats::{Format, Written},
     names, platform_data, statutory_report, stream,
+    subject_data::{self, Snapshot, SubjectExport},
     trouble::{DATA_UNAVAILABLE, Trouble},
 };
 
@@ -65,19 +67,79 @@ impl Attempt<'_> {
             ExportContent::PlatformData { export_type, format } => {
                 let export = platform_data::of(*export_type);
                 let mut connection = self.connect().await?;
-                let (position, mut snapshot) = self.snapshot(&mut connection, export.tables).await?;
+                let (position, mut snapshot) =
+                    self.snapshot(&mut connection, export.tables).await?;
                 let document = self.document(format!("Public {}", export.name), position);
                 let (format, what) = (platform_format(*format), format!("agora-{}", export.name));
                 let opener = self.opener;
-                let give = async |rows: &mut stream::Rows| {
-                    export.give(&mut snapshot, opener, rows).await
-                };
+                let give =
+                    async |rows: &mut stream::Rows| export.give(&mut snapshot, opener, rows).await;
                 self.table_file(format, &document, &what, give).await
             }
-            ExportContent::SubjectData(_) => Err(Trouble::Never {
-                code: super::trouble::GENERATION_FAILED,
-                message: super::trouble::said(super::trouble::GENERATION_FAILED),
+            ExportContent::SubjectData(_) => self.bundle().await,
+        }
+    }
+
+    /// Everything that is stored about a person.
+    async fn bundle(&self) -> Result<Made, Trouble> {
+        let (app, objects, opener) = (self.app.clone(), self.objects.clone(), self.opener.clone());
+        let (job, wanted) = (self.job.clone(), self.wanted);
+        let (generated_at, number) = (self.generated_at, self.number);
+        // On a thread of its own: packing is work, and leases are renewed meanwhile. Whoever gives the
+        // attempt up ends it there, too.
+        let given_up = CancellationToken::new();
+        let _guard = given_up.clone().drop_guard();
+        let runtime = tokio::runtime::Handle::current();
+        let making = tokio::task::spawn_blocking(move || {
+            let (app, objects, opener, job) = (&app, &objects, &opener, &job);
+            let attempt = Attempt { app, objects, opener, job, wanted, generated_at, number };
+            runtime.block_on(given_up.run_until_cancelled(attempt.make_bundle()))
+        });
+        match making.await {
+            Ok(Some(made)) => made,
+            Ok(None) => Err(Trouble::Lost),
+            Err(error) => {
+                tracing::error!(%error, "the making of a bundle has panicked");
+                let code = super::trouble::GENERATION_FAILED;
+                Err(Trouble::Never { code, message: super::trouble::said(code) })
+            }
+        }
+    }
+
+    async fn make_bundle(&self) -> Result<Made, Trouble> {
+        let Some(wanted) = self.job.content.subject_data() else { return Err(Trouble::Lost) };
+        let mut connection = self.connect().await?;
+        let tables = subject_data::tables();
+        let (position, transaction) = self.snapshot(&mut connection, &tables).await?;
+        let mut snapshot = Snapshot { transaction, position };
+        let document = Document {
+            schema_version: Some(subject_data::SCHEMA_VERSION.to_owned()),
+            // All of it is in the other files.
+            pdf_rows: PdfRows::First(subject_data::PDF_ROWS),
+            ..self.document("What is stored about you".to_owned(), position)
+        };
+        let export = SubjectExport {
+            subject: wanted.subject,
+            categories: wanted.data_categories.clone(),
+            has_xml: wanted.format == SubjectFormat::Xml,
+        };
+        let file_name = self.file_name(&document, "agora-subject-data", "zip");
+        let mut upload = self.upload(&file_name)?;
+        let summary =
+            subject_data::write(&mut snapshot, self.opener, &export, &document, &mut upload).await;
+        match summary {
+            Ok(written) => Ok(Made {
+                upload,
+                file_name,
+                written,
+                position,
+                schema_version: document.schema_version,
+                is_draft: None,
             }),
+            Err(error) => {
+                upload.abort().await;
+                Err(error.into())
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use agora_command_api::refusal::at_once;
 use agora_event_store::{LoadError, vault::VaultError};
 use agora_service::{objects::StorageError, problem::Problem};
 
-use super::formats::FormatError;
+use super::{formats::FormatError, subject_data::SubjectDataError};
 
 /// It took too long (BUF-26).
 pub const AGGREGATION_TIMEOUT: &str = "AGGREGATION_TIMEOUT";
@@ -74,6 +74,17 @@ impl From<FormatError> for Trouble {
                 tracing::error!(%error, "a document cannot be written");
                 Self::Never { code: GENERATION_FAILED, message: said(GENERATION_FAILED) }
             }
+        }
+    }
+}
+
+impl From<SubjectDataError> for Trouble {
+    fn from(error: SubjectDataError) -> Self {
+        match error {
+            SubjectDataError::Database(error) => error.into(),
+            SubjectDataError::Vault(error) => error.into(),
+            SubjectDataError::Format(error) => error.into(),
+            SubjectDataError::Output(error) => agora_service::objects::why(&error).into(),
         }
     }
 }

@@ -126,7 +126,7 @@ pub async fn show(
         response.headers_mut().insert(header::CONTENT_RANGE, whole);
         return Ok(at_position(response, position));
     }
-    let stored = match StoredFile::verified(&app.downloads.store, file).await {
+    let stored = match StoredFile::verified(&app.downloads.objects, file).await {
         Ok(stored) => stored,
         Err(error) => return Err(failed(&app, &read, &job, &error).await),
     };

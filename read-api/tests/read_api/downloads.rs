@@ -36,8 +36,7 @@ struct Job {
 impl World {
     /// Serves a command API on this test's log; its address.
     async fn command_api(&self) -> String {
-        let security =
-            SecurityLog::start(self.log.pool().clone(), self.database.vault(), None);
+        let security = SecurityLog::start(self.log.pool().clone(), self.database.vault(), None);
         let app = CommandApp::new(self.log.clone(), security, Settings::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -215,7 +214,8 @@ async fn buf_18_dxr_07_what_has_expired_or_is_not_completed_is_not_handed_over_n
     let (pending, _) = world.job(pending).await;
     assert_eq!(world.send(get(&ada, pending)).await.problem(409)["rule"], "BUF-18");
     let (purged, _) = world.platform_data(&ada).await;
-    let purge = serde_json::from_value(json!({ "ExportFilePurged": { "purged_at": clock::now() } }));
+    let purge =
+        serde_json::from_value(json!({ "ExportFilePurged": { "purged_at": clock::now() } }));
     world.append::<ExportJob>(Actor::SYSTEM, purged, vec![purge.unwrap()]).await;
     assert_eq!(world.send(get(&ada, purged)).await.problem(410)["rule"], "BUF-18");
     for job_id in [expired, pending, purged] {
@@ -317,7 +317,7 @@ impl World {
         let stream = format!("{organization}-{kind}-{id}");
         let events = vec![serde_json::from_value(added).unwrap()];
         self.append::<OrganizationMembership>(Actor::SYSTEM, stream, events).await;
-        self.log_in_for(user.actor, organization.into()).await
+        self.log_in_within(user.actor, organization.into()).await
     }
 }
 

@@ -13,18 +13,12 @@ mod entity;
 mod events;
 mod mails;
 
-pub use bundle::{SCHEMA, SCHEMA_VERSION, Summary, write};
-
-use std::time::Duration;
+pub use bundle::{PDF_ROWS, SCHEMA, SCHEMA_VERSION, write};
 
 use agora_domain::{Actor, exports::export_values::DataCategory};
-use agora_event_store::{
-    Opener, Position,
-    read::{from_db, to_db},
-    vault::VaultError,
-};
+use agora_event_store::{Opener, Position, read::to_db, vault::VaultError};
 use futures::TryStreamExt;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use crate::exports::{
     document::{Cell, Table},
@@ -34,8 +28,6 @@ use entity::{Entity, Person, Record, Rows};
 
 /// Rows that are opened together.
 const BATCH: usize = 500;
-/// How often the read tables are looked at while they lag.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectDataError {
@@ -47,9 +39,6 @@ pub enum SubjectDataError {
     Format(#[from] FormatError),
     #[error("the file cannot be written: {0}")]
     Output(#[from] std::io::Error),
-    /// The read tables do not show yet what was there when the export was asked for.
-    #[error("the read tables have reached position {reached}, not yet {wanted}")]
-    Behind { reached: Position, wanted: Position },
 }
 
 /// What is asked for.
@@ -68,43 +57,14 @@ impl SubjectExport {
     }
 }
 
-/// One state of everything: what a position of the log gives, no more and no less.
+/// One state of everything: what a position of the log gives, no more and no less. A transaction that
+/// reads repeatably, begun when the tables had reached the position.
 pub struct Snapshot<'c> {
-    transaction: Transaction<'c, Postgres>,
+    pub transaction: Transaction<'c, Postgres>,
     pub position: Position,
 }
 
-impl<'c> Snapshot<'c> {
-    /// Begins one that shows at least what the log held at `wanted`, on a connection that may read
-    /// whatever the read API may. Waits for the projectors for at most `patience`.
-    ///
-    /// # Errors
-    /// Where they have not come so far by then.
-    pub async fn begin(
-        connection: &'c mut PgConnection,
-        wanted: Position,
-        patience: Duration,
-    ) -> Result<Self, SubjectDataError> {
-        let deadline = tokio::time::Instant::now() + patience;
-        let tables = tables();
-        loop {
-            let reached = reached(&mut *connection, &tables).await?;
-            if reached >= wanted {
-                break;
-            }
-            if tokio::time::Instant::now() >= deadline {
-                return Err(SubjectDataError::Behind { reached, wanted });
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        let mut transaction = connection.begin().await?;
-        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .execute(&mut *transaction)
-            .await?;
-        let position = reached(&mut transaction, &tables).await?;
-        Ok(Self { transaction, position })
-    }
-
+impl Snapshot<'_> {
     /// Gives each row of an entity, in groups between which `between` may wait.
     async fn rows(
         &mut self,
@@ -163,23 +123,8 @@ async fn open(opener: &Opener, records: &mut [Record]) -> Result<(), VaultError>
     Ok(())
 }
 
-/// How far all of these read tables are.
-async fn reached(
-    connection: &mut PgConnection,
-    tables: &[&'static str],
-) -> Result<Position, sqlx::Error> {
-    let position: Option<i64> = sqlx::query_scalar(
-        "SELECT min(coalesce(read.served_position(t.projection), 0))
-         FROM read.projection_tables t WHERE t.table_name = ANY ($1)",
-    )
-    .bind(tables)
-    .fetch_one(connection)
-    .await?;
-    Ok(from_db(position.unwrap_or(0)))
-}
-
 /// The read tables that the statements name.
-fn tables() -> Vec<&'static str> {
+pub fn tables() -> Vec<&'static str> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || "._".contains(character);
     let mut tables: Vec<&str> = entities::all()
         .flat_map(|entity| entity.statement.split(move |character| !is_name(character)))
