@@ -5,8 +5,11 @@ use std::{
     io::{Cursor, Read},
 };
 
-use agora_domain::{Actor, PersonalCategory, exports::export_values::DataCategory};
-use agora_event_store::Opener;
+use agora_domain::{
+    Actor, PersonalCategory,
+    exports::{catalogue, export_values::DataCategory},
+};
+use agora_event_store::{Opener, testing::TestDatabase};
 use agora_process_managers::exports::{
     document::{Document, PdfRows},
     formats::Written,
@@ -301,4 +304,27 @@ async fn dxr_12_what_was_erased_is_null_and_the_rest_is_there() {
     assert_eq!(rows(&json, "posts")[0]["title"], Value::Null);
     assert_eq!(rows(&json, "posts")[0]["author_display_name"], "mine-name-then");
     validate(&files["subject-data.json"]);
+}
+
+#[tokio::test]
+async fn law_07_every_table_that_names_people_is_in_the_catalogue() {
+    let database = TestDatabase::new().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT n.nspname || '.' || c.relname
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+         JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname IN ('log', 'read', 'process') AND c.relkind IN ('r', 'p')
+           AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+           AND a.attname ~ '(user_id|user_kind|owner_id|holder_id|principal|actor|subject|_admin|session_id|ip_address)'
+         ORDER BY 1",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    assert!(tables.len() > 15, "{tables:?}");
+    let listed: Vec<&str> =
+        catalogue::TABLES.iter().flat_map(|(_, tables)| tables.iter().copied()).collect();
+    for table in tables {
+        assert!(listed.contains(&table.as_str()), "{table} is not in catalogue::TABLES");
+    }
 }

@@ -184,7 +184,8 @@ impl Person {
         row: &PgRow,
     ) -> Result<Record, sqlx::Error> {
         let mut cells = Vec::with_capacity(entity.columns.len());
-        for index in 0..entity.columns.len() {
+        for (index, column) in entity.columns.iter().enumerate() {
+            debug_assert_eq!(row.column(index).name(), column.name, "of {}", entity.name);
             cells.push(cell(row, index)?);
         }
         let mut own = Vec::new();
