@@ -6,6 +6,7 @@
 use std::{
     error::Error,
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path as FsPath, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -91,8 +92,10 @@ impl Objects {
         let given = arguments.objects_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
         let Some(given) = given else {
             let folder = home.join("objects");
-            // Where this fails, so does the first file, with a reason.
-            if let Err(error) = std::fs::create_dir_all(&folder) {
+            // Nobody else reads what is in it. Where this fails, so does the first file, with a
+            // reason.
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            if let Err(error) = made {
                 tracing::warn!(error = %error.kind(), "the folder for objects cannot be made");
             }
             return Ok(Self::in_folder(folder));
