@@ -10,7 +10,6 @@ pub mod formats;
 pub mod names;
 pub mod platform_data;
 pub mod queue;
-pub mod snapshot;
 pub mod source;
 pub mod statutory_report;
 pub mod stream;

@@ -12,7 +12,7 @@ use agora_process_managers::{
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
     health::Health,
-    objects::ObjectsArgs,
+    objects::{Objects, ObjectsArgs},
     postgres, shutdown, telemetry,
 };
 use clap::{Parser, Subcommand};
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Failure> {
     let metrics = telemetry::init("process-managers")?;
     let stop = shutdown::on_signal()?;
     let mailer = Mailer::new(&arguments.mail)?;
-    let objects = arguments.objects.open(&arguments.mail.home)?;
+    let objects = Objects::open(&arguments.objects, &arguments.mail.home)?;
     let connect: PgConnectOptions = arguments.database.database_url.parse()?;
     let vault_pool = postgres::Pool {
         url: &arguments.vault.vault_url,

@@ -17,7 +17,7 @@ use agora_read_api::{
     http,
     live::{self, Limits, Live},
 };
-use agora_service::{health::Health, nats, postgres, shutdown, telemetry};
+use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
 use clap::Parser;
 
@@ -86,7 +86,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     };
     let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
     let downloads = Downloads {
-        store: args.objects.open(&args.home)?.store()?,
+        objects: Objects::open(&args.objects, &args.home)?,
         counter: Counter::new(&args.command_url)?,
     };
     let app = App {

@@ -23,6 +23,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
 use url::Url;
 
+use crate::tls;
+
 /// What is sent at a time; S3 takes no less than 5 MiB, and ten thousand of them.
 const PART_BYTES: usize = 6 << 20;
 /// Parts that are under way at once.
@@ -39,7 +41,6 @@ pub struct ObjectsArgs {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsConfigError {
-    /// The URL may hold a key, so it is not repeated.
     #[error("AGORA_OBJECTS_URL must be file:///folder or s3://bucket/prefix")]
     Url,
     #[error("the object store cannot be set up: {0}")]
@@ -70,35 +71,6 @@ impl StorageError {
     }
 }
 
-impl ObjectsArgs {
-    /// `home` is AGORA_HOME.
-    ///
-    /// # Errors
-    /// Where the URL is none of a store. That one is away shows at the first file.
-    pub fn open(&self, home: &FsPath) -> Result<Objects, ObjectsConfigError> {
-        // A variable without a value is none.
-        let url = self.objects_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
-        let Some(url) = url else { return Ok(make_folder(home.join("objects"))) };
-        let url: Url = url.parse().map_err(|_| ObjectsConfigError::Url)?;
-        match url.scheme() {
-            "file" => {
-                Ok(make_folder(url.to_file_path().map_err(|()| ObjectsConfigError::Url)?))
-            }
-            "s3" => Ok(Objects::of(bucket(&url)?)),
-            _ => Err(ObjectsConfigError::Url),
-        }
-    }
-}
-
-/// A folder that nobody else reads. Where it cannot be made, the first file says why.
-fn make_folder(folder: PathBuf) -> Objects {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    if let Err(error) = made {
-        tracing::warn!(error = %error.kind(), "the folder for files cannot be made");
-    }
-    Objects::in_folder(folder)
-}
-
 /// The files. Cheap to clone.
 #[derive(Clone)]
 pub struct Objects {
@@ -113,7 +85,34 @@ enum Place {
 }
 
 impl Objects {
-    /// In a folder. It has to be there: one that is gone is not made again, for its disk may be away.
+    /// `home` is the state folder, for where no URL is given.
+    ///
+    /// # Errors
+    /// Where the URL is none of the two. That a store is away shows at the first file.
+    pub fn open(arguments: &ObjectsArgs, home: &FsPath) -> Result<Self, ObjectsConfigError> {
+        let given = arguments.objects_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
+        let Some(given) = given else {
+            let folder = home.join("objects");
+            // Nobody else reads what is in it. Where this fails, so does the first file, with a
+            // reason.
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+            if let Err(error) = made {
+                tracing::warn!(error = %error.kind(), "the folder for objects cannot be made");
+            }
+            return Ok(Self::in_folder(folder));
+        };
+        let url: Url = given.parse().map_err(|_| ObjectsConfigError::Url)?;
+        match url.scheme() {
+            "file" => {
+                let folder = url.to_file_path().map_err(|()| ObjectsConfigError::Url)?;
+                Ok(Self::in_folder(folder))
+            }
+            "s3" => Ok(Self::of(bucket(&url)?)),
+            _ => Err(ObjectsConfigError::Url),
+        }
+    }
+
+    /// In a folder. It has to be there: where a disk is not mounted, nothing is written beside it.
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { place: Place::Folder(folder.into()) }
     }
@@ -180,7 +179,7 @@ impl Objects {
 }
 
 fn bucket(url: &Url) -> Result<Arc<dyn ObjectStore>, ObjectsConfigError> {
-    crate::tls::install();
+    tls::install();
     let retry = RetryConfig {
         max_retries: 3,
         retry_timeout: Duration::from_secs(20),
@@ -188,8 +187,7 @@ fn bucket(url: &Url) -> Result<Arc<dyn ObjectStore>, ObjectsConfigError> {
     };
     let mut address = url.clone();
     address.set_path("");
-    let store =
-        AmazonS3Builder::from_env().with_url(address.as_str()).with_retry(retry).build()?;
+    let store = AmazonS3Builder::from_env().with_url(address.as_str()).with_retry(retry).build()?;
     let prefix = Path::from_url_path(url.path()).map_err(|_| ObjectsConfigError::Url)?;
     Ok(match prefix.as_ref() {
         "" => Arc::new(store),

@@ -95,7 +95,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("member", &["read.members"]),
     ("membership", &["read.memberships"]),
     ("moderation_appeal", &["read.moderation_appeals"]),
-    ("organization", &[]),
+    ("organization", &["read.organizations"]),
     ("organization_membership", &["read.organization_memberships"]),
     ("password_reset", &[]),
     ("post", &["read.posts", "read.post_search", "read.moderation_log"]),

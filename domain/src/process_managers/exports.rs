@@ -12,13 +12,8 @@ use crate::exports::export_job::{ARCHIVED_AFTER, ExportJobEvent};
 
 pub const NAME: &str = "exports";
 
-pub const EVENT_TYPES: &[&str] = &[
-    "ExportRequested",
-    "ExportCompleted",
-    "ExportFailed",
-    "ExportCancelled",
-    "ExportFilePurged",
-];
+pub const EVENT_TYPES: &[&str] =
+    &["ExportRequested", "ExportCompleted", "ExportFailed", "ExportCancelled", "ExportFilePurged"];
 
 /// How long a worker may still be at it that does not know yet that the export has ended.
 const LATE_WORKERS: TimeDelta = TimeDelta::minutes(10);
@@ -151,10 +146,8 @@ mod tests {
             completed_at: at(100),
         };
         assert_eq!(tasks(&failed), [(ExportTask::Sweep, at(700))]);
-        let cancelled = ExportJobEvent::ExportCancelled {
-            cancelled_by: Actor::SYSTEM,
-            completed_at: at(100),
-        };
+        let cancelled =
+            ExportJobEvent::ExportCancelled { cancelled_by: Actor::SYSTEM, completed_at: at(100) };
         assert_eq!(tasks(&cancelled), [(ExportTask::Sweep, at(700))]);
         let purged = ExportJobEvent::ExportFilePurged { purged_at: at(100) };
         assert_eq!(tasks(&purged), [(ExportTask::Sweep, at(100))]);

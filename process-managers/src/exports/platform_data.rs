@@ -199,9 +199,9 @@ impl PlatformExport {
         let cell = |(index, column): (usize, &Column)| {
             Ok(match column.kind {
                 Integer => row.try_get::<Option<i64>, _>(index)?.map_or(Cell::Null, Cell::Integer),
-                Time => row
-                    .try_get::<Option<DateTime<Utc>>, _>(index)?
-                    .map_or(Cell::Null, Cell::Time),
+                Time => {
+                    row.try_get::<Option<DateTime<Utc>>, _>(index)?.map_or(Cell::Null, Cell::Time)
+                }
                 _ => Cell::optional(row.try_get::<Option<String>, _>(index)?),
             })
         };

@@ -39,16 +39,13 @@ pub async fn load(
     let (content, state) = match app.log.read_event::<BufdirReport>(&event).await? {
         BufdirReportEvent::BufdirReportCreated { report, .. }
         | BufdirReportEvent::BufdirReportRevised { report, .. } => (report, ReportState::Draft),
-        BufdirReportEvent::BufdirReportSubmitted { report, .. } => {
-            (report, ReportState::Submitted)
-        }
+        BufdirReportEvent::BufdirReportSubmitted { report, .. } => (report, ReportState::Submitted),
     };
     // Requests are checked; a file of another tenant's must not be made even so (BUF-15).
     if content.organization_id != wanted.organization_id {
         return Err(gone());
     }
-    let organization =
-        app.log.load::<Organization>(&wanted.organization_id.to_string()).await?;
+    let organization = app.log.load::<Organization>(&wanted.organization_id.to_string()).await?;
     let name = organization.state.name().map(|name| name.as_str().to_owned());
     let document = Document {
         kind: job.content.kind().as_str(),

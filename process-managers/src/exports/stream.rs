@@ -174,4 +174,3 @@ impl Write for Chunks {
         self.chunks.blocking_send(chunk).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
-

@@ -4,7 +4,7 @@ use agora_command_api::refusal::at_once;
 use agora_event_store::{LoadError, vault::VaultError};
 use agora_service::{objects::StorageError, problem::Problem};
 
-use super::{formats::FormatError, snapshot::SnapshotError, subject_data::SubjectDataError};
+use super::{formats::FormatError, subject_data::SubjectDataError};
 
 /// It took too long (BUF-26).
 pub const AGGREGATION_TIMEOUT: &str = "AGGREGATION_TIMEOUT";
@@ -78,18 +78,6 @@ impl From<FormatError> for Trouble {
     }
 }
 
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Later { code: DATA_UNAVAILABLE, message: error.to_string() }
-    }
-}
-
-impl From<SnapshotError> for Trouble {
-    fn from(error: SnapshotError) -> Self {
-        Self::Later { code: DATA_UNAVAILABLE, message: error.to_string() }
-    }
-}
-
 impl From<SubjectDataError> for Trouble {
     fn from(error: SubjectDataError) -> Self {
         match error {
@@ -97,8 +85,13 @@ impl From<SubjectDataError> for Trouble {
             SubjectDataError::Vault(error) => error.into(),
             SubjectDataError::Format(error) => error.into(),
             SubjectDataError::Output(error) => agora_service::objects::why(&error).into(),
-            SubjectDataError::Snapshot(error) => error.into(),
         }
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Later { code: DATA_UNAVAILABLE, message: error.to_string() }
     }
 }
 

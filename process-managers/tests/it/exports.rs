@@ -2,5 +2,6 @@
 
 mod cleaning;
 mod making;
+mod own_data;
 mod storage;
 mod world;

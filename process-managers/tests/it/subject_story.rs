@@ -438,20 +438,24 @@ impl Story {
         searches.flush().await;
     }
 
-    /// Applies everything in the log to the read tables.
     pub async fn project(&self) -> Position {
-        let options = checkpoints::live(self.database.connect_as("agora_projector"));
-        let opener = Opener::new(self.database.vault());
-        let mut applier = Applier::open(options.connect().await.unwrap(), opener).await.unwrap();
-        let head = applier.head().await.unwrap();
-        applier.check_history(head).await.unwrap();
-        loop {
-            let events = applier.read_log(2_000).await.unwrap();
-            if events.is_empty() {
-                applier.flush().await.unwrap();
-                return applier.position();
-            }
-            applier.apply(&events, Origin::Log).await.unwrap();
+        project(&self.database).await
+    }
+}
+
+/// Applies everything in the log to the read tables.
+pub async fn project(database: &TestDatabase) -> Position {
+    let options = checkpoints::live(database.connect_as("agora_projector"));
+    let opener = Opener::new(database.vault());
+    let mut applier = Applier::open(options.connect().await.unwrap(), opener).await.unwrap();
+    let head = applier.head().await.unwrap();
+    applier.check_history(head).await.unwrap();
+    loop {
+        let events = applier.read_log(2_000).await.unwrap();
+        if events.is_empty() {
+            applier.flush().await.unwrap();
+            return applier.position();
         }
+        applier.apply(&events, Origin::Log).await.unwrap();
     }
 }

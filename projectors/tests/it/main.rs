@@ -18,6 +18,8 @@ mod rebuild;
 mod rows;
 mod rows_of_content;
 mod rows_of_guests;
+mod rows_of_reports;
 mod runners;
 mod search;
 mod story;
+mod story_of_reports;

@@ -55,10 +55,15 @@ impl Counter {
         &self,
         job_id: ExportJobId,
         authorization: &HeaderValue,
+        token: Option<&str>,
         client_address: Option<IpAddr>,
     ) -> Result<Position, Problem> {
         let key = clock::new_id().to_string();
-        let body = json!({ "export_id": job_id }).to_string();
+        let mut body = json!({ "export_id": job_id });
+        if let Some(token) = token {
+            body["verification_token"] = token.into();
+        }
+        let body = body.to_string();
         for attempt in 1..=TRIES {
             let mut request = self
                 .client
@@ -126,7 +131,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
 }
 
 /// The rules that the command may be refused by.
-const RULES: [&str; 10] = [
+const RULES: [&str; 12] = [
     "BUF-15", "BUF-18", "DXR-06", "DXR-07", "REL-10", "ROL-01", "SES-04", "SES-05", "SES-10",
-    "ADM-04",
+    "ADM-04", "ADM-07", "MEM-05",
 ];

@@ -5,15 +5,13 @@ pub mod count;
 pub mod range;
 pub mod stored_file;
 
-use std::sync::Arc;
-
-use object_store::ObjectStore;
+use agora_service::objects::Objects;
 
 use count::Counter;
 
 /// What downloads need beside the log.
 #[derive(Clone)]
 pub struct Downloads {
-    pub store: Arc<dyn ObjectStore>,
+    pub objects: Objects,
     pub counter: Counter,
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use agora_domain::exports::export_values::ExportFile;
+use agora_service::objects::{Objects, StorageError, why};
 use axum::body::{Body, Bytes};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, path::Path};
@@ -17,7 +18,7 @@ pub enum FileError {
     #[error("the stored file is not the one that was made")]
     Tampered,
     #[error("the object store cannot be used now: {0}")]
-    Unavailable(#[source] object_store::Error),
+    Unavailable(StorageError),
 }
 
 impl From<object_store::Error> for FileError {
@@ -27,7 +28,7 @@ impl From<object_store::Error> for FileError {
             object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. } => {
                 Self::Tampered
             }
-            error => Self::Unavailable(error),
+            error => Self::Unavailable(why(&error)),
         }
     }
 }
@@ -43,10 +44,8 @@ pub struct StoredFile<'f> {
 
 impl<'f> StoredFile<'f> {
     /// Reads the whole file and compares its size and checksum.
-    pub async fn verified(
-        store: &Arc<dyn ObjectStore>,
-        file: &'f ExportFile,
-    ) -> Result<Self, FileError> {
+    pub async fn verified(objects: &Objects, file: &'f ExportFile) -> Result<Self, FileError> {
+        let store = objects.store().map_err(FileError::Unavailable)?;
         let path = Path::parse(file.file_path.as_str()).map_err(|_| FileError::Tampered)?;
         let found = store.get(&path).await?;
         let e_tag = found.meta.e_tag.clone();
@@ -59,7 +58,7 @@ impl<'f> StoredFile<'f> {
         if size != file.file_size_bytes.get() || !is(file, hash) {
             return Err(FileError::Tampered);
         }
-        Ok(Self { store: Arc::clone(store), file, path, e_tag })
+        Ok(Self { store, file, path, e_tag })
     }
 
     /// The bytes of a part. One of the whole ends early, so that its reader sees that it is not

@@ -109,7 +109,8 @@ pub async fn show(
     let job = job.filter(|job| may_have(job, me));
     let job = job.ok_or_else(|| ReadError::not_found(position, "There is no such export."))?;
     let file = available(&job)?;
-    check_token(&job, token(&read, &headers))?;
+    let token = token(&read, &headers).filter(|_| job.content.subject_data().is_some());
+    check_token(&job, token)?;
 
     let tag = format!("\"{}\"", file.checksum_sha256);
     if read.if_none_match.as_ref().is_some_and(|tags| matches(tags, &tag)) {
@@ -125,7 +126,7 @@ pub async fn show(
         response.headers_mut().insert(header::CONTENT_RANGE, whole);
         return Ok(at_position(response, position));
     }
-    let stored = match StoredFile::verified(&app.downloads.store, file).await {
+    let stored = match StoredFile::verified(&app.downloads.objects, file).await {
         Ok(stored) => stored,
         Err(error) => return Err(failed(&app, &read, &job, &error).await),
     };
@@ -134,7 +135,7 @@ pub async fn show(
     } else {
         let authorization = headers.get(header::AUTHORIZATION).ok_or_else(Problem::internal)?;
         let counter = &app.downloads.counter;
-        let position = counter.count(job_id, authorization, read.client_address()).await?;
+        let position = counter.count(job_id, authorization, token, read.client_address()).await?;
         match stored.body(part).await {
             Ok(body) => (position, body),
             Err(error) => return Err(failed(&app, &read, &job, &error).await),

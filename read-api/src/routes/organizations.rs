@@ -1,5 +1,7 @@
 //! Organizations and who is in them (E21, K3).
 
+use std::sync::LazyLock;
+
 use agora_domain::ids::OrganizationId;
 use axum::{extract::State, response::Response};
 use serde::Serialize;
@@ -34,6 +36,29 @@ pub struct Organization {
 
 const LIST: &str = "organizations";
 
+/// All organizations with the asker's place in each, and the asker's own, which its places lead to:
+/// two statements, so that neither reads what it does not show.
+static ALL: LazyLock<String> = LazyLock::new(|| part_of("LEFT JOIN"));
+static OWN: LazyLock<String> = LazyLock::new(|| part_of("JOIN"));
+
+fn part_of(join: &str) -> String {
+    format!(
+        "SELECT p.*, x.*
+         FROM (SELECT least(coalesce(read.served_position('organizations'), 0),
+                            coalesce(read.served_position('organization_memberships'), 0))
+               OFFSET 0) p
+         LEFT JOIN LATERAL (
+             SELECT o.id, o.name, m.role, o.created_at, o.sequence
+             FROM read.organizations o
+             {join} read.organization_memberships m
+                 ON m.organization_id = o.id AND m.principal_kind = $4 AND m.principal_id = $5
+             WHERE (o.created_at, o.id) < ($1, $2)
+             ORDER BY o.created_at DESC, o.id DESC LIMIT $3
+         ) x ON true
+         ORDER BY x.created_at DESC, x.id DESC"
+    )
+}
+
 /// Lists organizations, the newest first: for admins all, for everybody else those that one is in.
 ///
 /// Which one a session is of is chosen at login, by `organization_id`.
@@ -44,30 +69,16 @@ pub async fn list(State(app): State<Shared>, read: Read<Page>) -> Result<Respons
     let sees_all = me.roles.include(Roles::ADMIN.and(Roles::GLOBAL_ADMIN));
     let list = if sees_all { format!("{LIST}/all") } else { format!("{LIST}/{}", me.actor) };
     let before = read.query.place(&app, &list, PlaceInTime::start())?;
+    let statement = if sees_all { &*ALL } else { &*OWN };
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
-        let rows = sqlx::query(
-            "SELECT p.*, x.*
-             FROM (SELECT least(coalesce(read.served_position('organizations'), 0),
-                                coalesce(read.served_position('organization_memberships'), 0))
-                   OFFSET 0) p
-             LEFT JOIN LATERAL (
-                 SELECT o.id, o.name, m.role, o.created_at, o.sequence
-                 FROM read.organizations o
-                 LEFT JOIN read.organization_memberships m
-                     ON m.organization_id = o.id AND m.principal_kind = $4 AND m.principal_id = $5
-                 WHERE (o.created_at, o.id) < ($1, $2) AND ($6 OR m.role IS NOT NULL)
-                 ORDER BY o.created_at DESC, o.id DESC LIMIT $3
-             ) x ON true
-             ORDER BY x.created_at DESC, x.id DESC",
-        )
-        .bind(before.0)
-        .bind(before.1)
-        .bind(read.query.rows())
-        .bind(me.actor.kind.as_str())
-        .bind(me.actor.id)
-        .bind(sees_all)
-        .fetch_all(&app.reads)
-        .await?;
+        let rows = sqlx::query(statement)
+            .bind(before.0)
+            .bind(before.1)
+            .bind(read.query.rows())
+            .bind(me.actor.kind.as_str())
+            .bind(me.actor.id)
+            .fetch_all(&app.reads)
+            .await?;
         with_position::<Organization>(&rows)
     })
     .await?;

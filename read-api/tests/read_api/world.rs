@@ -24,7 +24,7 @@ use agora_read_api::{
     http,
     live::{self, Limits, Live},
 };
-use agora_service::{client_address::ClientAddress, clock};
+use agora_service::{client_address::ClientAddress, clock, objects::Objects};
 use axum::{
     Router,
     body::Body,
@@ -331,7 +331,10 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
 const NOBODY: &str = "http://127.0.0.1:9";
 
 fn downloads(store: &Arc<dyn ObjectStore>, command_url: &str) -> Downloads {
-    Downloads { store: Arc::clone(store), counter: Counter::new(command_url).unwrap() }
+    Downloads {
+        objects: Objects::of(Arc::clone(store)),
+        counter: Counter::new(command_url).unwrap(),
+    }
 }
 
 fn routes(

@@ -17,7 +17,7 @@ use super::{Snapshot, SubjectDataError, SubjectExport, entity::Person};
 use crate::exports::{
     document::{Document, rfc3339},
     formats::{
-        Format, Writer,
+        Format, Writer, Written,
         zip::{Bundle, Entry},
     },
 };
@@ -27,16 +27,9 @@ pub const SCHEMA_VERSION: &str = "subject-data-1";
 /// JSON Schema of `subject-data.json`.
 pub const SCHEMA: &str = include_str!("../../../../docs/schemas/subject-data-1.schema.json");
 
-/// How a bundle came out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    pub rows: u64,
-    /// Of the PDF.
-    pub pages: u32,
-    pub position: Position,
-    /// Of the data, whatever the format.
-    pub data_sha256: String,
-}
+/// Rows of each entity that the PDF shows, the newest first where they have an order; the other files
+/// have them all.
+pub const PDF_ROWS: usize = 200;
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -66,7 +59,7 @@ pub async fn write(
     export: &SubjectExport,
     document: &Document,
     out: &mut (impl AsyncWrite + Unpin + Send),
-) -> Result<Summary, SubjectDataError> {
+) -> Result<Written, SubjectDataError> {
     let person = Person(export.subject);
     // Keys that were destroyed elsewhere must not be remembered here.
     opener.vault().forget(&export.subject.subject());
@@ -134,12 +127,7 @@ pub async fn write(
     bundle.finish()?;
     buffer.drain_into(out).await?;
     out.flush().await?;
-    Ok(Summary {
-        rows: written.rows,
-        pages: shown.pages.unwrap_or(0),
-        position: snapshot.position,
-        data_sha256: written.data_sha256,
-    })
+    Ok(Written { pages: shown.pages, ..written })
 }
 
 /// Bytes on their way from the archive, which does not wait, to what takes them, which may.

@@ -16,24 +16,24 @@ use crate::exports::document::{
 };
 
 /// One kind of thing that is stored about somebody: a table of the bundle's document.
-pub struct Entity {
+pub(super) struct Entity {
     /// As files and keys are named: `posts`.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// For people.
-    pub title: &'static str,
-    pub category: DataCategory,
+    pub(super) title: &'static str,
+    pub(super) category: DataCategory,
     /// In the order of the statement's columns, under the same names. What the statement gives after
     /// them is not written: by it, sealed columns say where they come from.
-    pub columns: &'static [Column],
+    pub(super) columns: &'static [Column],
     /// Of the person whose kind (`member`, `admin`) is $1 and whose id is $2; of events, none after
     /// the position $3.
-    pub statement: &'static str,
-    pub rows: Rows,
+    pub(super) statement: &'static str,
+    pub(super) rows: Rows,
 }
 
 /// What the rows of a statement are.
 #[derive(Clone, Copy)]
-pub enum Rows {
+pub(super) enum Rows {
     /// Rows of a table, with columns that may be sealed.
     Records(&'static [Sealed]),
     /// Events of the log: see [`super::events`].
@@ -43,16 +43,16 @@ pub enum Rows {
 }
 
 /// A column of sealed text, and the place that it was sealed for.
-pub struct Sealed {
-    pub column: &'static str,
+pub(super) struct Sealed {
+    pub(super) column: &'static str,
     /// The column with the type of the aggregate, where it is not always the same.
-    pub aggregate_type: Type,
+    pub(super) aggregate_type: Type,
     /// The column with the aggregate's id.
-    pub aggregate_id: &'static str,
-    pub field: &'static str,
+    pub(super) aggregate_id: &'static str,
+    pub(super) field: &'static str,
 }
 
-pub enum Type {
+pub(super) enum Type {
     Is(&'static str),
     StandsIn(&'static str),
 }
@@ -184,7 +184,8 @@ impl Person {
         row: &PgRow,
     ) -> Result<Record, sqlx::Error> {
         let mut cells = Vec::with_capacity(entity.columns.len());
-        for index in 0..entity.columns.len() {
+        for (index, column) in entity.columns.iter().enumerate() {
+            debug_assert_eq!(row.column(index).name(), column.name, "of {}", entity.name);
             cells.push(cell(row, index)?);
         }
         let mut own = Vec::new();

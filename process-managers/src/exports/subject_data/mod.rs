@@ -13,23 +13,16 @@ mod entity;
 mod events;
 mod mails;
 
-pub use bundle::{SCHEMA, SCHEMA_VERSION, Summary, write};
-
-use std::time::Duration;
+pub use bundle::{PDF_ROWS, SCHEMA, SCHEMA_VERSION, write};
 
 use agora_domain::{Actor, exports::export_values::DataCategory};
-use agora_event_store::{
-    Opener, Position,
-    read::to_db,
-    vault::VaultError,
-};
+use agora_event_store::{Opener, Position, read::to_db, vault::VaultError};
 use futures::TryStreamExt;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use crate::exports::{
     document::{Cell, Table},
     formats::FormatError,
-    snapshot::{self, SnapshotError},
 };
 use entity::{Entity, Person, Record, Rows};
 
@@ -46,8 +39,6 @@ pub enum SubjectDataError {
     Format(#[from] FormatError),
     #[error("the file cannot be written: {0}")]
     Output(#[from] std::io::Error),
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
 }
 
 /// What is asked for.
@@ -66,28 +57,14 @@ impl SubjectExport {
     }
 }
 
-/// One state of everything: what a position of the log gives, no more and no less.
+/// One state of everything: what a position of the log gives, no more and no less. A transaction that
+/// reads repeatably, begun when the tables had reached the position.
 pub struct Snapshot<'c> {
-    transaction: Transaction<'c, Postgres>,
+    pub transaction: Transaction<'c, Postgres>,
     pub position: Position,
 }
 
-impl<'c> Snapshot<'c> {
-    /// Begins one that shows at least what the log held at `wanted`, on a connection that may read
-    /// whatever the read API may. Waits for the projectors for at most `patience`.
-    ///
-    /// # Errors
-    /// Where they have not come so far by then.
-    pub async fn begin(
-        connection: &'c mut PgConnection,
-        wanted: Position,
-        patience: Duration,
-    ) -> Result<Self, SubjectDataError> {
-        let (position, transaction) =
-            snapshot::begin(connection, &tables(), wanted, patience).await?;
-        Ok(Self { transaction, position })
-    }
-
+impl Snapshot<'_> {
     /// Gives each row of an entity, in groups between which `between` may wait.
     async fn rows(
         &mut self,
@@ -147,7 +124,7 @@ async fn open(opener: &Opener, records: &mut [Record]) -> Result<(), VaultError>
 }
 
 /// The read tables that the statements name.
-fn tables() -> Vec<&'static str> {
+pub fn tables() -> Vec<&'static str> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || "._".contains(character);
     let mut tables: Vec<&str> = entities::all()
         .flat_map(|entity| entity.statement.split(move |character| !is_name(character)))

@@ -77,8 +77,7 @@ async fn del_01_public_data_is_exported_without_what_is_deleted() {
     for job_id in [csv, json] {
         let job = world.until_ended(job_id).await;
         let file = job.file.unwrap();
-        let text =
-            std::fs::read_to_string(world.folder().join(file.file_path.as_str())).unwrap();
+        let text = std::fs::read_to_string(world.folder().join(file.file_path.as_str())).unwrap();
         let expected = 1_234 - 123;
         if job_id == csv {
             assert!(text.starts_with("id,name,description,"), "{text}");
@@ -163,10 +162,12 @@ async fn buf_26_a_worker_that_lost_its_lease_leaves_no_file() {
     let making = world.make_exports(1, &world.objects(), &hasty()).await;
     until_begun(&world, job_id).await;
     // As if it had been paused, and another had come.
-    sqlx::query("UPDATE process.export_jobs SET lease = gen_random_uuid(), lease_until = 'infinity'")
-        .execute(&world.database.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE process.export_jobs SET lease = gen_random_uuid(), lease_until = 'infinity'",
+    )
+    .execute(&world.database.pool)
+    .await
+    .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     held.close().await.unwrap();
     pause().await;
@@ -275,7 +276,8 @@ async fn bench_a_million_rows() {
         }
         making.stop().await;
         let job = world.job(job_id).await;
-        let took = (job.completed_at.unwrap() - job.processing_started_at.unwrap()).to_std().unwrap();
+        let took =
+            (job.completed_at.unwrap() - job.processing_started_at.unwrap()).to_std().unwrap();
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
         let ratio = copied.as_secs_f64() / took.as_secs_f64();

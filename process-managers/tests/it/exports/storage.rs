@@ -144,10 +144,8 @@ async fn buf_26_a_folder_that_is_not_mounted_is_waited_for() {
     let reporting = world.reporting().await;
     let job_id = world.ask_for(&reporting, ReportFormat::Csv).await;
     let folder = world.folder().join("mount");
-    let arguments = agora_process_managers::exports::worker::WorkerArgs {
-        export_retry_seconds: 1,
-        ..hasty()
-    };
+    let arguments =
+        agora_process_managers::exports::worker::WorkerArgs { export_retry_seconds: 1, ..hasty() };
     let making = world.make_exports(1, &Objects::in_folder(folder.clone()), &arguments).await;
     agora_event_store::testing::eventually("it was tried", || async {
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM process.export_jobs WHERE last_code = 'STORAGE_UNAVAILABLE')")

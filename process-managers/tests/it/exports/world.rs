@@ -61,11 +61,8 @@ impl World {
         let organization_id = OrganizationId(Uuid::new_v4());
         let report_id = BufdirReportId(Uuid::new_v4());
         let name = "Blåfjell familiehjelp".parse().unwrap();
-        let created = OrganizationEvent::OrganizationCreated {
-            organization_id,
-            name,
-            created_by: ADMIN,
-        };
+        let created =
+            OrganizationEvent::OrganizationCreated { organization_id, name, created_by: ADMIN };
         self.append::<Organization>(organization_id, vec![created]).await;
         let reporting = Reporting { organization_id, report_id };
         let report = reporting.document("12.5");

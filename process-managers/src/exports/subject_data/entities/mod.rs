@@ -1,6 +1,5 @@
 //! What is stored about somebody: a file a category, a line each. What stands in no table of its own
-//! is an event of the log; who has asked something of the platform within a day is remembered under
-//! keys that clients chose (`log.receipts`), which are in no bundle.
+//! is an event of the log.
 
 mod account;
 mod comments;

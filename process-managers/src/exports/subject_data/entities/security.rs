@@ -59,4 +59,13 @@ pub(super) const ENTITIES: &[Entity] = &[
                     ORDER BY recorded_at DESC, id DESC",
         rows: Rows::Records(&[sealed("ip_address", "security_record", "record", "ip_address")]),
     },
+    Entity {
+        name: "receipts",
+        title: "Requests that are remembered for a day, so that none is carried out twice",
+        category: Security,
+        columns: &[text("idempotency_key", "Key", 5), time("recorded_at", "When")],
+        statement: "SELECT idempotency_key, recorded_at FROM log.receipts
+                    WHERE principal = $1 || ':' || $2::text ORDER BY recorded_at DESC",
+        rows: Rows::Records(&[]),
+    },
 ];
