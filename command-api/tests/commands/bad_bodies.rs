@@ -7,6 +7,7 @@ use agora_command_api::{
     commands,
     permission::{Matrix, Roles},
 };
+use agora_domain::identity::values::AdminScope;
 use serde_json::{Value, json};
 
 use crate::common::{Answer, Call, Person, World, unknown_id};
@@ -18,6 +19,7 @@ struct Walk {
     world: World,
     member: Person,
     admin: Person,
+    ops: Person,
     reporter: Person,
     commands: BTreeMap<String, Shape>,
 }
@@ -33,8 +35,9 @@ impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
         let (member, admin) = (world.member().await, world.admin(&[]).await);
+        let ops = world.admin(&[AdminScope::Ops]).await;
         let (_, reporter) = world.reporter().await;
-        Self { world, member, admin, reporter, commands: shapes() }
+        Self { world, member, admin, ops, reporter, commands: shapes() }
     }
 
     /// The request of somebody who may send the command.
@@ -47,6 +50,8 @@ impl Walk {
             call.token(&self.member.token)
         } else if roles.include(Roles::ORG_USER) {
             call.token(&self.reporter.token)
+        } else if roles.include(Roles::OPS) && !roles.include(Roles::ADMIN) {
+            call.token(&self.ops.token)
         } else {
             call.token(&self.admin.token)
         }
