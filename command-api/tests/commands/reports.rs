@@ -178,7 +178,7 @@ async fn buf_24_the_days_lie_within_what_the_label_names() {
 }
 
 #[tokio::test]
-async fn rel_09_k33_every_wrong_field_of_the_sections_is_named_by_its_place() {
+async fn rel_09_every_wrong_field_of_the_sections_is_named_by_its_place() {
     let world = World::new().await;
     let (_, reporter) = world.reporter().await;
     let body = with(|body| {
@@ -202,15 +202,15 @@ async fn rel_09_k33_every_wrong_field_of_the_sections_is_named_by_its_place() {
     let expected = [
         ("/schema_version", Some("REL-09")),
         ("/sections/0/key", Some("REL-09")),
-        ("/sections/0/title", Some("K33")),
+        ("/sections/0/title", Some("REL-09")),
         ("/sections/1/measures/0/value", Some("REL-09")),
         ("/sections/1/measures/1/value", Some("REL-09")),
         ("/sections/1/measures/2/value", None),
         ("/sections/1/measures/3/key", None),
-        ("/sections/1/measures/3/unit", Some("K33")),
-        ("/sections/1/measures/3/note", Some("K33")),
-        ("/sections/1/measures/4/value", Some("K33")),
-        ("/sections/1/measures/4/note", Some("K33")),
+        ("/sections/1/measures/3/unit", Some("REL-09")),
+        ("/sections/1/measures/3/note", Some("REL-09")),
+        ("/sections/1/measures/4/value", Some("REL-09")),
+        ("/sections/1/measures/4/note", Some("REL-09")),
     ];
     assert_eq!(answer.wrong_fields(), expected);
     for wrong in [json!("x"), json!([1]), json!([[]]), json!([{ "keys": "a" }]), json!({})] {
@@ -220,7 +220,7 @@ async fn rel_09_k33_every_wrong_field_of_the_sections_is_named_by_its_place() {
 }
 
 #[tokio::test]
-async fn rel_09_k33_a_report_is_bounded_and_its_keys_are_unique() {
+async fn rel_09_a_report_is_bounded_and_its_keys_are_unique() {
     let world = World::new().await;
     let (_, reporter) = world.reporter().await;
     let measure = |number: usize, note: &str| json!({ "key": format!("m{number}"), "label": "M", "value": 1, "note": note });
@@ -229,10 +229,12 @@ async fn rel_09_k33_a_report_is_bounded_and_its_keys_are_unique() {
         let body = with(|body| body["sections"] = json!(sections));
         world.create_report(&reporter, &body).await.refused(422, rule);
     };
-    refused((0..51).map(|number| section(number, vec![])).collect(), "K33").await;
-    refused(vec![section(0, (0..201).map(|number| measure(number, "n")).collect())], "K33").await;
+    refused((0..51).map(|number| section(number, vec![])).collect(), "REL-09").await;
+    refused(vec![section(0, (0..201).map(|number| measure(number, "n")).collect())], "REL-09")
+        .await;
     let long = "å".repeat(9_000);
-    refused(vec![section(0, (0..4).map(|number| measure(number, &long)).collect())], "K33").await;
+    refused(vec![section(0, (0..4).map(|number| measure(number, &long)).collect())], "REL-09")
+        .await;
     refused(vec![section(0, vec![]), section(0, vec![])], "REL-09").await;
     let twice = vec![section(0, vec![measure(0, "n")]), section(1, vec![measure(0, "n")])];
     refused(twice, "REL-09").await;
