@@ -74,6 +74,32 @@ async fn rel_09_a_report_is_revised_until_it_is_submitted_and_frozen_then() {
     );
 }
 
+/// Made up, and of the size and kind of what an organization that works with families reports each
+/// quarter.
+const QUARTERLY: &str = include_str!("../../../deploy/demo-data/quarterly-report.json");
+
+#[tokio::test]
+async fn rel_09_a_quarterly_report_as_it_is_handed_in_can_be_held() {
+    let world = World::new().await;
+    let (_, reporter) = world.reporter().await;
+    let body: Value = serde_json::from_str(QUARTERLY).unwrap();
+    let id = world.create_report(&reporter, &body).await.id();
+    world.submit_report(&reporter, &id).await.accepted();
+    let payload = world.last_payload("bufdir_report", &id).await;
+    let stored = payload["BufdirReportSubmitted"]["report"]["sections"].as_array().unwrap().clone();
+    let sent = body["sections"].as_array().unwrap();
+    assert_eq!(stored.len(), sent.len());
+    for (stored, sent) in stored.iter().zip(sent) {
+        assert_eq!((&stored["key"], &stored["title"]), (&sent["key"], &sent["title"]));
+        let (stored, sent) = (stored["measures"].as_array(), sent["measures"].as_array());
+        for (stored, sent) in stored.unwrap().iter().zip(sent.unwrap()) {
+            assert_eq!(stored["value"]["value"], sent["value"], "not a digit is lost");
+            assert_eq!(stored["label"], sent["label"]);
+            assert_eq!(stored["note"].is_string(), sent["note"].is_string());
+        }
+    }
+}
+
 #[tokio::test]
 async fn rel_09_an_organization_has_one_draft_for_a_period_and_schema_version() {
     let world = World::new().await;
@@ -250,7 +276,14 @@ async fn esx_03_esx_04_a_revision_says_what_it_changes_and_a_retry_does_nothing_
     let create = Call::new("create-report").token(&reporter.token).body(report("2025-Q1"));
     let create = create.header("idempotency-key", "q1");
     let created = world.request(create.clone()).await;
-    assert_eq!(world.request(create).await.id(), created.id());
+    assert_eq!(world.request(create.clone()).await.id(), created.id());
+    // The same request of the same person for another organization is another request.
+    let admin = world.admin(&[]).await;
+    let other = world.organization(&admin).await;
+    world.place(&admin, &other, reporter.actor, "reporter").await.accepted();
+    let for_other = world.session_in(&reporter, &other).await;
+    let there = create.clone().token(&for_other.token);
+    assert_ne!(world.request(there).await.id(), created.id());
     let body = json!({ "report_id": created.id(), "sections": sections(1) });
     let revise = |tag| {
         let call = Call::new("revise-report").token(&reporter.token).body(body.clone());
