@@ -1,5 +1,6 @@
 //! Statutory reports: revised until they are submitted, and nobody else's business.
 
+use agora_domain::PersonalCategory;
 use serde_json::{Value, json};
 
 use crate::{
@@ -292,6 +293,33 @@ async fn esx_03_esx_04_a_revision_says_what_it_changes_and_a_retry_does_nothing_
     revise("\"2\"").await.refused(412, "ESX-03");
     revise("\"1\"").await.accepted();
     revise("\"1\"").await.refused(412, "ESX-03");
+}
+
+#[tokio::test]
+async fn k14_a_note_that_was_erased_keeps_nobody_from_revising_and_submitting() {
+    let world = World::new().await;
+    let admin = world.admin(&[]).await;
+    let organization = world.organization(&admin).await;
+    let kari = world.org_user(&admin, &organization, "reporter").await;
+    let ola = world.org_user(&admin, &organization, "reporter").await;
+    let id = world.create_report(&kari, &report("2025-Q1")).await.id();
+    let other = world.create_report(&kari, &report("2025-Q2")).await.id();
+    // Who sends a note again that stays word for word does not make it its own.
+    world.revise_report(&ola, &id, sections(129)).await.accepted();
+    let note = async |id: &str, event: &str| {
+        let payload = world.last_payload("bufdir_report", id).await;
+        payload[event]["report"]["sections"][0]["measures"][0]["note"].clone()
+    };
+    let of_kari = note(&id, "BufdirReportRevised").await;
+    assert!(of_kari.as_str().unwrap().contains(&kari.id()), "{of_kari}");
+    let erased = [PersonalCategory::Content];
+    world.database.vault().destroy(&kari.actor.subject(), &erased).await.unwrap();
+    let fresh = world.twin().await;
+    fresh.submit_report(&ola, &id).await.accepted();
+    assert_eq!(note(&id, "BufdirReportSubmitted").await, Value::Null);
+    fresh.revise_report(&ola, &other, sections(1)).await.accepted();
+    let of_ola = note(&other, "BufdirReportRevised").await;
+    assert!(of_ola.as_str().unwrap().contains(&ola.id()), "{of_ola}");
 }
 
 #[tokio::test]
