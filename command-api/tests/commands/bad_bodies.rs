@@ -272,7 +272,12 @@ async fn ids_of_nothing_and_of_other_things_are_unknown() {
                 let what = format!("{field} of a {kind}");
                 let answer = walk.wrong(command, &what, walk.call(command).body(body)).await;
                 // A category is a field of a community: naming none is a wrong field (COM-05).
-                let expected = if command == "create-community" { 422 } else { 404 };
+                // Who is not known is told nothing of organizations (CRD-09).
+                let expected = match command.as_str() {
+                    "create-community" => 422,
+                    "log-in" => 401,
+                    _ => 404,
+                };
                 assert_eq!(answer.status, expected, "{command}, {what}: {}", answer.text);
                 assert!(!answer.text.contains(id.as_str()), "{command}, {what}: an echo");
             }
