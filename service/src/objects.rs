@@ -32,9 +32,10 @@ const PARTS: usize = 2;
 
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct ObjectsArgs {
-    /// Where the files of exports are kept: file:///folder or s3://bucket/prefix (with the usual
-    /// AWS_* variables). Without it, in `objects` below AGORA_HOME
-    #[arg(long, env = "AGORA_OBJECTS_URL")]
+    /// Where the files of exports are kept: file:///folder, or s3://bucket/prefix with AWS_REGION,
+    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for other stores than Amazon's, AWS_ENDPOINT.
+    /// Without it, the folder `objects` below AGORA_HOME
+    #[arg(long, env = "AGORA_OBJECTS_URL", hide_env_values = true)]
     pub objects_url: Option<String>,
 }
 

@@ -20,13 +20,13 @@ use super::{
 /// What is exported by one statement.
 pub struct PlatformExport {
     pub name: &'static str,
-    title: &'static str,
+    pub title: &'static str,
     /// The read tables that the statement names.
     pub tables: &'static [&'static str],
-    columns: &'static [Column],
-    statement: &'static str,
+    pub columns: &'static [Column],
+    pub statement: &'static str,
     /// The aggregate of its rows, and the columns that are sealed.
-    sealed: Option<(&'static str, &'static [&'static str])>,
+    pub sealed: Option<(&'static str, &'static [&'static str])>,
 }
 
 pub const fn of(export_type: PlatformExportType) -> &'static PlatformExport {

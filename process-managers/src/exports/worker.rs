@@ -237,6 +237,8 @@ impl Worker {
             is_draft,
         };
         self.say(MarkExportCompleted::new(taken.job_id, file, metadata), start_id).await?;
+        tracing::info!(job_id = %taken.job_id, rows = written.rows, bytes = stored.size_bytes,
+                       attempt = taken.number, "an export is made");
         metrics::counter!("agora_exports", "kind" => kind, "outcome" => "completed").increment(1);
         metrics::counter!("agora_export_rows", "kind" => kind).increment(written.rows);
         metrics::counter!("agora_export_bytes", "kind" => kind).increment(stored.size_bytes);
