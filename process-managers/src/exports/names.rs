@@ -73,6 +73,36 @@ mod tests {
     }
 
     #[test]
+    fn buf_04_files_are_named_by_what_they_are_of_and_later_attempts_say_so() {
+        let document = Document {
+            kind: "statutory_report",
+            title: String::new(),
+            job_id: uuid::Uuid::nil(),
+            organization: None,
+            period: Some(crate::exports::document::Period {
+                label: "2025-Q1".into(),
+                from: chrono::NaiveDate::MIN,
+                to: chrono::NaiveDate::MAX,
+            }),
+            state: Some(ReportState::Submitted),
+            schema_version: None,
+            generated_at: DateTime::from_timestamp(1_760_000_000, 0).unwrap(),
+            position: 1,
+            pdf_rows: crate::exports::document::PdfRows::All,
+        };
+        assert_eq!(file_name(&document, "bufdir-report", 1, "pdf"), "bufdir-report-2025-q1.pdf");
+        let draft = Document { state: Some(ReportState::Draft), ..document };
+        assert_eq!(
+            file_name(&draft, "bufdir-report", 2, "csv"),
+            "bufdir-report-2025-q1-draft-2.csv"
+        );
+        let public = Document { period: None, state: None, ..draft };
+        let name = file_name(&public, "agora-posts", 1, "json");
+        assert_eq!(name, "agora-posts-20251009t085320z.json");
+        assert!(name.parse::<agora_domain::exports::export_values::FileName>().is_ok());
+    }
+
+    #[test]
     fn names_in_a_bundle_keep_their_form() {
         for (given, safe) in [
             ("post_votes.csv", "post_votes.csv"),

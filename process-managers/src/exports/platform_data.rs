@@ -183,7 +183,7 @@ impl PlatformExport {
                 }
             }
         }
-        let mut opened = opener.open_many(&sealed).await?.into_iter();
+        let mut opened = opener.open_many_now(&sealed).await?.into_iter();
         for cells in group {
             for (column, _) in &columns {
                 if matches!(cells[*column], Cell::Text(_)) {

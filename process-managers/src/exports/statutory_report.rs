@@ -78,7 +78,7 @@ fn title(period_label: &str) -> String {
 impl Report {
     pub async fn give(&self, rows: &mut Rows) -> Result<(), Trouble> {
         for section in &self.content.sections {
-            let (name, title) = (section.key.to_string(), section.title.to_string());
+            let (name, title) = (section.key.to_string(), section.title.as_str().to_owned());
             rows.table(Table { name, title, columns: columns() }).await?;
             for measure in &section.measures {
                 rows.row(cells(measure)).await?;

@@ -3,6 +3,8 @@
 use agora_command_api::refusal::at_once;
 use agora_event_store::{LoadError, vault::VaultError};
 use agora_service::{objects::StorageError, problem::Problem};
+use rust_xlsxwriter::XlsxError;
+use zip::result::ZipError;
 
 use super::{formats::FormatError, subject_data::SubjectDataError};
 
@@ -69,7 +71,9 @@ impl From<FormatError> for Trouble {
                 Self::Never { code: TOO_LARGE, message: said(TOO_LARGE) }
             }
             // A temporary file: spreadsheets have some.
-            FormatError::Io(io) => agora_service::objects::why(io).into(),
+            FormatError::Io(io)
+            | FormatError::Xlsx(XlsxError::IoError(io) | XlsxError::TempFileError(_, io))
+            | FormatError::Zip(ZipError::Io(io)) => agora_service::objects::why(io).into(),
             _ => {
                 tracing::error!(%error, "a document cannot be written");
                 Self::Never { code: GENERATION_FAILED, message: said(GENERATION_FAILED) }

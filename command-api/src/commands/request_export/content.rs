@@ -95,8 +95,8 @@ impl FromStr for FormatWord {
 
 const OTHER_KIND: &str = "is of another kind of export";
 
-pub(super) fn parse(body: RequestExportBody, wrong: &mut WrongFields) -> Option<Asked> {
-    let kind = wrong.required("/kind", body.kind)?;
+pub(super) fn parse(mut body: RequestExportBody, wrong: &mut WrongFields) -> Option<Asked> {
+    let kind = wrong.required("/kind", std::mem::take(&mut body.kind))?;
     let is = |wanted: Kind| std::mem::discriminant(&kind) == std::mem::discriminant(&wanted);
     if !is(Kind::StatutoryReport) {
         wrong.absent("/bufdir_report_id", &body.bufdir_report_id, OTHER_KIND);

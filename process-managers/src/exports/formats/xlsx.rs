@@ -38,8 +38,8 @@ impl<'d, W: Write> Xlsx<'d, W> {
     pub fn start(document: &'d Document, out: W) -> Result<Self, FormatError> {
         let mut book = Workbook::new();
         let properties = DocProperties::new()
-            .set_title(&document.title)
-            .set_author(document.organization.as_deref().unwrap_or("Agora"))
+            .set_title(plain(&document.title))
+            .set_author(plain(document.organization.as_deref().unwrap_or("Agora")))
             .set_creation_datetime(&excel_time(document.generated_at)?);
         book.set_properties(&properties);
         book.add_worksheet().set_name("About")?;
@@ -166,6 +166,11 @@ fn fitting(text: &str) -> String {
 
 fn excel_time(time: chrono::DateTime<chrono::Utc>) -> Result<ExcelDateTime, FormatError> {
     Ok(ExcelDateTime::from_timestamp(time.timestamp())?)
+}
+
+/// One line, without what XML cannot hold.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// At most 31 characters, none that formulas use, no two the same.

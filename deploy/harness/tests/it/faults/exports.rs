@@ -43,7 +43,8 @@ impl Stage {
 
     /// Lets no worker read posts until it is dropped.
     async fn hold(&self) -> PgConnection {
-        let mut held = PgConnection::connect(&self.stack.postgres.owner_url("agora")).await.unwrap();
+        let mut held =
+            PgConnection::connect(&self.stack.postgres.owner_url("agora")).await.unwrap();
         held.execute("BEGIN; LOCK TABLE read.post_scores IN ACCESS EXCLUSIVE MODE").await.unwrap();
         held
     }
@@ -101,7 +102,8 @@ impl Stage {
             .unwrap();
             let payload: Value = serde_json::from_str(&payload).unwrap();
             let file = &payload["ExportCompleted"]["file"];
-            let path = self.stack.folder().join("objects").join(file["file_path"].as_str().unwrap());
+            let path =
+                self.stack.folder().join("objects").join(file["file_path"].as_str().unwrap());
             let bytes = std::fs::read(&path).expect("the file is there");
             assert_eq!(hex::encode(Sha256::digest(&bytes)), file["checksum_sha256"]);
             assert_eq!(bytes.len() as u64, file["file_size_bytes"]);
@@ -131,7 +133,8 @@ async fn buf_26_process_managers_killed_while_they_make_files() {
     let mut stage = Stage::set(5).await;
     let managers = stage.stack.of(Service::ProcessManagers);
     for round in 0..5 {
-        for (export_type, format) in [("posts", "csv"), ("posts", "json"), ("communities", "json")] {
+        for (export_type, format) in [("posts", "csv"), ("posts", "json"), ("communities", "json")]
+        {
             stage.ask(round, export_type, format).await;
         }
         let killed = managers[round % 2];

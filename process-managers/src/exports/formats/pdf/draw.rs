@@ -81,15 +81,20 @@ fn metadata(document: &Document) -> Metadata {
         .utc_offset_hour(0)
         .utc_offset_minute(0);
     let metadata = Metadata::new()
-        .title(document.title.clone())
+        .title(plain(&document.title))
         .language(LANGUAGE.to_owned())
         .creator("Agora".to_owned())
         .creation_date(created)
         .document_id(document.job_id.to_string());
     match &document.organization {
-        Some(organization) => metadata.authors(vec![organization.clone()]),
+        Some(organization) => metadata.authors(vec![plain(organization)]),
         None => metadata,
     }
+}
+
+/// One line, without what XML cannot hold.
+fn plain(text: &str) -> String {
+    REGULAR.readable(text).replace('\n', " ")
 }
 
 fn outline(blocks: &[Block]) -> Outline {

@@ -264,6 +264,7 @@ impl Flow {
             })
             .collect();
         let whole_page = self.laid.height - TOP - BOTTOM - head.height;
+        let mut is_fresh = false;
         loop {
             let count = cells.iter().map(Vec::len).max().unwrap_or(0);
             if count == 0 {
@@ -272,13 +273,15 @@ impl Flow {
             let height = count as f32 * BODY * LINE + 2.0 * PADDING;
             let fitting = ((self.left() - 2.0 * PADDING) / (BODY * LINE)).floor().max(0.0) as usize;
             let is_long = height > whole_page;
-            if fitting < count && (!is_long || fitting < 3) {
+            if fitting < count && (!is_long || fitting < 3) && !is_fresh {
                 self.new_page();
                 self.draw_head(head, columns, None);
+                is_fresh = true;
                 continue;
             }
+            is_fresh = false;
             let top = self.y;
-            let taken = count.min(fitting);
+            let taken = count.min(fitting.max(1));
             for (index, (place, lines)) in columns.iter().zip(&mut cells).enumerate() {
                 let rest = lines.split_off(lines.len().min(taken));
                 self.cell(place, lines, &REGULAR, top, Some(first + index));
