@@ -29,7 +29,8 @@ find_tools() {
     export PATH
 }
 
-# ensure_tools NAME…: installs what is missing of: postgres nats compiler curl shellcheck
+# ensure_tools NAME…: installs what is missing of: postgres nats compiler curl shellcheck python3
+# xmllint pdftotext
 ensure_tools() {
     find_tools
     local tool packages=()
@@ -43,6 +44,8 @@ ensure_tools() {
             command -v cc >/dev/null || packages+=(gcc libc6-dev)
             command -v mold >/dev/null || packages+=(mold)
             ;;
+        xmllint) command -v xmllint >/dev/null || packages+=(libxml2-utils) ;;
+        pdftotext) command -v pdftotext >/dev/null || packages+=(poppler-utils) ;;
         *) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         esac
     done

@@ -115,7 +115,7 @@ pub async fn execute<C: Command>(
     };
     // A request that was carried out is answered before anything is done for it.
     if let Some(receipt) = stored_receipt(app, caller, conditions).await? {
-        return replay(&receipt, conditions);
+        return replay(&receipt, conditions).and_then(C::answer);
     }
     command.prepare(app, caller).await?;
     let _turn = match command.queue(caller) {
@@ -155,7 +155,7 @@ pub async fn execute<C: Command>(
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(reply) => return Ok(reply),
+            Ok(reply) => return C::answer(reply),
             Err(CommandError::Refused(problem)) => return Err(problem),
             Err(CommandError::Moved) if Instant::now() < deadline => {
                 metrics::counter!("agora_command_conflicts").increment(1);

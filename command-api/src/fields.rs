@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 
-use agora_domain::{RuleBreak, values::DisplayOrder};
+use agora_domain::{RuleBreak, exports::export_values::FileSize, values::DisplayOrder};
 use agora_service::problem::{FieldError, Problem};
 use serde::{Deserialize, Deserializer, de};
 
@@ -30,6 +30,11 @@ pub trait FromJson: Sized {
         Err(RuleBreak::malformed(Self::EXPECTED))
     }
 
+    /// A number with a fraction or an exponent.
+    fn from_float(_: f64) -> Result<Self, RuleBreak> {
+        Err(RuleBreak::malformed(Self::EXPECTED))
+    }
+
     fn from_bool(_: bool) -> Result<Self, RuleBreak> {
         Err(RuleBreak::malformed(Self::EXPECTED))
     }
@@ -52,6 +57,22 @@ impl FromJson for Whole<DisplayOrder> {
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
         DisplayOrder::try_from(number).map(Self)
+    }
+}
+
+impl FromJson for Whole<FileSize> {
+    const EXPECTED: &'static str = "must be a whole number";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        FileSize::try_from(number).map(Self)
+    }
+}
+
+impl FromJson for Whole<u64> {
+    const EXPECTED: &'static str = "must be a whole number from 0";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        u64::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
     }
 }
 
@@ -132,8 +153,8 @@ impl<'de, T: FromJson> de::Visitor<'de> for FieldVisitor<T> {
         Ok(T::from_bool(flag).map_or_else(Field::Bad, Field::Good))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Field<T>, E> {
-        Ok(Self::wrong_type())
+    fn visit_f64<E>(self, number: f64) -> Result<Field<T>, E> {
+        Ok(T::from_float(number).map_or_else(Field::Bad, Field::Good))
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Field<T>, A::Error> {
@@ -155,7 +176,11 @@ pub struct WrongFields {
 
 impl WrongFields {
     /// The value; none where it is missing or wrong, which is then noted.
-    pub fn required<T>(&mut self, pointer: &'static str, field: Field<T>) -> Option<T> {
+    pub fn required<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        field: Field<T>,
+    ) -> Option<T> {
         match field {
             Field::Good(value) => Some(value),
             Field::Missing => self.note(pointer, &RuleBreak::malformed("is required")),
@@ -164,8 +189,34 @@ impl WrongFields {
         }
     }
 
+    /// As [`Self::required`], where a rule of its own says that it must be there.
+    pub fn required_by<T>(
+        &mut self,
+        rule: &'static str,
+        pointer: &'static str,
+        field: Field<T>,
+    ) -> Option<T> {
+        match field {
+            Field::Missing | Field::Null => {
+                self.note(pointer, &RuleBreak::new(rule, "is required"))
+            }
+            other => self.required(pointer, other),
+        }
+    }
+
+    /// Notes a field that is there and must not be.
+    pub fn absent<T>(&mut self, pointer: &'static str, field: &Field<T>, says: &'static str) {
+        if !matches!(field, Field::Missing) {
+            self.push(pointer.into(), &RuleBreak::malformed(says));
+        }
+    }
+
     /// The value or nothing; the outer option is empty where it is wrong.
-    pub fn optional<T>(&mut self, pointer: &'static str, field: Field<T>) -> Option<Option<T>> {
+    pub fn optional<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        field: Field<T>,
+    ) -> Option<Option<T>> {
         match field {
             Field::Missing | Field::Null => Some(None),
             other => self.required(pointer, other).map(Some),
@@ -213,7 +264,11 @@ impl WrongFields {
     }
 
     /// Notes what is wrong with a field, or with several together.
-    pub fn note<T>(&mut self, pointer: &'static str, broken: &RuleBreak) -> Option<T> {
+    pub fn note<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        broken: &RuleBreak,
+    ) -> Option<T> {
         self.push(pointer.into(), broken);
         None
     }

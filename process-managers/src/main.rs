@@ -5,12 +5,14 @@ use std::{net::SocketAddr, time::Duration};
 use agora_command_api::{App, Settings};
 use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::SecurityLog};
 use agora_process_managers::{
+    exports::worker::WorkerArgs,
     mail::{MailArgs, Mailer},
     processes,
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
     health::Health,
+    objects::{Objects, ObjectsArgs},
     postgres, shutdown, telemetry,
 };
 use clap::{Parser, Subcommand};
@@ -46,6 +48,10 @@ struct RunArguments {
     #[command(flatten)]
     mail: MailArgs,
     #[command(flatten)]
+    objects: ObjectsArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -57,6 +63,7 @@ async fn main() -> Result<(), Failure> {
     let metrics = telemetry::init("process-managers")?;
     let stop = shutdown::on_signal()?;
     let mailer = Mailer::new(&arguments.mail)?;
+    let objects = Objects::open(&arguments.objects, &arguments.mail.home)?;
     let connect: PgConnectOptions = arguments.database.database_url.parse()?;
     let vault_pool = postgres::Pool {
         url: &arguments.vault.vault_url,
@@ -72,7 +79,7 @@ async fn main() -> Result<(), Failure> {
     let security = SecurityLog::start(log.pool().clone(), vault, None);
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
-    let mut running = processes::start(&app, mailer, &stop);
+    let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();
     agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;

@@ -18,6 +18,7 @@ struct Walk {
     world: World,
     member: Person,
     admin: Person,
+    reporter: Person,
     commands: BTreeMap<String, Shape>,
 }
 
@@ -32,7 +33,8 @@ impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
         let (member, admin) = (world.member().await, world.admin(&[]).await);
-        Self { world, member, admin, commands: shapes() }
+        let (_, reporter) = world.reporter().await;
+        Self { world, member, admin, reporter, commands: shapes() }
     }
 
     /// The request of somebody who may send the command.
@@ -43,6 +45,8 @@ impl Walk {
             call
         } else if roles.include(Roles::MEMBER) {
             call.token(&self.member.token)
+        } else if roles.include(Roles::ORG_USER) {
+            call.token(&self.reporter.token)
         } else {
             call.token(&self.admin.token)
         }

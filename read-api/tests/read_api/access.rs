@@ -1,9 +1,12 @@
 //! Who may read what, and what a refusal leaves behind.
 
-use agora_domain::identity::{
-    admin::{Admin, AdminEvent},
-    member::{Member, MemberEvent},
-    values::AdminScope,
+use agora_domain::{
+    exports::organization_membership::OrganizationRole,
+    identity::{
+        admin::{Admin, AdminEvent},
+        member::{Member, MemberEvent},
+        values::AdminScope,
+    },
 };
 use agora_read_api::access::{READS, Roles};
 use agora_service::clock;
@@ -23,12 +26,15 @@ async fn rol_01_every_route_refuses_every_role_that_may_not() {
     let author = world.member(None).await;
     let community = world.community_of(&author, "rustaceans").await;
     let post = world.post(&author, community, "For everybody").await.to_string();
+    let organization = world.organization("Barnas Hus").await;
+    let reporter = world.org_user(organization, OrganizationRole::Reporter).await;
     let users: Vec<(Roles, Option<User>)> = vec![
         (Roles::GUEST, None),
         (Roles::MEMBER, Some(author)),
         (Roles::ADMIN, Some(world.admin(&[AdminScope::Security]).await)),
         (Roles::ADMIN.and(Roles::GLOBAL_ADMIN), Some(world.admin(&[AdminScope::Global]).await)),
         (Roles::AUDITOR, Some(world.admin(&[AdminScope::Auditor]).await)),
+        (Roles::MEMBER.and(Roles::ORG_USER), Some(reporter)),
         (Roles::OPS, Some(world.admin(&[AdminScope::Ops]).await)),
     ];
     world.project().await;

@@ -19,11 +19,12 @@ use agora_read_api::{
     access::Activity,
     app::App,
     cursor::Cursors,
+    downloads::{Downloads, count::Counter},
     freshness::Projected,
     http,
     live::{self, Limits, Live},
 };
-use agora_service::{client_address::ClientAddress, clock};
+use agora_service::{client_address::ClientAddress, clock, objects::Objects};
 use axum::{
     Router,
     body::Body,
@@ -31,6 +32,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use http_body_util::BodyExt;
+use object_store::{ObjectStore, memory::InMemory};
 use serde_json::Value;
 use sqlx::{ConnectOptions, PgPool, postgres::PgPoolOptions};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +48,8 @@ pub struct World {
     pub projected: Projected,
     pub reads: PgPool,
     pub searches: SearchLog,
+    /// Where files are.
+    pub store: Arc<dyn ObjectStore>,
     /// Ends the live streams.
     pub shutdown: CancellationToken,
     /// To be served on an address.
@@ -127,26 +131,48 @@ impl World {
         let searches = searches(&reads, database.vault(), false);
         let vault = database.vault();
         let shutdown = CancellationToken::new();
-        let routes = routes(&reads, vault, projected.clone(), searches.clone(), limits, &shutdown);
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let downloads = downloads(&store, NOBODY);
+        let routes = routes(
+            &reads,
+            vault,
+            projected.clone(),
+            searches.clone(),
+            limits,
+            downloads,
+            &shutdown,
+        );
         let api = agora_service::http::complete(routes.clone());
-        Self { database, log, projected, reads, searches, shutdown, routes, api }
+        Self { database, log, projected, reads, searches, store, shutdown, routes, api }
     }
 
     /// Another instance of the read API on the same data.
     pub fn another_instance(&self) -> Self {
-        self.another_with(self.searches.clone())
+        self.another_with(self.searches.clone(), NOBODY)
     }
 
     /// The same, where everybody has consented to analytics.
     pub fn where_all_consent(&self) -> Self {
-        self.another_with(searches(&self.reads, self.database.vault(), true))
+        self.another_with(searches(&self.reads, self.database.vault(), true), NOBODY)
     }
 
-    fn another_with(&self, searches: SearchLog) -> Self {
+    /// The same, with a command API that counts downloads.
+    pub fn counted_by(&self, command_url: &str) -> Self {
+        self.another_with(self.searches.clone(), command_url)
+    }
+
+    fn another_with(&self, searches: SearchLog, command_url: &str) -> Self {
         let (limits, projected) = (Limits::default(), self.projected.clone());
         let vault = self.database.vault();
-        let routes =
-            routes(&self.reads, vault, projected, searches.clone(), limits, &self.shutdown);
+        let routes = routes(
+            &self.reads,
+            vault,
+            projected,
+            searches.clone(),
+            limits,
+            downloads(&self.store, command_url),
+            &self.shutdown,
+        );
         Self {
             database: TestDatabase {
                 pool: self.database.pool.clone(),
@@ -156,6 +182,7 @@ impl World {
             projected: self.projected.clone(),
             reads: self.reads.clone(),
             searches,
+            store: Arc::clone(&self.store),
             shutdown: self.shutdown.clone(),
             api: agora_service::http::complete(routes.clone()),
             routes,
@@ -300,15 +327,28 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
     SearchLog::start(reads.clone(), vault, None, settings)
 }
 
+/// Where no command API is.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn downloads(store: &Arc<dyn ObjectStore>, command_url: &str) -> Downloads {
+    Downloads {
+        objects: Objects::of(Arc::clone(store)),
+        counter: Counter::new(command_url).unwrap(),
+    }
+}
+
 fn routes(
     reads: &PgPool,
     vault: Vault,
     projected: Projected,
     searches: SearchLog,
     limits: Limits,
+    downloads: Downloads,
     shutdown: &CancellationToken,
 ) -> Router {
     let app = App {
+        downloads,
+        controller: Some("Agora, post@agora.example".to_owned()),
         reads: reads.clone(),
         rankings: reads.clone(),
         primary: reads.clone(),
