@@ -96,7 +96,6 @@ async fn a_body_of_another_media_type_is_refused() {
     let (member, admin) = (world.member().await, world.admin(&[]).await);
     let (_, reporter) = world.reporter().await;
     let ops = world.admin(&[AdminScope::Ops]).await;
-    let ops = world.admin(&[AdminScope::Ops]).await;
     let before = world.head().await;
     for command in commands::all() {
         let roles = Matrix::new().roles(command.name);
@@ -104,7 +103,6 @@ async fn a_body_of_another_media_type_is_refused() {
             call if roles.include(Roles::MEMBER) => call.token(&member.token),
             call if roles.include(Roles::ADMIN.in_person()) => call.token(&admin.token),
             call if roles.include(Roles::ORG_USER) => call.token(&reporter.token),
-            call if roles.include(Roles::OPS) => call.token(&ops.token),
             call if roles.include(Roles::OPS) => call.token(&ops.token),
             // What is for those alone who have no session.
             call => call,
