@@ -78,7 +78,7 @@ pub const COLUMNS: &str = "id, bufdir_report_id, organization_id, exported_by_us
      retry_at, archived_at, sequence";
 
 /// Which exports, of those that one may see.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Chosen {
     pub report: Option<BufdirReportId>,
     pub user: Option<Uuid>,

@@ -67,29 +67,7 @@ pub async fn list(
     let (Filter { organization, chosen, .. }, page) = &read.query;
     let list = format!("audit-exports/{organization:?}/{}", chosen.name());
     let before = page.place(&app, &list, PlaceInTime::start())?;
-    let within = match organization {
-        Some(_) => "organization_id = $2::uuid",
-        None => "$2::uuid IS NULL",
-    };
-    // Each in its order by an index, no further than the part goes.
-    let from = |table: &str| {
-        format!(
-            "(SELECT {COLUMNS} FROM read.{table}
-              WHERE {within} AND (triggered_at, id) < ($3, $4) {}
-              ORDER BY triggered_at DESC, id DESC LIMIT $5)",
-            chosen.conditions(6)
-        )
-    };
-    let statement = format!(
-        "SELECT p.*, x.*
-         FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p
-         LEFT JOIN LATERAL (
-             SELECT * FROM ({} UNION ALL {}) u ORDER BY triggered_at DESC, id DESC LIMIT $5
-         ) x ON true
-         ORDER BY x.triggered_at DESC, x.id DESC",
-        from("bufdir_export_logs"),
-        from("bufdir_export_archive"),
-    );
+    let statement = list_statement(organization.is_some(), chosen);
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let query = sqlx::query(&statement)
             .bind(clock::now())
@@ -102,4 +80,31 @@ pub async fn list(
     .await?;
     let part = page.cut(&app, &list, rows, |last| PlaceInTime(last.triggered_at.0, last.id));
     Ok(read.list(position, &part))
+}
+
+/// `$1` is now, `$2` the organization, then the place before, the number of rows, and what is chosen.
+pub fn list_statement(of_one: bool, chosen: &exported::Chosen) -> String {
+    let within = match of_one {
+        true => "organization_id = $2::uuid",
+        false => "$2::uuid IS NULL",
+    };
+    // Each in its order by an index, no further than the part goes.
+    let from = |table: &str| {
+        format!(
+            "(SELECT {COLUMNS} FROM read.{table}
+              WHERE {within} AND (triggered_at, id) < ($3, $4) {}
+              ORDER BY triggered_at DESC, id DESC LIMIT $5)",
+            chosen.conditions(6)
+        )
+    };
+    format!(
+        "SELECT p.*, x.*
+         FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p
+         LEFT JOIN LATERAL (
+             SELECT * FROM ({} UNION ALL {}) u ORDER BY triggered_at DESC, id DESC LIMIT $5
+         ) x ON true
+         ORDER BY x.triggered_at DESC, x.id DESC",
+        from("bufdir_export_logs"),
+        from("bufdir_export_archive"),
+    )
 }

@@ -59,24 +59,7 @@ pub async fn list(
     let list = format!("export-queue/{}/{expired}", status.as_str());
     let start = (DateTime::<Utc>::UNIX_EPOCH, Uuid::nil());
     let after = page.place(&app, &list, start)?;
-    let (chosen, order) = if *expired {
-        (
-            "status = 'completed' AND file_purged_at IS NULL AND expires_at <= $1 AND $5 <> ''",
-            "expires_at",
-        )
-    } else {
-        ("status = $5", "triggered_at")
-    };
-    let statement = format!(
-        "SELECT p.*, x.*
-         FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p
-         LEFT JOIN LATERAL (
-             SELECT {COLUMNS} FROM read.bufdir_export_logs
-             WHERE {chosen} AND ({order}, id) > ($2, $3)
-             ORDER BY {order}, id LIMIT $4
-         ) x ON true
-         ORDER BY x.{order}, x.id"
-    );
+    let statement = list_statement(*expired);
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let query = sqlx::query(&statement)
             .bind(clock::now())
@@ -93,4 +76,26 @@ pub async fn list(
     };
     let part = page.cut(&app, &list, rows, place);
     Ok(read.list(position, &part))
+}
+
+/// `$1` is now, then the place after, the number of rows, and the status.
+pub fn list_statement(expired: bool) -> String {
+    let (chosen, order) = if expired {
+        (
+            "status = 'completed' AND file_purged_at IS NULL AND expires_at <= $1 AND $5 <> ''",
+            "expires_at",
+        )
+    } else {
+        ("status = $5", "triggered_at")
+    };
+    format!(
+        "SELECT p.*, x.*
+         FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p
+         LEFT JOIN LATERAL (
+             SELECT {COLUMNS} FROM read.bufdir_export_logs
+             WHERE {chosen} AND ({order}, id) > ($2, $3)
+             ORDER BY {order}, id LIMIT $4
+         ) x ON true
+         ORDER BY x.{order}, x.id"
+    )
 }

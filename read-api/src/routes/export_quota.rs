@@ -75,10 +75,12 @@ impl FromParams for Of {
               (status = 304), (status = 404)))]
 pub async fn show(State(app): State<Shared>, read: Read<Of>) -> Result<Response, ReadError> {
     let Of { organization_id, since } = read.query;
-    let organization = if read.caller.roles().include(Roles::OPS) {
-        organization_id.ok_or_else(|| Problem::malformed("Name the `organization_id`."))?
-    } else {
-        own_organization(&read, organization_id)?
+    let organization = match organization_id {
+        Some(named) if read.caller.roles().include(Roles::OPS) => named,
+        None if !read.caller.roles().include(Roles::ORG_USER) => {
+            return Err(Problem::malformed("Name the `organization_id`.").into());
+        }
+        named => own_organization(&read, named)?,
     };
     let now = clock::now();
     let since = since.unwrap_or(now - WINDOW);

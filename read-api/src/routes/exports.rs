@@ -82,17 +82,7 @@ pub async fn list(
     let organization = own_organization(&read, *within)?;
     let list = format!("exports/{organization}/{}", chosen.name());
     let before = page.place(&app, &list, PlaceInTime::start())?;
-    let statement = format!(
-        "SELECT p.*, x.*
-         FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p
-         LEFT JOIN LATERAL (
-             SELECT {COLUMNS} FROM read.bufdir_export_logs
-             WHERE organization_id = $2 AND (triggered_at, id) < ($3, $4) {}
-             ORDER BY triggered_at DESC, id DESC LIMIT $5
-         ) x ON true
-         ORDER BY x.triggered_at DESC, x.id DESC",
-        chosen.conditions(6)
-    );
+    let statement = list_statement(chosen);
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
         let query = sqlx::query(&statement)
             .bind(clock::now())
@@ -118,6 +108,21 @@ pub async fn list(
     }
     let part = page.cut(&app, &list, rows, |last| PlaceInTime(last.triggered_at.0, last.id));
     Ok(read.list(position, &part))
+}
+
+/// `$1` is now, `$2` the organization, then the place before, the number of rows, and what is chosen.
+pub fn list_statement(chosen: &exported::Chosen) -> String {
+    format!(
+        "SELECT p.*, x.*
+         FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p
+         LEFT JOIN LATERAL (
+             SELECT {COLUMNS} FROM read.bufdir_export_logs
+             WHERE organization_id = $2 AND (triggered_at, id) < ($3, $4) {}
+             ORDER BY triggered_at DESC, id DESC LIMIT $5
+         ) x ON true
+         ORDER BY x.triggered_at DESC, x.id DESC",
+        chosen.conditions(6)
+    )
 }
 
 /// Shows one of the organization's exports.
