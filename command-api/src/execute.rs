@@ -86,9 +86,14 @@ impl Caller {
         }
     }
 
-    /// Under what name its receipts are kept.
+    /// Under what name its receipts are kept. What was done for one organization is no answer to the
+    /// same request for another (BUF-15).
     fn receipt_name(&self) -> String {
-        self.actor().map_or_else(|| "guest".to_owned(), |actor| actor.to_string())
+        let Some(actor) = self.actor() else { return "guest".to_owned() };
+        match self.principal.as_ref().and_then(|principal| principal.organization) {
+            Some(tenant) => format!("{actor}@{}", tenant.organization_id),
+            None => actor.to_string(),
+        }
     }
 }
 

@@ -162,10 +162,10 @@ pub fn too_soon(until: DateTime<Utc>, now: DateTime<Utc>) -> Problem {
 pub async fn close_request(
     decision: &mut Decision<'_>,
     job: &Job,
-    has_failed: bool,
+    without_file: bool,
 ) -> Result<(), CommandError> {
     let Some(subject) = job.open_subject() else { return Ok(()) };
     let exports = decision.load::<SubjectExports>(SubjectExports::stream_id(subject)).await?;
-    let close = CloseRequest { subject, job_id: job.job_id, has_failed };
+    let close = CloseRequest { subject, job_id: job.job_id, without_file };
     decision.decide(&exports, SubjectExportsCommand::Close(close)).await
 }

@@ -88,7 +88,6 @@ pub struct MeasureBody {
 #[derive(ToSchema)]
 #[schema(as = MeasureValue)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes the body's form and holds nothing")]
 pub enum MeasureValueSchema {
     Number(f64),
     Text(String),

@@ -14,6 +14,7 @@ pub mod config;
 pub mod cursor;
 pub mod downloads;
 pub mod error;
+pub mod exported;
 pub mod freshness;
 pub mod http;
 pub mod live;

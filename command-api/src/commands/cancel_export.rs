@@ -59,7 +59,7 @@ impl Command for CancelExport {
         }
         let cancel = Cancel { cancelled_by, now: decision.now };
         decision.decide_on_target(&loaded, ExportJobCommand::Cancel(cancel)).await?;
-        exports::close_request(decision, job, false).await?;
+        exports::close_request(decision, job, true).await?;
         Ok(Done::of::<ExportJob>(self.export_id))
     }
 

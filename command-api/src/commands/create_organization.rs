@@ -37,7 +37,7 @@ pub struct CreateOrganizationBody {
 impl Command for CreateOrganization {
     const NAME: &'static str = "create-organization";
     const SUMMARY: &'static str = "Make an organization that reports: a tenant";
-    const RULES: &'static [&'static str] = &["REL-09", "K33", "ESX-04"];
+    const RULES: &'static [&'static str] = &["REL-09", "ESX-04"];
     type Body = CreateOrganizationBody;
 
     fn parse(body: CreateOrganizationBody, wrong: &mut WrongFields) -> Option<Self> {

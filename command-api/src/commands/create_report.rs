@@ -57,8 +57,7 @@ impl Command for CreateReport {
     const NAME: &'static str = "create-report";
     const SUMMARY: &'static str = "Begin a statutory report of the organization that one's session is \
                                    of: one draft for a period and schema version";
-    const RULES: &'static [&'static str] =
-        &["REL-09", "BUF-15", "BUF-24", "K33", "ROL-01", "ESX-04"];
+    const RULES: &'static [&'static str] = &["REL-09", "BUF-15", "BUF-24", "ROL-01", "ESX-04"];
     type Body = CreateReportBody;
 
     fn parse(body: CreateReportBody, wrong: &mut WrongFields) -> Option<Self> {

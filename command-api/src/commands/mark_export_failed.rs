@@ -83,8 +83,8 @@ impl Command for MarkExportFailed {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        exports::require_system(decision)?;
         let loaded = exports::load(decision, self.export_id).await?;
+        exports::require_system(decision)?;
         let job = loaded.state.require().map_err(|_| no_such("export"))?;
         let fail = FailExport {
             error_code: self.error_code.clone(),

@@ -64,8 +64,8 @@ impl Command for MarkExportProcessing {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        exports::require_system(decision)?;
         let job = exports::load(decision, self.export_id).await?;
+        exports::require_system(decision)?;
         let start = StartExport {
             processing_started_at: self.processing_started_at.map(|at| at.0),
             now: decision.now,

@@ -143,10 +143,10 @@ impl Command for RequestExport {
 
     fn example() -> Value {
         json!({
-            "kind": "statutory_report",
-            "bufdir_report_id": "01970000-0000-7000-8000-000000000001",
-            "format": "PDF",
-            "source": "ADMIN_PORTAL",
+            "kind": "subject_data",
+            "request_type": "FULL_EXPORT",
+            "format": "JSON",
+            "delivery_method": "SECURE_PORTAL",
         })
     }
 }

@@ -53,7 +53,7 @@ impl Command for ReviseReport {
     const NAME: &'static str = "revise-report";
     const SUMMARY: &'static str = "Replace the sections of a report that is not submitted";
     const RULES: &'static [&'static str] =
-        &["REL-09", "BUF-15", "BUF-24", "K33", "ROL-01", "ESX-03", "ESX-04"];
+        &["REL-09", "BUF-15", "BUF-24", "ROL-01", "ESX-03", "ESX-04"];
     type Body = ReviseReportBody;
 
     fn parse(body: ReviseReportBody, wrong: &mut WrongFields) -> Option<Self> {

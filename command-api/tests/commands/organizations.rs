@@ -37,7 +37,7 @@ async fn rel_09_an_organization_has_a_name_of_its_own() {
     for wrong in ["", "  ", "a\nb", &"a".repeat(201)] {
         let answer = create(wrong).await;
         answer.problem(422);
-        assert_eq!(answer.wrong_fields(), [("/name", Some("K33"))]);
+        assert_eq!(answer.wrong_fields(), [("/name", Some("REL-09"))]);
     }
 }
 

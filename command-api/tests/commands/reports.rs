@@ -1,5 +1,6 @@
 //! Statutory reports: revised until they are submitted, and nobody else's business.
 
+use agora_domain::PersonalCategory;
 use serde_json::{Value, json};
 
 use crate::{
@@ -72,6 +73,32 @@ async fn rel_09_a_report_is_revised_until_it_is_submitted_and_frozen_then() {
         world.submit_report(&reporter, &id).await.events().is_empty(),
         "it is submitted already"
     );
+}
+
+/// Made up, and of the size and kind of what an organization that works with families reports each
+/// quarter.
+const QUARTERLY: &str = include_str!("../../../deploy/demo-data/quarterly-report.json");
+
+#[tokio::test]
+async fn rel_09_a_quarterly_report_as_it_is_handed_in_can_be_held() {
+    let world = World::new().await;
+    let (_, reporter) = world.reporter().await;
+    let body: Value = serde_json::from_str(QUARTERLY).unwrap();
+    let id = world.create_report(&reporter, &body).await.id();
+    world.submit_report(&reporter, &id).await.accepted();
+    let payload = world.last_payload("bufdir_report", &id).await;
+    let stored = payload["BufdirReportSubmitted"]["report"]["sections"].as_array().unwrap().clone();
+    let sent = body["sections"].as_array().unwrap();
+    assert_eq!(stored.len(), sent.len());
+    for (stored, sent) in stored.iter().zip(sent) {
+        assert_eq!((&stored["key"], &stored["title"]), (&sent["key"], &sent["title"]));
+        let (stored, sent) = (stored["measures"].as_array(), sent["measures"].as_array());
+        for (stored, sent) in stored.unwrap().iter().zip(sent.unwrap()) {
+            assert_eq!(stored["value"]["value"], sent["value"], "not a digit is lost");
+            assert_eq!(stored["label"], sent["label"]);
+            assert_eq!(stored["note"].is_string(), sent["note"].is_string());
+        }
+    }
 }
 
 #[tokio::test]
@@ -178,7 +205,7 @@ async fn buf_24_the_days_lie_within_what_the_label_names() {
 }
 
 #[tokio::test]
-async fn rel_09_k33_every_wrong_field_of_the_sections_is_named_by_its_place() {
+async fn rel_09_every_wrong_field_of_the_sections_is_named_by_its_place() {
     let world = World::new().await;
     let (_, reporter) = world.reporter().await;
     let body = with(|body| {
@@ -202,15 +229,15 @@ async fn rel_09_k33_every_wrong_field_of_the_sections_is_named_by_its_place() {
     let expected = [
         ("/schema_version", Some("REL-09")),
         ("/sections/0/key", Some("REL-09")),
-        ("/sections/0/title", Some("K33")),
+        ("/sections/0/title", Some("REL-09")),
         ("/sections/1/measures/0/value", Some("REL-09")),
         ("/sections/1/measures/1/value", Some("REL-09")),
         ("/sections/1/measures/2/value", None),
         ("/sections/1/measures/3/key", None),
-        ("/sections/1/measures/3/unit", Some("K33")),
-        ("/sections/1/measures/3/note", Some("K33")),
-        ("/sections/1/measures/4/value", Some("K33")),
-        ("/sections/1/measures/4/note", Some("K33")),
+        ("/sections/1/measures/3/unit", Some("REL-09")),
+        ("/sections/1/measures/3/note", Some("REL-09")),
+        ("/sections/1/measures/4/value", Some("REL-09")),
+        ("/sections/1/measures/4/note", Some("REL-09")),
     ];
     assert_eq!(answer.wrong_fields(), expected);
     for wrong in [json!("x"), json!([1]), json!([[]]), json!([{ "keys": "a" }]), json!({})] {
@@ -220,7 +247,7 @@ async fn rel_09_k33_every_wrong_field_of_the_sections_is_named_by_its_place() {
 }
 
 #[tokio::test]
-async fn rel_09_k33_a_report_is_bounded_and_its_keys_are_unique() {
+async fn rel_09_a_report_is_bounded_and_its_keys_are_unique() {
     let world = World::new().await;
     let (_, reporter) = world.reporter().await;
     let measure = |number: usize, note: &str| json!({ "key": format!("m{number}"), "label": "M", "value": 1, "note": note });
@@ -229,10 +256,12 @@ async fn rel_09_k33_a_report_is_bounded_and_its_keys_are_unique() {
         let body = with(|body| body["sections"] = json!(sections));
         world.create_report(&reporter, &body).await.refused(422, rule);
     };
-    refused((0..51).map(|number| section(number, vec![])).collect(), "K33").await;
-    refused(vec![section(0, (0..201).map(|number| measure(number, "n")).collect())], "K33").await;
+    refused((0..51).map(|number| section(number, vec![])).collect(), "REL-09").await;
+    refused(vec![section(0, (0..201).map(|number| measure(number, "n")).collect())], "REL-09")
+        .await;
     let long = "å".repeat(9_000);
-    refused(vec![section(0, (0..4).map(|number| measure(number, &long)).collect())], "K33").await;
+    refused(vec![section(0, (0..4).map(|number| measure(number, &long)).collect())], "REL-09")
+        .await;
     refused(vec![section(0, vec![]), section(0, vec![])], "REL-09").await;
     let twice = vec![section(0, vec![measure(0, "n")]), section(1, vec![measure(0, "n")])];
     refused(twice, "REL-09").await;
@@ -248,7 +277,14 @@ async fn esx_03_esx_04_a_revision_says_what_it_changes_and_a_retry_does_nothing_
     let create = Call::new("create-report").token(&reporter.token).body(report("2025-Q1"));
     let create = create.header("idempotency-key", "q1");
     let created = world.request(create.clone()).await;
-    assert_eq!(world.request(create).await.id(), created.id());
+    assert_eq!(world.request(create.clone()).await.id(), created.id());
+    // The same request of the same person for another organization is another request.
+    let admin = world.admin(&[]).await;
+    let other = world.organization(&admin).await;
+    world.place(&admin, &other, reporter.actor, "reporter").await.accepted();
+    let for_other = world.session_in(&reporter, &other).await;
+    let there = create.clone().token(&for_other.token);
+    assert_ne!(world.request(there).await.id(), created.id());
     let body = json!({ "report_id": created.id(), "sections": sections(1) });
     let revise = |tag| {
         let call = Call::new("revise-report").token(&reporter.token).body(body.clone());
@@ -257,6 +293,33 @@ async fn esx_03_esx_04_a_revision_says_what_it_changes_and_a_retry_does_nothing_
     revise("\"2\"").await.refused(412, "ESX-03");
     revise("\"1\"").await.accepted();
     revise("\"1\"").await.refused(412, "ESX-03");
+}
+
+#[tokio::test]
+async fn k14_a_note_that_was_erased_keeps_nobody_from_revising_and_submitting() {
+    let world = World::new().await;
+    let admin = world.admin(&[]).await;
+    let organization = world.organization(&admin).await;
+    let kari = world.org_user(&admin, &organization, "reporter").await;
+    let ola = world.org_user(&admin, &organization, "reporter").await;
+    let id = world.create_report(&kari, &report("2025-Q1")).await.id();
+    let other = world.create_report(&kari, &report("2025-Q2")).await.id();
+    // Who sends a note again that stays word for word does not make it its own.
+    world.revise_report(&ola, &id, sections(129)).await.accepted();
+    let note = async |id: &str, event: &str| {
+        let payload = world.last_payload("bufdir_report", id).await;
+        payload[event]["report"]["sections"][0]["measures"][0]["note"].clone()
+    };
+    let of_kari = note(&id, "BufdirReportRevised").await;
+    assert!(of_kari.as_str().unwrap().contains(&kari.id()), "{of_kari}");
+    let erased = [PersonalCategory::Content];
+    world.database.vault().destroy(&kari.actor.subject(), &erased).await.unwrap();
+    let fresh = world.twin().await;
+    fresh.submit_report(&ola, &id).await.accepted();
+    assert_eq!(note(&id, "BufdirReportSubmitted").await, Value::Null);
+    fresh.revise_report(&ola, &other, sections(1)).await.accepted();
+    let of_ola = note(&other, "BufdirReportRevised").await;
+    assert!(of_ola.as_str().unwrap().contains(&ola.id()), "{of_ola}");
 }
 
 #[tokio::test]

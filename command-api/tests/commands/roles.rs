@@ -90,6 +90,17 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("create-report", "r"),
     ("revise-report", "r"),
     ("submit-report", "r"),
+    ("request-export", "msauo"),
+    ("cancel-export", "msauo"),
+    ("record-export-download", "msauo"),
+    ("hide-export", "msauo"),
+    ("request-batch-export", "o"),
+    ("mark-export-processing", "o"),
+    ("mark-export-completed", "o"),
+    ("mark-export-failed", "o"),
+    ("purge-expired-exports", "o"),
+    ("archive-exports", "o"),
+    ("extend-export-deadline", "a"),
 ];
 
 /// What a request was refused with and left behind.

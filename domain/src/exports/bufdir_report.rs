@@ -164,8 +164,7 @@ impl Refusal for BufdirReportError {
             Self::AlreadyExists => "REL-10",
             Self::NotFound => "BUF-15",
             Self::PeriodBackwards | Self::PeriodOutsideLabel => "BUF-24",
-            Self::Submitted | Self::Empty | Self::KeyTwice => "REL-09",
-            Self::TooManyMeasures | Self::TooLong => "K33",
+            _ => "REL-09",
         }
     }
 

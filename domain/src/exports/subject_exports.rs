@@ -2,8 +2,8 @@
 //! `{member|admin}:{uuid}`.
 //!
 //! Life cycle: a request opens it and its end closes it, each in the unit of the job's own change.
-//! One request is open at a time, and one in 24 hours is free; one that failed leaves the person free
-//! to ask again at once.
+//! One request is open at a time, and one in 24 hours is free; one that failed or was taken back leaves
+//! the person free to ask again at once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -58,8 +58,8 @@ pub struct OpenRequest {
 pub struct CloseRequest {
     pub subject: Actor,
     pub job_id: ExportJobId,
-    /// It gave the person nothing, through no fault of its own.
-    pub has_failed: bool,
+    /// It failed or was taken back: the person got nothing.
+    pub without_file: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,11 +136,11 @@ fn open(
 }
 
 fn close(exports: &SubjectExports, command: CloseRequest) -> Vec<SubjectExportsEvent> {
-    let CloseRequest { subject, job_id, has_failed } = command;
+    let CloseRequest { subject, job_id, without_file } = command;
     if exports.open != Some(job_id) {
         return Vec::new();
     }
-    let last_at = exports.last_at.filter(|_| !has_failed);
+    let last_at = exports.last_at.filter(|_| !without_file);
     vec![SubjectExportsEvent::SubjectExportsChanged { subject, open: None, last_at }]
 }
 
@@ -181,8 +181,8 @@ mod tests {
         Ok(())
     }
 
-    fn close(exports: &mut SubjectExports, number: u128, has_failed: bool) -> usize {
-        let close = CloseRequest { subject: SUBJECT, job_id: job(number), has_failed };
+    fn close(exports: &mut SubjectExports, number: u128, without_file: bool) -> usize {
+        let close = CloseRequest { subject: SUBJECT, job_id: job(number), without_file };
         let events = exports.decide(SubjectExportsCommand::Close(close)).unwrap();
         let count = events.len();
         for event in events {

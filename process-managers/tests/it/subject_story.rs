@@ -197,7 +197,7 @@ impl Story {
             me,
             mine,
             &[json!({ "CommunityRulesSet": {
-            "community_id": mine, "rules": [{ "id": id(), "text": "mine-rule" }],
+            "community_id": mine, "rules": [{ "id": id(), "rule_text": "mine-rule", "created_at": "2026-01-01T00:00:00Z" }],
             "set_by": actor(me) } })],
         )
         .await;
@@ -213,7 +213,7 @@ impl Story {
         self.say::<Membership>(
             me,
             stream,
-            &[json!({ "CommunityLeft": {
+            &[json!({ "CommunityLeft": { "id": id(),
             "community_id": theirs, "member_id": me.id } })],
         )
         .await;
@@ -328,7 +328,7 @@ impl Story {
             )
             .await;
         }
-        let report = |who: Actor, note: Value| {
+        let report = |note: Value| {
             json!({ "report_id": report,
             "organization_id": organization, "period_label": "2025-Q1",
             "period_from": "2025-01-01", "period_to": "2025-03-31", "schema_version": "1.0",
@@ -336,10 +336,9 @@ impl Story {
                 { "key": "families", "label": "theirs-figure", "value": { "number": "12" },
                   "unit": null, "note": note },
                 { "key": "others", "label": "theirs-figure", "value": { "number": "13" },
-                  "unit": null, "note": personal(self.other, "content", "theirs-note") }] }],
-            "whoever": who.id })
+                  "unit": null, "note": personal(self.other, "content", "theirs-note") }] }] })
         };
-        let mine = report(self.me, personal(self.me, "content", "mine-note"));
+        let mine = report(personal(self.me, "content", "mine-note"));
         let stream = mine["report_id"].as_str().unwrap().to_owned();
         self.say::<BufdirReport>(
             self.me,
@@ -348,7 +347,7 @@ impl Story {
             "report": mine, "created_by": actor(self.me) } })],
         )
         .await;
-        let theirs = report(self.other, Value::Null);
+        let theirs = report(Value::Null);
         self.say::<BufdirReport>(
             self.other,
             &stream,
@@ -390,7 +389,7 @@ impl Story {
         .await;
         let file = json!({ "file_name": "data.zip", "file_size_bytes": 7,
             "file_path": format!("exports/subject_data/{job}/data.zip"),
-            "checksum_sha256": "0f".repeat(32) });
+            "checksum_sha256": "1e".repeat(32) });
         self.say::<ExportJob>(
             Actor::SYSTEM,
             job,

@@ -40,6 +40,8 @@ pub(super) const PROJECTION: Projection = Projection {
         "EmailChangeRequested",
         "EmailChanged",
         "EmailConfirmed",
+        "ExportDeadlineExtended",
+        "ExportHidden",
         "GuestForgotten",
         "IntegrationConfigured",
         "IntegrationDisabled",

@@ -113,3 +113,50 @@ fn proven(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use object_store::memory::InMemory;
+    use serde_json::json;
+
+    use super::*;
+
+    const CONTENT: &[u8] = b"the file that was made";
+
+    fn file() -> ExportFile {
+        let file = json!({ "file_name": "a.csv", "file_path": "exports/a.csv",
+            "file_size_bytes": CONTENT.len(),
+            "checksum_sha256": hex::encode(Sha256::digest(CONTENT)) });
+        serde_json::from_value(file).unwrap()
+    }
+
+    #[tokio::test]
+    async fn buf_19_a_file_that_changes_after_it_was_compared_is_not_sent() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let path = Path::from("exports/a.csv");
+        store.put(&path, CONTENT.into()).await.unwrap();
+        let (objects, file) = (Objects::of(Arc::clone(&store)), file());
+        let stored = StoredFile::verified(&objects, &file).await.unwrap();
+        let body = stored.body(Part::Whole).await.unwrap();
+        assert_eq!(to_bytes(body, 1_000).await.unwrap(), CONTENT);
+        store.put(&path, b"another of the same length".as_slice().into()).await.unwrap();
+        for part in [Part::Whole, Part::Bytes { first: 0, last: 1 }] {
+            assert!(matches!(stored.body(part).await, Err(FileError::Tampered)));
+        }
+    }
+
+    #[tokio::test]
+    async fn buf_19_of_a_whole_file_the_last_piece_leaves_only_if_all_have_the_checksum() {
+        let sent = async |pieces: [&'static [u8]; 2]| {
+            let pieces = pieces.map(|piece| Ok(Bytes::from_static(piece)));
+            proven(stream::iter(pieces).boxed(), file()).collect::<Vec<_>>().await
+        };
+        let right = sent([b"the file ", b"that was made"]).await;
+        let right: Vec<u8> = right.into_iter().flat_map(Result::unwrap).collect();
+        assert_eq!(right, CONTENT);
+        let wrong = sent([b"the file ", b"that was not"]).await;
+        assert_eq!(wrong.len(), 2);
+        assert!(wrong[0].is_ok() && wrong[1].is_err());
+    }
+}

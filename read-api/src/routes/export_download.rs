@@ -110,7 +110,7 @@ pub async fn show(
     let job = job.ok_or_else(|| ReadError::not_found(position, "There is no such export."))?;
     let file = available(&job)?;
     let token = token(&read, &headers).filter(|_| job.content.subject_data().is_some());
-    check_token(&job, token)?;
+    check_token(&job, me, token)?;
 
     let tag = format!("\"{}\"", file.checksum_sha256);
     if read.if_none_match.as_ref().is_some_and(|tags| matches(tags, &tag)) {
@@ -190,16 +190,16 @@ fn token<'r>(read: &'r Read<Token>, headers: &'r HeaderMap) -> Option<&'r str> {
 }
 
 /// One's own data is handed over to a session of one's own that also knows the token (DXR-06).
-fn check_token(job: &Job, token: Option<&str>) -> Result<(), Problem> {
+fn check_token(job: &Job, me: &Principal, token: Option<&str>) -> Result<(), Problem> {
     let Some(data) = job.content.subject_data() else { return Ok(()) };
     let hash = token.map(|token| hex::encode(Sha256::digest(token.as_bytes())));
     let stored = data.verification_token_sha256.get();
     let is_it = hash.zip(stored).is_some_and(|(hash, stored)| same(&hash, stored));
-    if is_it {
+    if is_it && me.session_id.is_some() {
         return Ok(());
     }
     Err(Problem::forbidden(
-        "This needs the token of the request, as `Agora-Export-Token` or `?token=`: it was in the \
+        "This needs a session, and the token of the request as `Agora-Export-Token` or `?token=`: it was in the \
          reply to the request, or is in the mail that tells of the file.",
     )
     .with_rule("DXR-06"))

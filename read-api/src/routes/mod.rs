@@ -3,6 +3,7 @@
 
 pub mod appeals;
 pub mod audit_events;
+pub mod audit_exports;
 pub mod audit_log;
 pub mod audit_streams;
 pub mod categories;
@@ -13,7 +14,12 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod community_rules_history;
 pub mod configuration;
+pub mod data_export_logs;
+pub mod data_export_requests;
 pub mod export_download;
+pub mod export_queue;
+pub mod export_quota;
+pub mod exports;
 pub mod feeds;
 pub mod guest_conversions;
 pub mod guests;
@@ -91,7 +97,15 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(live::me))
         .routes(routes!(export_download::show))
         .routes(routes!(processing_records::show))
+        .routes(routes!(exports::list))
+        .routes(routes!(exports::show))
+        .routes(routes!(export_quota::show))
+        .routes(routes!(export_queue::list))
+        .routes(routes!(data_export_requests::list))
+        .routes(routes!(data_export_requests::show))
+        .routes(routes!(data_export_logs::list))
         .routes(routes!(audit_log::list))
+        .routes(routes!(audit_exports::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))
 }

@@ -27,7 +27,8 @@ async fn rol_01_every_route_refuses_every_role_that_may_not() {
     let community = world.community_of(&author, "rustaceans").await;
     let post = world.post(&author, community, "For everybody").await.to_string();
     let organization = world.organization("Barnas Hus").await;
-    let reporter = world.org_user(organization, OrganizationRole::Reporter).await;
+    world.place(organization, author.actor, OrganizationRole::Reporter).await;
+    let reporter = world.log_in_within(author.actor, organization).await;
     let users: Vec<(Roles, Option<User>)> = vec![
         (Roles::GUEST, None),
         (Roles::MEMBER, Some(author)),

@@ -19,6 +19,8 @@ mod comments;
 mod community_rules;
 mod configuration;
 mod downloads;
+mod export_plans;
+mod exports;
 mod feeds;
 mod freshness;
 mod guests;

@@ -171,6 +171,8 @@ const AUDITED: &[&str] = &[
     "EmailChangeRequested",
     "EmailChanged",
     "EmailConfirmed",
+    "ExportDeadlineExtended",
+    "ExportHidden",
     "GuestForgotten",
     "IntegrationConfigured",
     "IntegrationDisabled",

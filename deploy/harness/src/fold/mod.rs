@@ -4,6 +4,7 @@
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
 mod comments;
+mod exports;
 mod guests;
 mod identity;
 mod integrations;
@@ -52,6 +53,8 @@ pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
+    ("bufdir_export_archive", "id"),
+    ("bufdir_export_logs", "id"),
     ("bufdir_reports", "id"),
     ("categories", "id"),
     ("comment_ranks", "(comment_id || ':' || ranking)"),
@@ -66,6 +69,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
+    ("data_export_logs", "id"),
+    ("data_export_requests", "request_id"),
     ("integrations", "id"),
     ("members", "id"),
     ("memberships", "id"),
@@ -169,6 +174,7 @@ pub fn fold(events: &[Event]) -> Tables {
         configuration(&mut tables, event);
         integrations::apply(&mut tables, event);
         organizations::apply(&mut tables, event);
+        exports::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         votes::apply(&mut tables, event);

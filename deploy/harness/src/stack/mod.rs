@@ -183,6 +183,9 @@ impl Stack {
         };
         let mut command = self.command(service);
         command.env(service.address_variable(), address).arg(service.verb());
+        // By which the read API counts downloads.
+        let command_url = format!("http://{}", self.address(Service::CommandApi));
+        command.env("AGORA_COMMAND_URL", command_url);
         let instance = &mut self.instances[index];
         instance.process = Some(Process::spawn(&mut command, &instance.log)?);
         Ok(())

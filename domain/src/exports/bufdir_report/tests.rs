@@ -150,7 +150,7 @@ fn rel_09_a_key_names_one_section_and_one_measure() {
 }
 
 #[test]
-fn k33_a_report_is_bounded() {
+fn rel_09_a_report_is_bounded() {
     let many = (0..51).map(|number| section(&format!("s{number}"), vec![])).collect();
     assert_eq!(
         refused(CreateReport { sections: many, ..create() }),
