@@ -69,10 +69,12 @@ impl FromJson for Whole<FileSize> {
 }
 
 impl FromJson for Whole<u64> {
-    const EXPECTED: &'static str = "must be a whole number from 0";
+    const EXPECTED: &'static str = "must be a whole number from 0 to 2^53";
 
+    /// No more than every JSON reader takes without rounding (RFC 8259 §6).
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
-        u64::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
+        let count = u64::try_from(number).ok().filter(|count| *count <= 1 << 53);
+        count.map(Self).ok_or(RuleBreak::malformed(Self::EXPECTED))
     }
 }
 
