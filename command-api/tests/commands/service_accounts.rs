@@ -230,12 +230,15 @@ async fn rol_01_adm_07_every_command_as_a_service_account() {
 
 /// What an admin does as a person only.
 const IN_PERSON: &[&str] = &[
+    "add-organization-member",
     "create-admin",
+    "create-organization",
     "create-service-account",
     "decide-appeal",
     "delete-admin",
     "grant-admin-scope",
     "reinstate-admin",
+    "remove-organization-member",
     "retire-admin",
     "revoke-admin-scope",
     "revoke-service-account-key",
