@@ -12,6 +12,7 @@ pub mod command;
 pub mod commands;
 pub mod communities;
 pub mod decision;
+mod drop_registration;
 pub mod execute;
 mod expire_session;
 pub mod fields;

@@ -6,4 +6,5 @@
 
 pub mod mail;
 pub mod processes;
+pub mod retention;
 pub mod runner;

@@ -7,6 +7,7 @@ use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::Securi
 use agora_process_managers::{
     mail::{MailArgs, Mailer},
     processes,
+    retention::{self, RetentionArgs},
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
@@ -46,6 +47,8 @@ struct RunArguments {
     #[command(flatten)]
     mail: MailArgs,
     #[command(flatten)]
+    retention: RetentionArgs,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -73,6 +76,7 @@ async fn main() -> Result<(), Failure> {
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
     let mut running = processes::start(&app, mailer, &stop);
+    running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();
     agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{mail::Mailer, runner::run};
 
 pub mod mail;
+pub mod registration_expiry;
 pub mod session_expiry;
 
 /// A process as the runner sees it.
@@ -44,6 +45,7 @@ pub trait Process: Send + Sync + 'static {
 pub fn start(app: &App, mailer: Mailer, stop: &CancellationToken) -> JoinSet<()> {
     let mut running = JoinSet::new();
     running.spawn(run(session_expiry::SessionExpiry, app.clone(), stop.clone()));
+    running.spawn(run(registration_expiry::RegistrationExpiry, app.clone(), stop.clone()));
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     running
 }

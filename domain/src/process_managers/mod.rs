@@ -5,6 +5,7 @@
 //! so that a replay does nothing twice.
 
 pub mod mail;
+pub mod registration_expiry;
 pub mod session_expiry;
 
 use chrono::{DateTime, Utc};

@@ -8,5 +8,6 @@
 )]
 
 mod mail;
+mod retention;
 mod smtp_server;
 mod world;
