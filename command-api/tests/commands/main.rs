@@ -19,6 +19,7 @@ mod communities;
 mod community_rules;
 mod configuration;
 mod credentials;
+mod deprecation;
 mod guests;
 mod guests_content;
 mod idempotency;

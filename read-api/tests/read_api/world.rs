@@ -17,7 +17,7 @@ use agora_projectors::{
 };
 use agora_read_api::{
     access::Activity,
-    app::App,
+    app::{App, Shared},
     cursor::Cursors,
     freshness::Projected,
     http,
@@ -127,7 +127,8 @@ impl World {
         let searches = searches(&reads, database.vault(), false);
         let vault = database.vault();
         let shutdown = CancellationToken::new();
-        let routes = routes(&reads, vault, projected.clone(), searches.clone(), limits, &shutdown);
+        let app = app(&reads, vault, projected.clone(), searches.clone(), limits, &shutdown);
+        let routes = http::router(app);
         let api = agora_service::http::complete(routes.clone());
         Self { database, log, projected, reads, searches, shutdown, routes, api }
     }
@@ -142,11 +143,23 @@ impl World {
         self.another_with(searches(&self.reads, self.database.vault(), true))
     }
 
+    /// The same, with these routes deprecated.
+    pub fn where_deprecated(&self, deprecated: http::Routes) -> Self {
+        let app = self.another_app(self.searches.clone());
+        self.another_on(http::router_where(app, deprecated), self.searches.clone())
+    }
+
     fn another_with(&self, searches: SearchLog) -> Self {
+        let app = self.another_app(searches.clone());
+        self.another_on(http::router(app), searches)
+    }
+
+    fn another_app(&self, searches: SearchLog) -> Shared {
         let (limits, projected) = (Limits::default(), self.projected.clone());
-        let vault = self.database.vault();
-        let routes =
-            routes(&self.reads, vault, projected, searches.clone(), limits, &self.shutdown);
+        app(&self.reads, self.database.vault(), projected, searches, limits, &self.shutdown)
+    }
+
+    fn another_on(&self, routes: Router, searches: SearchLog) -> Self {
         Self {
             database: TestDatabase {
                 pool: self.database.pool.clone(),
@@ -300,14 +313,14 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
     SearchLog::start(reads.clone(), vault, None, settings)
 }
 
-fn routes(
+fn app(
     reads: &PgPool,
     vault: Vault,
     projected: Projected,
     searches: SearchLog,
     limits: Limits,
     shutdown: &CancellationToken,
-) -> Router {
+) -> Shared {
     let app = App {
         reads: reads.clone(),
         rankings: reads.clone(),
@@ -322,5 +335,5 @@ fn routes(
     };
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
-    http::router(app)
+    app
 }
