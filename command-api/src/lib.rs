@@ -5,6 +5,7 @@
 //! before the log has it.
 
 pub mod accounts;
+pub mod admins;
 pub mod app;
 pub mod authenticate;
 pub mod bootstrap;
@@ -18,6 +19,7 @@ mod expire_session;
 pub mod fields;
 pub mod guests;
 pub mod http;
+pub mod integrations;
 pub mod mail_tokens;
 pub mod moderations;
 pub mod openapi;
