@@ -40,7 +40,7 @@ pub struct RevokeAllSessionsBody {
     /// Whose sessions; absent: one's own. Only admins may name somebody else.
     #[schema(value_type = Option<SessionHolder>)]
     #[serde(default)]
-    principal: Option<Object<SessionHolder>>,
+    principal: Field<Object<SessionHolder>>,
     /// Leave the session that sends this open.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -91,13 +91,14 @@ impl Command for RevokeAllSessions {
     type Body = RevokeAllSessionsBody;
 
     fn parse(body: RevokeAllSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
-        let principal = match body.principal {
-            None => Some(None),
-            Some(Object(holder)) => {
+        let principal = match wrong.optional("/principal", body.principal) {
+            Some(Some(Object(holder))) => {
                 let kind = wrong.required("/principal/kind", holder.kind);
                 let id = wrong.required("/principal/id", holder.id);
                 kind.zip(id).map(|(kind, id)| Some(Actor { kind: kind.0, id: id.0 }))
             }
+            Some(None) => Some(None),
+            None => None,
         };
         let keep_current = wrong.optional("/keep_current", body.keep_current);
         Some(Self {
