@@ -7,7 +7,7 @@ use agora_command_api::{
     commands,
     permission::{Matrix, Roles},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::common::{Answer, Call, Person, World, unknown_id};
 

@@ -212,8 +212,8 @@ fn text(field: &str, schema: &Value, length: usize) -> String {
             around(&format!("{{{}", " ".repeat(length.saturating_sub(2))), "}")
         }
         "config_json" => around(r#"{"x":""#, r#""}"#),
-        "provider_url" if length < 13 => around("https://", ".b"),
-        "logo_uri" | "banner_uri" if length < 13 => around("https://", ""),
+        "provider_url" if length < 13 => around("https://x.", "b"),
+        "logo_uri" | "banner_uri" if length < 13 => around("https://x", ""),
         "provider_url" | "logo_uri" | "banner_uri" => around("https://a.b/", ""),
         _ => letters(length),
     }
