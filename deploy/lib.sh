@@ -29,7 +29,8 @@ find_tools() {
     export PATH
 }
 
-# ensure_tools NAME…: installs what is missing of: postgres nats compiler curl shellcheck
+# ensure_tools NAME…: installs what is missing of: postgres nats compiler curl shellcheck python3
+# xmllint pdftotext
 ensure_tools() {
     find_tools
     local tool packages=()
@@ -43,6 +44,8 @@ ensure_tools() {
             command -v cc >/dev/null || packages+=(gcc libc6-dev)
             command -v mold >/dev/null || packages+=(mold)
             ;;
+        xmllint) command -v xmllint >/dev/null || packages+=(libxml2-utils) ;;
+        pdftotext) command -v pdftotext >/dev/null || packages+=(poppler-utils) ;;
         *) command -v "$tool" >/dev/null || packages+=("$tool") ;;
         esac
     done
@@ -228,7 +231,7 @@ postgres_folder() {
 # make_postgres DIR PORT SUPERUSER PASSWORD durable|fast: builds in DIR.new, so that what stands in
 # DIR is a whole cluster with our settings, whatever interrupts this.
 make_postgres() {
-    local made=$1 dir=$1.new port=$2 user=$3 password=$4 mode=$5 memory_mb
+    local made=$1 dir=$1.new port=$2 user=$3 password=$4 mode=$5 memory_mb compression
     [[ ! -e $made ]] || fail "$made is in the way: it is there, but no cluster can be read in it"
     rm -rf -- "$dir"
     mkdir -m 700 "$dir" || fail "$dir cannot be made"
@@ -238,6 +241,12 @@ make_postgres() {
         --locale=C.UTF-8 --auth=scram-sha-256 >/dev/null || fail "initdb failed in $dir"
     as_database_user rm "$dir/password"
     memory_mb=$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) / 1024))
+    # Events of new streams touch index pages at random, so that after a checkpoint most of the WAL is
+    # images of pages: pglz spends several times the processor time of lz4 on them.
+    compression=on
+    if as_database_user postgres -C wal_compression -c wal_compression=lz4 -D "$dir/data" >/dev/null 2>&1; then
+        compression=lz4
+    fi
     as_database_user sh -c 'cat >> "$1/data/postgresql.conf"' sh "$dir" <<CONF
 # Agora's settings (deploy/lib.sh)
 listen_addresses = '127.0.0.1'
@@ -248,7 +257,7 @@ shared_buffers = '$((memory_mb / 6 < 1024 ? memory_mb / 6 : 1024))MB'
 max_wal_size = '4GB'
 min_wal_size = '512MB'
 checkpoint_timeout = '15min'
-wal_compression = on
+wal_compression = $compression
 random_page_cost = 1.1
 jit = off
 timezone = 'UTC'

@@ -8,11 +8,12 @@ use std::{
 
 use agora_domain::{
     Actor, ActorKind,
+    exports::organization_membership::{OrganizationMembership, Tenant},
     identity::{
         admin::Admin, guest::Guest, member::Member, service_account::ServiceAccount,
         session::Session, session_era::SessionEra,
     },
-    ids::{AdminId, ApiKeyId, GuestId, SessionId},
+    ids::{AdminId, ApiKeyId, GuestId, OrganizationId, SessionId},
 };
 use agora_event_store::Guard;
 use agora_service::problem::Problem;
@@ -50,8 +51,10 @@ pub struct Principal {
     pub actor: Actor,
     pub proof: Proof,
     pub roles: Roles,
-    /// What says so: the session, the era of sessions, and the member or admin; the service account
-    /// and its admin; the guest.
+    /// The organization that the session carries, while its holder is in it.
+    pub organization: Option<Tenant>,
+    /// What says so: the session, the era of sessions, and the member or admin, and the place in the
+    /// session's organization; the service account and its admin; the guest.
     pub guards: Vec<Guard>,
 }
 
@@ -232,7 +235,31 @@ async fn of_session(
     let (roles, standing) = roles(app, actor).await?;
     let proof = Proof::Session(session_id);
     let roles = roles.in_person();
-    Ok(Principal { actor, proof, roles, guards: vec![session.guard(), era.guard(), standing] })
+    let guards = vec![session.guard(), era.guard(), standing];
+    let principal = Principal { actor, proof, roles, organization: None, guards };
+    match session.state.organization_id() {
+        Some(organization_id) => within(app, principal, organization_id).await,
+        None => Ok(principal),
+    }
+}
+
+/// The principal with what its place in the session's organization gives it, for as long as it has one
+/// (BUF-15). Whoever is suspended has no part in what is reported meanwhile (MEM-05).
+async fn within(
+    app: &App,
+    mut principal: Principal,
+    organization_id: OrganizationId,
+) -> Result<Principal, CommandError> {
+    let id = OrganizationMembership::stream_id(organization_id, principal.actor);
+    let membership = app.log.load::<OrganizationMembership>(&id).await?;
+    principal.guards.push(membership.guard());
+    if let Some(role) = membership.state.role()
+        && principal.roles != Roles::RESTRICTED_MEMBER
+    {
+        principal.organization = Some(Tenant { organization_id, role });
+        principal.roles = principal.roles.and(Roles::ORG_USER);
+    }
+    Ok(principal)
 }
 
 async fn of_key(app: &App, admin_id: AdminId, key_id: ApiKeyId) -> Result<Principal, CommandError> {
@@ -243,7 +270,8 @@ async fn of_key(app: &App, admin_id: AdminId, key_id: ApiKeyId) -> Result<Princi
     let actor = Actor::admin(admin_id);
     let (roles, standing) = roles(app, actor).await?;
     let proof = Proof::ApiKey(admin_id, key_id);
-    Ok(Principal { actor, proof, roles, guards: vec![account.guard(), standing] })
+    let guards = vec![account.guard(), standing];
+    Ok(Principal { actor, proof, roles, organization: None, guards })
 }
 
 async fn of_guest(app: &App, guest_id: GuestId) -> Result<Principal, CommandError> {
@@ -255,6 +283,7 @@ async fn of_guest(app: &App, guest_id: GuestId) -> Result<Principal, CommandErro
         actor: Actor::guest(guest_id),
         proof: Proof::Signature(guest_id),
         roles: Roles::SIGNED_GUEST,
+        organization: None,
         guards: vec![guest.guard()],
     })
 }

@@ -9,6 +9,7 @@ use crate::{
     decision::{Decision, Done},
     fields::WrongFields,
     refusal::CommandError,
+    reply::Reply,
 };
 
 /// One command; each has a file of its own in [`crate::commands`].
@@ -51,6 +52,17 @@ pub trait Command: Sized + Send + Sync + 'static {
         &self,
         decision: &mut Decision<'_>,
     ) -> impl Future<Output = Result<Done, CommandError>> + Send;
+
+    /// As [`Self::SECRET_REPLY`], of one command where only some replies hold a secret.
+    fn reply_is_secret(&self) -> bool {
+        Self::SECRET_REPLY
+    }
+
+    /// What a command that is in the log is answered, now and whenever a receipt answers for it:
+    /// a problem where it stands there as one that was refused (BUF-10).
+    fn answer(reply: Reply) -> Result<Reply, Problem> {
+        Ok(reply)
+    }
 
     /// A body for the documentation.
     fn example() -> Value;

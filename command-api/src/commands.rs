@@ -4,8 +4,11 @@ use axum::routing::MethodRouter;
 
 use crate::{App, Command, http, openapi};
 
+pub mod add_organization_member;
 pub mod appeal_moderation;
+pub mod archive_exports;
 pub mod cancel_account_deletion;
+pub mod cancel_export;
 pub mod cast_vote;
 pub mod change_display_name;
 pub mod change_email;
@@ -16,7 +19,9 @@ pub mod create_admin;
 pub mod create_category;
 pub mod create_comment;
 pub mod create_community;
+pub mod create_organization;
 pub mod create_post;
+pub mod create_report;
 pub mod create_service_account;
 pub mod decide_appeal;
 pub mod delete_admin;
@@ -30,13 +35,20 @@ pub mod disable_integration;
 pub mod edit_comment;
 pub mod edit_post;
 pub mod enable_integration;
+pub mod extend_export_deadline;
 pub mod forget_guest;
 pub mod grant_admin_scope;
+pub mod hide_export;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
 pub mod log_out;
+pub mod mark_export_completed;
+pub mod mark_export_failed;
+pub mod mark_export_processing;
 pub mod mark_member_for_deletion;
+pub mod purge_expired_exports;
+pub mod record_export_download;
 pub mod record_guest_visit;
 pub mod record_integration_sync;
 pub mod register_integration;
@@ -45,9 +57,12 @@ pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
 pub mod remove_integration;
+pub mod remove_organization_member;
 pub mod reorder_categories;
 pub mod report_integration_error;
 pub mod request_account_deletion;
+pub mod request_batch_export;
+pub mod request_export;
 pub mod request_password_reset;
 pub mod reset_password;
 pub mod restore_comment;
@@ -55,6 +70,7 @@ pub mod restore_community;
 pub mod restore_post;
 pub mod retire_admin;
 pub mod retire_category;
+pub mod revise_report;
 pub mod revoke_admin_scope;
 pub mod revoke_all_sessions;
 pub mod revoke_everybodys_sessions;
@@ -64,6 +80,7 @@ pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
 pub mod start_password_reset;
+pub mod submit_report;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
@@ -83,6 +100,7 @@ fn command<C: Command>() -> Registered {
 /// The registry.
 pub fn all() -> Vec<Registered> {
     vec![
+        command::<add_organization_member::AddOrganizationMember>(),
         command::<appeal_moderation::AppealModeration>(),
         command::<cancel_account_deletion::CancelAccountDeletion>(),
         command::<cast_vote::CastVote>(),
@@ -95,7 +113,9 @@ pub fn all() -> Vec<Registered> {
         command::<create_category::CreateCategory>(),
         command::<create_comment::CreateComment>(),
         command::<create_community::CreateCommunity>(),
+        command::<create_organization::CreateOrganization>(),
         command::<create_post::CreatePost>(),
+        command::<create_report::CreateReport>(),
         command::<decide_appeal::DecideAppeal>(),
         command::<create_service_account::CreateServiceAccount>(),
         command::<delete_admin::DeleteAdmin>(),
@@ -124,6 +144,7 @@ pub fn all() -> Vec<Registered> {
         command::<reinstate_member::ReinstateMember>(),
         command::<remove_configuration::RemoveConfiguration>(),
         command::<remove_integration::RemoveIntegration>(),
+        command::<remove_organization_member::RemoveOrganizationMember>(),
         command::<reorder_categories::ReorderCategories>(),
         command::<request_account_deletion::RequestAccountDeletion>(),
         command::<request_password_reset::RequestPasswordReset>(),
@@ -134,6 +155,7 @@ pub fn all() -> Vec<Registered> {
         command::<restore_post::RestorePost>(),
         command::<retire_admin::RetireAdmin>(),
         command::<retire_category::RetireCategory>(),
+        command::<revise_report::ReviseReport>(),
         command::<revoke_admin_scope::RevokeAdminScope>(),
         command::<revoke_all_sessions::RevokeAllSessions>(),
         command::<revoke_everybodys_sessions::RevokeEverybodysSessions>(),
@@ -143,9 +165,21 @@ pub fn all() -> Vec<Registered> {
         command::<set_community_rules::SetCommunityRules>(),
         command::<set_configuration::SetConfiguration>(),
         command::<start_password_reset::StartPasswordReset>(),
+        command::<submit_report::SubmitReport>(),
         command::<suspend_admin::SuspendAdmin>(),
         command::<suspend_member::SuspendMember>(),
         command::<update_community::UpdateCommunity>(),
         command::<visit_community::VisitCommunity>(),
+        command::<request_export::RequestExport>(),
+        command::<request_batch_export::RequestBatchExport>(),
+        command::<record_export_download::RecordExportDownload>(),
+        command::<purge_expired_exports::PurgeExpiredExports>(),
+        command::<mark_export_processing::MarkExportProcessing>(),
+        command::<mark_export_failed::MarkExportFailed>(),
+        command::<mark_export_completed::MarkExportCompleted>(),
+        command::<hide_export::HideExport>(),
+        command::<extend_export_deadline::ExtendExportDeadline>(),
+        command::<cancel_export::CancelExport>(),
+        command::<archive_exports::ArchiveExports>(),
     ]
 }

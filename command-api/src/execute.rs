@@ -86,9 +86,14 @@ impl Caller {
         }
     }
 
-    /// Under what name its receipts are kept.
+    /// Under what name its receipts are kept. What was done for one organization is no answer to the
+    /// same request for another (BUF-15).
     fn receipt_name(&self) -> String {
-        self.actor().map_or_else(|| "guest".to_owned(), |actor| actor.to_string())
+        let Some(actor) = self.actor() else { return "guest".to_owned() };
+        match self.principal.as_ref().and_then(|principal| principal.organization) {
+            Some(tenant) => format!("{actor}@{}", tenant.organization_id),
+            None => actor.to_string(),
+        }
     }
 }
 
@@ -115,7 +120,7 @@ pub async fn execute<C: Command>(
     };
     // A request that was carried out is answered before anything is done for it.
     if let Some(receipt) = stored_receipt(app, caller, conditions).await? {
-        return replay(&receipt, conditions);
+        return replay(&receipt, conditions).and_then(C::answer);
     }
     command.prepare(app, caller).await?;
     let _turn = match command.queue(caller) {
@@ -155,7 +160,7 @@ pub async fn execute<C: Command>(
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(reply) => return Ok(reply),
+            Ok(reply) => return C::answer(reply),
             Err(CommandError::Refused(problem)) => return Err(problem),
             Err(CommandError::Moved) if Instant::now() < deadline => {
                 metrics::counter!("agora_command_conflicts").increment(1);

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 
-use agora_domain::{RuleBreak, values::DisplayOrder};
+use agora_domain::{RuleBreak, exports::export_values::FileSize, values::DisplayOrder};
 use agora_service::problem::{FieldError, Problem};
 use serde::{
     Deserialize, Deserializer,
@@ -30,6 +30,11 @@ pub trait FromJson: Sized {
     }
 
     fn from_integer(_: i64) -> Result<Self, RuleBreak> {
+        Err(RuleBreak::malformed(Self::EXPECTED))
+    }
+
+    /// A number with a fraction or an exponent.
+    fn from_float(_: f64) -> Result<Self, RuleBreak> {
         Err(RuleBreak::malformed(Self::EXPECTED))
     }
 
@@ -71,6 +76,34 @@ impl FromJson for Whole<DisplayOrder> {
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
         DisplayOrder::try_from(number).map(Self)
+    }
+}
+
+impl FromJson for Whole<FileSize> {
+    const EXPECTED: &'static str = "must be a whole number";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        FileSize::try_from(number).map(Self)
+    }
+}
+
+/// JSON numbers up to this are the same in every program that reads them (RFC 8259, 6).
+const EXACT_MAX: u64 = 9_007_199_254_740_991;
+
+impl FromJson for Whole<u64> {
+    const EXPECTED: &'static str = "must be a whole number from 0 to 9007199254740991";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        let number = u64::try_from(number).ok().filter(|number| *number <= EXACT_MAX);
+        number.map(Self).ok_or(RuleBreak::malformed(Self::EXPECTED))
+    }
+}
+
+impl FromJson for Whole<u32> {
+    const EXPECTED: &'static str = "must be a whole number from 0 to 4294967295";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        u32::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
     }
 }
 
@@ -153,8 +186,8 @@ impl<'de, T: FromJson> de::Visitor<'de> for FieldVisitor<T> {
         Ok(T::from_bool(flag).map_or_else(Field::Bad, Field::Good))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Field<T>, E> {
-        Ok(Field::Bad(RuleBreak::malformed(T::EXPECTED)))
+    fn visit_f64<E>(self, number: f64) -> Result<Field<T>, E> {
+        Ok(T::from_float(number).map_or_else(Field::Bad, Field::Good))
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<Field<T>, A::Error> {
@@ -174,7 +207,11 @@ pub struct WrongFields {
 
 impl WrongFields {
     /// The value; none where it is missing or wrong, which is then noted.
-    pub fn required<T>(&mut self, pointer: &'static str, field: Field<T>) -> Option<T> {
+    pub fn required<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        field: Field<T>,
+    ) -> Option<T> {
         match field {
             Field::Good(value) => Some(value),
             Field::Missing => self.note(pointer, &RuleBreak::malformed("is required")),
@@ -183,8 +220,34 @@ impl WrongFields {
         }
     }
 
+    /// As [`Self::required`], where a rule of its own says that it must be there.
+    pub fn required_by<T>(
+        &mut self,
+        rule: &'static str,
+        pointer: &'static str,
+        field: Field<T>,
+    ) -> Option<T> {
+        match field {
+            Field::Missing | Field::Null => {
+                self.note(pointer, &RuleBreak::new(rule, "is required"))
+            }
+            other => self.required(pointer, other),
+        }
+    }
+
+    /// Notes a field that is there and must not be.
+    pub fn absent<T>(&mut self, pointer: &'static str, field: &Field<T>, says: &'static str) {
+        if !matches!(field, Field::Missing) {
+            self.push(pointer.into(), &RuleBreak::malformed(says));
+        }
+    }
+
     /// The value or nothing; the outer option is empty where it is wrong.
-    pub fn optional<T>(&mut self, pointer: &'static str, field: Field<T>) -> Option<Option<T>> {
+    pub fn optional<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        field: Field<T>,
+    ) -> Option<Option<T>> {
         match field {
             Field::Missing | Field::Null => Some(None),
             other => self.required(pointer, other).map(Some),
@@ -205,8 +268,13 @@ impl WrongFields {
     }
 
     /// Every item of a list.
-    pub fn list<T>(&mut self, pointer: &'static str, fields: Field<List<T>>) -> Option<Vec<T>> {
-        let List(fields) = self.required(pointer, fields)?;
+    pub fn list<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        fields: Field<List<T>>,
+    ) -> Option<Vec<T>> {
+        let pointer = pointer.into();
+        let List(fields) = self.required(pointer.clone(), fields)?;
         let mut values = Vec::with_capacity(fields.len());
         let mut whole = true;
         for (index, field) in fields.into_iter().enumerate() {
@@ -226,7 +294,11 @@ impl WrongFields {
     }
 
     /// Notes what is wrong with a field, or with several together.
-    pub fn note<T>(&mut self, pointer: &'static str, broken: &RuleBreak) -> Option<T> {
+    pub fn note<T>(
+        &mut self,
+        pointer: impl Into<Cow<'static, str>>,
+        broken: &RuleBreak,
+    ) -> Option<T> {
         self.push(pointer.into(), broken);
         None
     }

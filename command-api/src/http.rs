@@ -80,6 +80,9 @@ async fn accept<C: Command>(
         return Err(refuse(problem));
     }
     let command = command.ok_or_else(|| refuse(Problem::internal()))?;
+    if command.reply_is_secret() && conditions.idempotency_key.is_some() {
+        return Err(refuse(request::no_receipt()));
+    }
     let reply = execute(app, &caller, &conditions, command).await.map_err(refuse)?;
     let mut response = Json(reply).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

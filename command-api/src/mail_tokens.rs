@@ -7,14 +7,14 @@
 use std::str::FromStr;
 
 use agora_domain::{
-    RuleBreak,
+    Actor, RuleBreak,
     identity::credential::Credential,
-    ids::{CredentialId, EmailConfirmationId, PasswordResetId},
+    ids::{CredentialId, EmailConfirmationId, ExportJobId, PasswordResetId},
 };
 use agora_service::problem::Problem;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -54,6 +54,21 @@ impl FromStr for MailToken {
         let mut mac = [0; 32];
         mac.copy_from_slice(&bytes[32..]);
         Ok(Self { request_id: uuid(0), credential_id: CredentialId(uuid(16)), mac })
+    }
+}
+
+/// What lets a person download its data, as it came.
+#[derive(Clone)]
+pub struct ExportToken(Zeroizing<String>);
+
+impl FromStr for ExportToken {
+    type Err = RuleBreak;
+
+    fn from_str(text: &str) -> Result<Self, RuleBreak> {
+        // 256 bits in base64url.
+        let is_one = text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let broken = RuleBreak::new("DXR-06", "must be the token of an export, whole");
+        if is_one { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(broken) }
     }
 }
 
@@ -113,20 +128,49 @@ impl Parts {
         if fits(Some(mac), token) { Ok(()) } else { Err(wrong_confirmation()) }
     }
 
+    /// What lets one person download one export of its own data: 256 bits (DXR-06). Whoever sends it
+    /// by mail makes it again.
+    pub fn export_token(&self, job_id: ExportJobId, subject: Actor) -> Zeroizing<String> {
+        let mut mac = self.keyed("export-download");
+        mac.update(job_id.0.as_bytes());
+        mac.update(subject.to_string().as_bytes());
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+
+    /// Whether a token is the one of which this is the hash, in constant time.
+    pub fn is_export_token(&self, token: &ExportToken, sha256: &str) -> bool {
+        let keyed = |hash: &str| {
+            let mut mac = self.keyed("export-token-hash");
+            mac.update(hash.as_bytes());
+            mac.finalize()
+        };
+        keyed(&export_token_sha256(&token.0)) == keyed(sha256)
+    }
+
+    fn keyed(&self, purpose: &str) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.mail_key.as_ref())
+            .expect("HMAC takes keys of any length");
+        mac.update(purpose.as_bytes());
+        mac.update(b"\0");
+        mac
+    }
+
     fn mail_mac(
         &self,
         purpose: &str,
         request_id: Uuid,
         credential_id: CredentialId,
     ) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.mail_key.as_ref())
-            .expect("HMAC takes keys of any length");
-        mac.update(purpose.as_bytes());
-        mac.update(b"\0");
+        let mut mac = self.keyed(purpose);
         mac.update(request_id.as_bytes());
         mac.update(credential_id.0.as_bytes());
         mac
     }
+}
+
+/// As the log keeps it: in hexadecimal.
+pub fn export_token_sha256(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
 }
 
 fn token(request_id: Uuid, credential_id: CredentialId, mac: Hmac<Sha256>) -> Zeroizing<String> {

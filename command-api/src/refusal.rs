@@ -100,6 +100,14 @@ fn taken(scope: &str) -> Problem {
             "INT-01",
             "There is an integration of this name already (case does not count).",
         ),
+        "organization_name" => Problem::rule_broken(
+            "REL-09",
+            "There is an organization of this name already (case does not count).",
+        ),
+        "bufdir_report_draft" => Problem::conflict(
+            "There is a draft for this period and schema version already: revise or submit it.",
+        )
+        .with_rule("REL-09"),
         "community_name" => Problem::rule_broken(
             "COM-02",
             "There is, or was, a community of this name (case does not count).",

@@ -84,4 +84,10 @@ ids! {
     CommentVoteId;
     /// An act of moderation (E16): the id of its event, and of the appeal against it.
     ModerationId;
+    /// A tenant: who reports and exports (E21).
+    OrganizationId;
+    /// A statutory report (E21).
+    BufdirReportId;
+    /// A request for a file (E20, E21, E23).
+    ExportJobId;
 }

@@ -16,6 +16,7 @@ pub mod values;
 
 pub mod community;
 pub mod content;
+pub mod exports;
 pub mod identity;
 pub mod process_managers;
 pub mod site;

@@ -36,8 +36,12 @@ impl Roles {
     /// could take the last person's rights, and one person be two (ADM-05, ADM-07, MOD-08).
     pub const ADMIN_IN_PERSON: Self = Self(1 << 8);
 
+    /// Whoever's session carries an organization that its holder is still in, as a reporter or a reader
+    /// (K3). Beside what its holder is: a member, an admin.
+    pub const ORG_USER: Self = Self(1 << 9);
+
     /// Each role with its name.
-    pub const ALL: [(&str, Self); 9] = [
+    pub const ALL: [(&str, Self); 10] = [
         ("guest", Self::GUEST),
         ("signed guest", Self::SIGNED_GUEST),
         ("member", Self::MEMBER),
@@ -47,6 +51,7 @@ impl Roles {
         ("auditor", Self::AUDITOR),
         ("ops", Self::OPS),
         ("admin in person", Self::ADMIN_IN_PERSON),
+        ("org user", Self::ORG_USER),
     ];
 
     #[must_use]
@@ -278,10 +283,96 @@ pub const MATRIX: &[Action] = &[
         &["/v1/guests", "/v1/analytics/guest-conversions"],
     ),
     row(
+        "organizations and who is in them",
+        Roles::ADMIN_IN_PERSON,
+        &["create-organization", "add-organization-member", "remove-organization-member"],
+        &[],
+    ),
+    row(
+        "see organizations: admins all, everybody else those that one is in, to choose at login",
+        KNOWN,
+        &[],
+        &["/v1/organizations"],
+    ),
+    row(
+        "see who is in an organization; org users their own",
+        ADMINS.and(Roles::ORG_USER),
+        &[],
+        &["/v1/organizations/{id}/members"],
+    ),
+    row(
+        "statutory reports of the session's organization: the commands ask for a reporter",
+        Roles::ORG_USER,
+        &["create-report", "revise-report", "submit-report"],
+        &["/v1/reports", "/v1/reports/{id}"],
+    ),
+    row(
+        "exports: one's own data always, the platform's as member or admin, reports as a reporter; the \
+         commands ask",
+        KNOWN,
+        &["request-export", "cancel-export", "record-export-download", "hide-export"],
+        &["/v1/data-export-requests", "/v1/data-export-requests/{id}", "/v1/data-export-logs"],
+    ),
+    row(
+        "see the statutory exports of the session's organization",
+        Roles::ORG_USER,
+        &[],
+        &["/v1/exports", "/v1/exports/{id}"],
+    ),
+    row(
+        "see how much of an export quota is left; org users their own",
+        Roles::ORG_USER.and(Roles::OPS),
+        &[],
+        &["/v1/exports/rate-limit"],
+    ),
+    row(
+        "see which exports wait, fail or are to be cleaned up",
+        Roles::OPS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/exports/queue"],
+    ),
+    row(
+        "make exports, as the platform; the commands ask for a service account to say what became of one",
+        Roles::OPS,
+        &[
+            "request-batch-export",
+            "mark-export-processing",
+            "mark-export-completed",
+            "mark-export-failed",
+            "purge-expired-exports",
+            "archive-exports",
+        ],
+        &[],
+    ),
+    row(
+        "put the answer to a person's request for its data off",
+        Roles::ADMIN,
+        &["extend-export-deadline"],
+        &[],
+    ),
+    row(
+        "read statutory exports across organizations",
+        Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
+        &[],
+        &["/v1/audit/exports"],
+    ),
+    row(
         "read audit logs",
         ADMINS.and(Roles::AUDITOR),
         &[],
         &["/v1/audit-log", "/v1/moderation-log", "/v1/appeals", "/v1/search-logs"],
+    ),
+    row(
+        "download one's own data, what one asked for, and reports of one's organization",
+        KNOWN,
+        &[],
+        &["/v1/exports/{id}/download"],
+    ),
+    row(
+        "read the record of processing (Art. 30 GDPR)",
+        ADMINS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/processing-records"],
     ),
     row(
         "read the log itself, across everything",

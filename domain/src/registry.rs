@@ -19,6 +19,15 @@ use crate::{
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
     },
+    exports::{
+        bufdir_report::{BufdirReport, BufdirReportEvent},
+        export_downloads::{ExportDownloads, ExportDownloadsEvent},
+        export_job::{ExportJob, ExportJobEvent},
+        export_quota::{ExportQuota, ExportQuotaEvent},
+        organization::{Organization, OrganizationEvent},
+        organization_membership::{OrganizationMembership, OrganizationMembershipEvent},
+        subject_exports::{SubjectExports, SubjectExportsEvent},
+    },
     identity::{
         admin::{Admin, AdminEvent},
         admin_roster::{AdminRoster, AdminRosterEvent},
@@ -73,4 +82,14 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
     AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },
+    AggregateTypes { aggregate_type: Organization::TYPE, events: OrganizationEvent::TYPES },
+    AggregateTypes {
+        aggregate_type: OrganizationMembership::TYPE,
+        events: OrganizationMembershipEvent::TYPES,
+    },
+    AggregateTypes { aggregate_type: BufdirReport::TYPE, events: BufdirReportEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportJob::TYPE, events: ExportJobEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
+    AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },
+    AggregateTypes { aggregate_type: SubjectExports::TYPE, events: SubjectExportsEvent::TYPES },
 ];

@@ -129,6 +129,25 @@ texts! {
     IntegrationProblem = Lines::Many, 1..=255, "INT-07" "must be 1 to 255 characters", "INT-07";
     /// Why an admin did something: 1 to 10,000 characters (K33).
     Reason = Lines::Many, 1..=10_000, "MOD-03" "must be 1 to 10,000 characters", "MOD-03";
+    /// What an organization is called: 1 to 200 characters on one line.
+    OrganizationName = Lines::One, 1..=200, "REL-09" "must be 1 to 200 characters, not only white space", "REL-09";
+    /// The heading of a section of a report: 1 to 200 characters on one line.
+    SectionTitle = Lines::One, 1..=200, "REL-09" "must be 1 to 200 characters, not only white space", "REL-09";
+    /// What a measure of a report is called: 1 to 200 characters on one line.
+    MeasureLabel = Lines::One, 1..=200, "REL-09" "must be 1 to 200 characters, not only white space", "REL-09";
+    /// A figure that is no number: 1 to 200 characters on one line.
+    MeasureText = Lines::One, 1..=200, "REL-09" "must be 1 to 200 characters, not only white space", "REL-09";
+    /// What a measure counts: 1 to 32 characters on one line.
+    MeasureUnit = Lines::One, 1..=32, "REL-09" "must be 1 to 32 characters, not only white space", "REL-09";
+    /// What is said of a measure: 1 to 10,000 characters (K33).
+    ReportNote = Lines::Many, 1..=10_000, "REL-09" "must be 1 to 10,000 characters, not only white space", "REL-09";
+}
+
+impl OrganizationName {
+    /// The form under which it is unique: lower case, white space as one space.
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What is shown where there is no name, or an empty one (MEM-02).

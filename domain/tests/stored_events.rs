@@ -18,6 +18,11 @@ use agora_domain::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
     },
+    exports::{
+        bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
+        export_quota::ExportQuota, organization::Organization,
+        organization_membership::OrganizationMembership, subject_exports::SubjectExports,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
@@ -55,6 +60,13 @@ macro_rules! each_aggregate {
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
             $check::<Integration>(),
+            $check::<Organization>(),
+            $check::<OrganizationMembership>(),
+            $check::<BufdirReport>(),
+            $check::<ExportJob>(),
+            $check::<ExportDownloads>(),
+            $check::<ExportQuota>(),
+            $check::<SubjectExports>(),
         ]
     };
 }

@@ -193,6 +193,26 @@ pub async fn stream(
     rows.iter().map(recorded).collect()
 }
 
+/// One event of a stream.
+pub async fn at_sequence(
+    connection: &mut PgConnection,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    sequence: u64,
+) -> Result<Option<RecordedEvent>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type,
+                event_version, payload::text AS payload, metadata::text AS metadata, recorded_at
+         FROM log.stream($1, $2) WHERE sequence = $3",
+    )
+    .bind(aggregate_type)
+    .bind(aggregate_id)
+    .bind(to_db(sequence))
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(recorded).transpose()
+}
+
 /// The position of the newest event, 0 in an empty log.
 pub async fn head(connection: &mut PgConnection) -> Result<Position, sqlx::Error> {
     let head: Option<i64> =

@@ -9,7 +9,7 @@ pub mod texts;
 
 use std::{path::PathBuf, str::FromStr, time::SystemTime};
 
-use agora_domain::values::Email;
+use agora_domain::{ids::ExportJobId, values::Email};
 use chrono::{DateTime, Utc};
 use lettre::{
     Address, Message,
@@ -110,6 +110,12 @@ impl Mailer {
         let mut link = self.site.clone()?;
         link.path_segments_mut().ok()?.pop_if_empty().push(page);
         Some(Zeroizing::new(format!("{link}#token={token}")))
+    }
+
+    /// Where a page of the site hands over a file (DXR-08).
+    pub fn link_to_export(&self, job_id: ExportJobId, token: &str) -> Option<Zeroizing<String>> {
+        let link = self.link("exports", token)?;
+        Some(Zeroizing::new(format!("{}&export={job_id}", link.as_str())))
     }
 
     pub async fn send(&self, mail: &Mail) -> Result<(), SendError> {

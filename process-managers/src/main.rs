@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use agora_command_api::{App, Settings};
 use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::SecurityLog};
 use agora_process_managers::{
+    exports::worker::WorkerArgs,
     mail::{MailArgs, Mailer},
     processes,
     retention::{self, RetentionArgs},
@@ -12,6 +13,7 @@ use agora_process_managers::{
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
     health::Health,
+    objects::{Objects, ObjectsArgs},
     postgres, shutdown, telemetry,
 };
 use clap::{Parser, Subcommand};
@@ -49,6 +51,10 @@ struct RunArguments {
     #[command(flatten)]
     retention: RetentionArgs,
     #[command(flatten)]
+    objects: ObjectsArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -60,6 +66,7 @@ async fn main() -> Result<(), Failure> {
     let metrics = telemetry::init("process-managers")?;
     let stop = shutdown::on_signal()?;
     let mailer = Mailer::new(&arguments.mail)?;
+    let objects = Objects::open(&arguments.objects, &arguments.mail.home)?;
     let connect: PgConnectOptions = arguments.database.database_url.parse()?;
     let vault_pool = postgres::Pool {
         url: &arguments.vault.vault_url,
@@ -75,7 +82,7 @@ async fn main() -> Result<(), Failure> {
     let security = SecurityLog::start(log.pool().clone(), vault, None);
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
-    let mut running = processes::start(&app, mailer, &stop);
+    let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();

@@ -5,12 +5,17 @@ use std::future::Future;
 use agora_command_api::App;
 use agora_domain::process_managers::{Reaction, WakeUp};
 use agora_event_store::{LoadError, RecordedEvent};
-use agora_service::problem::Problem;
+use agora_service::{objects::Objects, problem::Problem};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{mail::Mailer, runner::run};
+use crate::{
+    exports::worker::{Worker, WorkerArgs},
+    mail::Mailer,
+    runner::run,
+};
 
+pub mod exports;
 pub mod mail;
 pub mod registration_expiry;
 pub mod session_expiry;
@@ -41,11 +46,23 @@ pub trait Process: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Problem>> + Send;
 }
 
-/// Starts every process.
-pub fn start(app: &App, mailer: Mailer, stop: &CancellationToken) -> JoinSet<()> {
+/// Starts every process, and the workers that make exports.
+pub fn start(
+    app: &App,
+    mailer: Mailer,
+    objects: &Objects,
+    workers: &WorkerArgs,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let mut running = JoinSet::new();
     running.spawn(run(session_expiry::SessionExpiry, app.clone(), stop.clone()));
     running.spawn(run(registration_expiry::RegistrationExpiry, app.clone(), stop.clone()));
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
+    let look_after = exports::LookAfterExports { objects: objects.clone() };
+    running.spawn(run(look_after, app.clone(), stop.clone()));
+    for _ in 0..workers.export_workers {
+        let worker = Worker::new(app.clone(), objects.clone(), workers.clone());
+        running.spawn(worker.run(stop.clone()));
+    }
     running
 }

@@ -7,6 +7,7 @@
 
 pub mod checkpoints;
 pub mod databases;
+mod exports;
 pub mod log;
 pub mod message;
 pub mod projection;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use agora_event_store::{Opener, searches::SearchLog, security::SecurityLog};
 use sqlx::PgPool;
 
-use crate::{access::Activity, cursor::Cursors, freshness::Projected, live::Live};
+use crate::{
+    access::Activity, cursor::Cursors, downloads::Downloads, freshness::Projected, live::Live,
+};
 
 pub type Shared = Arc<App>;
 
@@ -24,4 +26,7 @@ pub struct App {
     pub searches: SearchLog,
     pub activity: Activity,
     pub live: Live,
+    pub downloads: Downloads,
+    /// Who answers for the processing of personal data, for the record of it.
+    pub controller: Option<String>,
 }

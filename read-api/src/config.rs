@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use agora_service::config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs};
+use agora_service::{
+    config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
+    objects::ObjectsArgs,
+};
 use clap::{Args, Parser, Subcommand};
 
 use crate::live::Limits;
@@ -43,6 +46,22 @@ pub struct Serve {
 
     #[command(flatten)]
     pub http: HttpArgs,
+
+    #[command(flatten)]
+    pub objects: ObjectsArgs,
+
+    /// The state folder
+    #[arg(long, env = "AGORA_HOME", default_value = ".agora")]
+    pub home: PathBuf,
+
+    /// The command API, which counts downloads
+    #[arg(long, env = "AGORA_COMMAND_URL", default_value = "http://127.0.0.1:8080")]
+    pub command_url: String,
+
+    /// Who answers for the processing of personal data, and how they are reached: shown in the
+    /// record of processing (Art. 30 GDPR)
+    #[arg(long, env = "AGORA_CONTROLLER")]
+    pub controller: Option<String>,
 
     /// A session ends when it is not used for so long, in seconds; as in the command API
     #[arg(long, env = "AGORA_SESSION_IDLE_SECONDS", default_value_t = 7 * 24 * 3_600,

@@ -12,11 +12,12 @@ use agora_read_api::{
     app::App,
     config::{Cli, Command, Serve},
     cursor::Cursors,
+    downloads::{Downloads, count::Counter},
     freshness::Projected,
     http,
     live::{self, Limits, Live},
 };
-use agora_service::{health::Health, nats, postgres, shutdown, telemetry};
+use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
 use clap::Parser;
 
@@ -84,7 +85,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         retention_days: args.search_log_retention_days,
     };
     let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
+    let downloads = Downloads {
+        objects: Objects::open(&args.objects, &args.home)?,
+        counter: Counter::new(&args.command_url)?,
+    };
     let app = App {
+        downloads,
+        controller: args.controller.filter(|text| !text.trim().is_empty()),
         cursors: Cursors::new(vault.masters()),
         searches: searches.clone(),
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),

@@ -39,7 +39,9 @@ use crate::access::{READS, Roles};
         (name = "Analytics", description = "What was searched for, in numbers"),
         (name = "Site", description = "The configuration and integrations"),
         (name = "Administration", description = "Guests and service accounts"),
+        (name = "Reports", description = "Organizations, their members and their statutory reports"),
         (name = "Own account", description = "What belongs to whoever asks"),
+        (name = "Exports", description = "Files that were asked for"),
         (name = "Live", description = "What happens, as it happens: server-sent events"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),
     )
@@ -137,9 +139,13 @@ fn complete_operation(path: &str, operation: &mut Operation) {
     if responses.contains_key("429") {
         problems.push(Problem::too_many_requests(5));
     }
-    if responses.contains_key("404") {
-        problems.push(Problem::of(Kind::NotFound));
-    }
+    let others = [Kind::NotFound, Kind::Conflict, Kind::Gone, Kind::RangeNotSatisfiable];
+    problems.extend(
+        others
+            .into_iter()
+            .map(Problem::of)
+            .filter(|problem| responses.contains_key(problem.kind.status().as_str())),
+    );
     for problem in problems {
         let status = problem.kind.status().as_u16().to_string();
         responses.insert(status, RefOr::T(problem_response(&problem)));

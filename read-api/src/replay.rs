@@ -11,6 +11,11 @@ use agora_domain::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
     },
+    exports::{
+        bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
+        export_quota::ExportQuota, organization::Organization,
+        organization_membership::OrganizationMembership, subject_exports::SubjectExports,
+    },
     identity::{
         admin::Admin, admin_roster::AdminRoster, credential::Credential, guest::Guest,
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
@@ -18,7 +23,9 @@ use agora_domain::{
     },
     site::{configuration::Configuration, integration::Integration},
 };
-use agora_event_store::{Opener, RecordedEvent, seal::SealedText, upcast, vault::VaultError};
+use agora_event_store::{
+    Opener, RecordedEvent, seal::SealedText, upcast::upcasters, vault::VaultError,
+};
 use cqrs_es::{Aggregate, persist::SerializedEvent};
 use serde_json::{Map, Value, json};
 
@@ -52,6 +59,13 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
     (Integration::TYPE, begin::<Integration>),
+    (Organization::TYPE, begin::<Organization>),
+    (OrganizationMembership::TYPE, begin::<OrganizationMembership>),
+    (BufdirReport::TYPE, begin::<BufdirReport>),
+    (ExportJob::TYPE, begin::<ExportJob>),
+    (ExportDownloads::TYPE, begin::<ExportDownloads>),
+    (ExportQuota::TYPE, begin::<ExportQuota>),
+    (SubjectExports::TYPE, begin::<SubjectExports>),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -100,32 +114,10 @@ impl<'a> Replay<'a> {
 
     /// Applies the stream's next event; returns its payload as an auditor reads it.
     pub async fn apply(&mut self, event: &RecordedEvent) -> Result<Value, ReplayError> {
-        let unreadable = |error: serde_json::Error| ReplayError::Event {
-            aggregate_type: event.aggregate_type.clone(),
-            position: event.position,
-            // Its text may quote the payload.
-            reason: format!("{:?} error", error.classify()),
-        };
-        let stored: Value = serde_json::from_str(&event.payload).map_err(unreadable)?;
-        let opened = self.opener.open_payload(event).await?;
-        let domain = marked(&stored, opened);
+        let domain = as_the_domain_reads(self.opener, event).await?;
         let mut shown = domain.clone();
         show(&mut shown);
-        let mut current = SerializedEvent::new(
-            event.aggregate_id.clone(),
-            usize::try_from(event.sequence).unwrap_or(usize::MAX),
-            event.aggregate_type.clone(),
-            event.event_type.clone(),
-            event.event_version.clone(),
-            domain,
-            Value::Null,
-        );
-        for upcaster in upcast::upcasters() {
-            if upcaster.can_upcast(&current.event_type, &current.event_version) {
-                current = upcaster.upcast(current);
-            }
-        }
-        self.aggregate.apply(current.payload).map_err(unreadable)?;
+        self.aggregate.apply(upcast(event, domain)).map_err(|error| unreadable(event, &error))?;
         Ok(shown)
     }
 
@@ -134,6 +126,58 @@ impl<'a> Replay<'a> {
         let mut state = self.aggregate.state();
         show(&mut state);
         state
+    }
+}
+
+/// The state that a whole stream gives.
+///
+/// # Errors
+/// Where an event cannot be read, or the vault not be asked.
+pub async fn fold<A: Aggregate>(
+    opener: &Opener,
+    events: &[RecordedEvent],
+) -> Result<A, ReplayError> {
+    let mut aggregate = A::default();
+    for event in events {
+        let payload = upcast(event, as_the_domain_reads(opener, event).await?);
+        let event = serde_json::from_value(payload).map_err(|error| unreadable(event, &error))?;
+        aggregate.apply(event);
+    }
+    Ok(aggregate)
+}
+
+async fn as_the_domain_reads(opener: &Opener, event: &RecordedEvent) -> Result<Value, ReplayError> {
+    let stored: Value =
+        serde_json::from_str(&event.payload).map_err(|error| unreadable(event, &error))?;
+    let opened = opener.open_payload(event).await?;
+    Ok(marked(&stored, opened))
+}
+
+/// The payload in its present form.
+fn upcast(event: &RecordedEvent, payload: Value) -> Value {
+    let mut current = SerializedEvent::new(
+        event.aggregate_id.clone(),
+        usize::try_from(event.sequence).unwrap_or(usize::MAX),
+        event.aggregate_type.clone(),
+        event.event_type.clone(),
+        event.event_version.clone(),
+        payload,
+        Value::Null,
+    );
+    for upcaster in upcasters() {
+        if upcaster.can_upcast(&current.event_type, &current.event_version) {
+            current = upcaster.upcast(current);
+        }
+    }
+    current.payload
+}
+
+fn unreadable(event: &RecordedEvent, error: &serde_json::Error) -> ReplayError {
+    ReplayError::Event {
+        aggregate_type: event.aggregate_type.clone(),
+        position: event.position,
+        // Its text may quote the payload.
+        reason: format!("{:?} error", error.classify()),
     }
 }
 

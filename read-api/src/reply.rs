@@ -92,7 +92,7 @@ fn entity_tag(body: &[u8]) -> String {
 }
 
 /// `If-None-Match` compares weakly (RFC 9110 §13.1.2).
-fn matches(tags: &HeaderValue, tag: &str) -> bool {
+pub(crate) fn matches(tags: &HeaderValue, tag: &str) -> bool {
     let Ok(tags) = tags.to_str() else { return false };
     tags.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use agora_domain::values::SearchQuery;
+use agora_domain::{exports::organization_membership::Tenant, values::SearchQuery};
 use agora_event_store::{
     Position,
     searches::{Scope, Search},
@@ -97,6 +97,17 @@ impl<Q> Read<Q> {
             Caller::Principal(principal) => Ok(principal),
             Caller::Guest | Caller::SignedGuest(_) => Err(token_is_missing()),
         }
+    }
+
+    /// The organization that the request is made for.
+    ///
+    /// # Errors
+    /// 403 where the session is of none, whom the permission table keeps away from routes that ask.
+    pub fn tenant(&self) -> Result<Tenant, Problem> {
+        self.principal()?.organization.ok_or_else(|| {
+            let detail = "Your session is of no organization: send log-in with organization_id.";
+            Problem::forbidden(detail).with_rule("ROL-01")
+        })
     }
 
     /// Where the request came from.

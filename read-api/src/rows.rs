@@ -1,5 +1,7 @@
 //! Rows as statements give them: with the position that they reflect, personal fields still sealed.
 
+use std::borrow::Cow;
+
 use agora_event_store::{
     Opened, Opener, Position, read::from_db, seal::SealedField, vault::VaultError,
 };
@@ -62,7 +64,7 @@ where
 /// Sealed fields of many rows, to be opened together.
 #[derive(Default)]
 pub struct Sealed<'a> {
-    fields: Vec<(&'a str, String, &'static str, &'a str)>,
+    fields: Vec<(&'a str, String, Cow<'static, str>, &'a str)>,
 }
 
 /// Where a field's value will be; none where the column was null.
@@ -75,11 +77,11 @@ impl<'a> Sealed<'a> {
         &mut self,
         aggregate_type: &'a str,
         aggregate_id: impl ToString,
-        field: &'static str,
+        field: impl Into<Cow<'static, str>>,
         sealed: Option<&'a str>,
     ) -> Slot {
         Slot(sealed.map(|sealed| {
-            self.fields.push((aggregate_type, aggregate_id.to_string(), field, sealed));
+            self.fields.push((aggregate_type, aggregate_id.to_string(), field.into(), sealed));
             self.fields.len() - 1
         }))
     }

@@ -38,6 +38,7 @@ pub enum Kind {
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
+    RangeNotSatisfiable,
     RuleBroken,
     TooManyRequests,
     Internal,
@@ -45,7 +46,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -58,6 +59,7 @@ impl Kind {
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::RangeNotSatisfiable,
         Self::RuleBroken,
         Self::TooManyRequests,
         Self::Internal,
@@ -78,6 +80,7 @@ impl Kind {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::RuleBroken => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -100,6 +103,7 @@ impl Kind {
             Self::PreconditionFailed => "precondition-failed",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::RangeNotSatisfiable => "range-not-satisfiable",
             Self::RuleBroken => "rule-broken",
             Self::TooManyRequests => "too-many-requests",
             Self::Internal => "internal",
@@ -121,6 +125,7 @@ impl Kind {
             Self::PreconditionFailed => "It has changed meanwhile",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is of the wrong media type",
+            Self::RangeNotSatisfiable => "There are no such bytes",
             Self::RuleBroken => "A rule is broken",
             Self::TooManyRequests => "Too many requests",
             Self::Internal => "Something is broken here",
@@ -143,6 +148,7 @@ impl Kind {
             Self::PreconditionFailed => "Read it again and decide anew.",
             Self::PayloadTooLarge => "A body may have at most 1 MiB.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",
+            Self::RangeNotSatisfiable => "Content-Range says how many bytes there are.",
             Self::RuleBroken => "See `rule` and `errors`.",
             Self::TooManyRequests => "Wait for as long as Retry-After says.",
             Self::Internal => "The operators see it in their logs. Trying again is safe.",
@@ -177,6 +183,19 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
     pub retry_after_seconds: Option<u32>,
+    /// What the log has of a request that it took in and that was refused (BUF-11).
+    pub recorded: Option<Recorded>,
+}
+
+/// A refusal that is itself a fact of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Recorded {
+    /// What was made, to be read as what it is: refused.
+    #[schema(example = "export_job")]
+    pub aggregate_type: Cow<'static, str>,
+    pub aggregate_id: String,
+    /// Give it to a read as `min_position`.
+    pub position: u64,
 }
 
 /// A problem document (RFC 9457).
@@ -200,6 +219,9 @@ pub struct Document<'a> {
     /// Every field that is wrong, where fields are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Where the refused request is in the log all the same.
+    #[serde(flatten)]
+    recorded: Option<&'a Recorded>,
 }
 
 impl Problem {
@@ -210,6 +232,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
+            recorded: None,
         }
     }
 
@@ -272,7 +295,7 @@ impl Problem {
             [only] => only.detail.clone(),
             _ => Cow::Borrowed("Several fields are wrong: see `errors`."),
         };
-        Self { kind, rule, detail, errors, retry_after_seconds: None }
+        Self { kind, rule, detail, errors, retry_after_seconds: None, recorded: None }
     }
 
     /// 429 with `Retry-After`.
@@ -307,6 +330,12 @@ impl Problem {
         self
     }
 
+    #[must_use]
+    pub fn with_recorded(mut self, recorded: Recorded) -> Self {
+        self.recorded = Some(recorded);
+        self
+    }
+
     /// The problem as it goes over the wire.
     pub fn document(&self) -> Document<'_> {
         Document {
@@ -316,6 +345,7 @@ impl Problem {
             detail: &self.detail,
             rule: self.rule,
             errors: &self.errors,
+            recorded: self.recorded.as_ref(),
         }
     }
 }
@@ -372,7 +402,9 @@ pub(crate) fn complete(response: Response) -> Response {
         problem = problem.with_retry_after(1);
     }
     let mut completed = problem.into_response();
-    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+    for name in
+        [header::ALLOW, header::CONTENT_RANGE, header::RETRY_AFTER, header::WWW_AUTHENTICATE]
+    {
         if let Some(value) = parts.headers.get(&name) {
             completed.headers_mut().insert(name, value.clone());
         }

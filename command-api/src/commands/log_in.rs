@@ -3,18 +3,17 @@
 use std::{net::IpAddr, sync::Arc};
 
 use agora_domain::{
-    Actor, ActorKind, PersonalCategory,
+    Actor, PersonalCategory,
+    exports::organization_membership::OrganizationMembership,
     identity::{
-        admin::Admin,
         credential::Credential,
-        member::Member,
         password::PasswordAttempt,
         principal_sessions::{OpenSession, PrincipalSessions, PrincipalSessionsCommand},
         session::{IssueSession, Session, SessionCommand},
         session_era::SessionEra,
         values::{DeviceInfo, RevocationCause},
     },
-    ids::SessionId,
+    ids::{OrganizationId, SessionId},
     site::settings,
     values::Email,
 };
@@ -27,7 +26,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::{
-    App, Command,
+    App, Command, accounts,
     authenticate::{self, Principal, SESSION_TOKEN},
     decision::{Decision, Done},
     execute::Caller,
@@ -42,6 +41,7 @@ pub const NAME: &str = "log-in";
 pub struct LogIn {
     email: Email,
     password: PasswordAttempt,
+    organization_id: Option<OrganizationId>,
     verified: Option<Verified>,
 }
 
@@ -62,20 +62,31 @@ pub struct LogInBody {
     #[schema(value_type = String, required, format = Password, max_length = 1_024)]
     #[serde(default)]
     password: Field<PasswordAttempt>,
+    /// The organization in whose name the session acts; one that one is in. It stays so for as long as
+    /// the session lives. Absent: in no organization's.
+    #[schema(value_type = Option<Uuid>)]
+    #[serde(default)]
+    organization_id: Field<OrganizationId>,
 }
 
 impl Command for LogIn {
     const NAME: &'static str = NAME;
     const SUMMARY: &'static str = "Log in: returns a session's token";
     const RULES: &'static [&'static str] =
-        &["CRD-04", "CRD-09", "CRD-12", "SES-03", "SES-07", "SES-09", "ADM-04", "ESX-04"];
+        &["CRD-04", "CRD-09", "CRD-12", "SES-03", "SES-07", "SES-09", "ADM-04", "BUF-15", "ESX-04"];
     const SECRET_REPLY: bool = true;
     type Body = LogInBody;
 
     fn parse(body: LogInBody, wrong: &mut WrongFields) -> Option<Self> {
         let email = wrong.required("/email", body.email);
         let password = wrong.required("/password", body.password);
-        Some(Self { email: email?, password: password?, verified: None })
+        let organization_id = wrong.optional("/organization_id", body.organization_id);
+        Some(Self {
+            email: email?,
+            password: password?,
+            organization_id: organization_id?,
+            verified: None,
+        })
     }
 
     async fn prepare(&mut self, app: &App, caller: &Caller) -> Result<(), Problem> {
@@ -122,10 +133,13 @@ impl Command for LogIn {
         if current.sequence != credential.sequence {
             return Err(wrong_login().into());
         }
+        if let Some(organization_id) = self.organization_id {
+            require_place(decision, organization_id, principal).await?;
+        }
         let session_id: SessionId = decision.new_id();
         let lifetime = i64::from(decision.app.settings.session_lifetime_seconds);
         let expires_at = decision.now + TimeDelta::seconds(lifetime);
-        let may_log_in = may_log_in(decision, principal).await?;
+        let may_log_in = accounts::may_log_in(decision, principal).await?;
         make_room(decision, principal, session_id, expires_at).await?;
         let era = decision.load::<SessionEra>(SessionEra::STREAM_ID).await?.state.era();
         let network = PersonalCategory::Network;
@@ -140,6 +154,7 @@ impl Command for LogIn {
             device_info: device.map(|device| decision.personal(principal, network, device)),
             ip_address: address.map(|address| decision.personal(principal, network, address)),
             era,
+            organization_id: self.organization_id,
             principal_may_log_in: may_log_in,
         };
         let session = decision.begin::<Session>(session_id);
@@ -150,6 +165,7 @@ impl Command for LogIn {
             "token": token.as_str(),
             "expires_at": agora_event_store::read::rfc3339_micros(expires_at),
             "session_id": session_id,
+            "organization_id": self.organization_id,
             "principal": { "kind": principal.kind, "id": principal.id },
         })))
     }
@@ -170,13 +186,21 @@ async fn credential(app: &App, email: &Email) -> Result<Option<Loaded<Credential
     loaded.map(Some).map_err(|error| at_once(error.into()))
 }
 
-async fn may_log_in(decision: &mut Decision<'_>, principal: Actor) -> Result<bool, CommandError> {
-    let id = principal.id.to_string();
-    Ok(match principal.kind {
-        ActorKind::Member => decision.load::<Member>(id).await?.state.may_log_in(),
-        ActorKind::Admin => decision.load::<Admin>(id).await?.state.is_active(),
-        ActorKind::Guest | ActorKind::System => false,
-    })
+/// Refuses an organization that the principal is not in. It is not looked up itself: that there is one
+/// of this id must not be told to who is not in it (BUF-15).
+async fn require_place(
+    decision: &mut Decision<'_>,
+    organization_id: OrganizationId,
+    principal: Actor,
+) -> Result<(), CommandError> {
+    let id = OrganizationMembership::stream_id(organization_id, principal);
+    let membership = decision.load::<OrganizationMembership>(id).await?;
+    if membership.state.role().is_some() {
+        return Ok(());
+    }
+    Err(Problem::not_found("There is no organization of this id that you are in.")
+        .with_rule("BUF-15")
+        .into())
 }
 
 /// Opens a place in the principal's list; the sessions that have to go for it are revoked, and so

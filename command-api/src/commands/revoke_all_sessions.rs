@@ -2,22 +2,17 @@
 //! (force logout).
 
 use agora_domain::{
-    Actor, ActorKind,
-    identity::{
-        admin::Admin, member::Member, principal_sessions::PrincipalSessions,
-        values::RevocationCause,
-    },
-    ids::{AdminId, MemberId},
-    refusal::RuleBreak,
+    Actor,
+    identity::{principal_sessions::PrincipalSessions, values::RevocationCause},
 };
 use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     Command,
+    accounts::{self, AccountBody},
     authenticate::Principal,
     decision::{Decision, Done},
     execute::Caller,
@@ -38,49 +33,13 @@ pub struct RevokeAllSessions {
 #[serde(deny_unknown_fields)]
 pub struct RevokeAllSessionsBody {
     /// Whose sessions; absent: one's own. Only admins may name somebody else.
-    #[schema(value_type = Option<SessionHolder>)]
+    #[schema(value_type = Option<AccountBody>)]
     #[serde(default)]
-    principal: Field<Object<SessionHolder>>,
+    principal: Field<Object<AccountBody>>,
     /// Leave the session that sends this open.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     keep_current: Field<Flag>,
-}
-
-/// Whose sessions end.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SessionHolder {
-    #[schema(value_type = String, required, example = "member", pattern = "^(member|admin)$")]
-    #[serde(default)]
-    kind: Field<HolderKind>,
-    #[schema(value_type = Uuid, required)]
-    #[serde(default)]
-    id: Field<HolderId>,
-}
-
-struct HolderKind(ActorKind);
-
-impl std::str::FromStr for HolderKind {
-    type Err = RuleBreak;
-
-    fn from_str(text: &str) -> Result<Self, RuleBreak> {
-        [ActorKind::Member, ActorKind::Admin]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .map(Self)
-            .ok_or(RuleBreak::malformed("must be `member` or `admin`"))
-    }
-}
-
-struct HolderId(Uuid);
-
-impl std::str::FromStr for HolderId {
-    type Err = RuleBreak;
-
-    fn from_str(text: &str) -> Result<Self, RuleBreak> {
-        text.parse::<MemberId>().map(|id| Self(id.0))
-    }
 }
 
 impl Command for RevokeAllSessions {
@@ -92,13 +51,9 @@ impl Command for RevokeAllSessions {
 
     fn parse(body: RevokeAllSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
         let principal = match wrong.optional("/principal", body.principal) {
-            Some(Some(Object(holder))) => {
-                let kind = wrong.required("/principal/kind", holder.kind);
-                let id = wrong.required("/principal/id", holder.id);
-                kind.zip(id).map(|(kind, id)| Some(Actor { kind: kind.0, id: id.0 }))
-            }
-            Some(None) => Some(None),
             None => None,
+            Some(None) => Some(None),
+            Some(Some(Object(holder))) => holder.parse("/principal", wrong).map(Some),
         };
         let keep_current = wrong.optional("/keep_current", body.keep_current);
         Some(Self {
@@ -122,7 +77,7 @@ impl Command for RevokeAllSessions {
                     .with_rule("SES-12")
                     .into());
             }
-            if !exists(decision, principal).await? {
+            if !accounts::exists(decision, principal).await? {
                 return Err(Problem::not_found("There is no such member or admin.")
                     .with_rule("REL-10")
                     .into());
@@ -137,15 +92,4 @@ impl Command for RevokeAllSessions {
     fn example() -> Value {
         json!({ "keep_current": true })
     }
-}
-
-async fn exists(decision: &mut Decision<'_>, principal: Actor) -> Result<bool, CommandError> {
-    let id = principal.id;
-    Ok(match principal.kind {
-        ActorKind::Member => {
-            decision.load::<Member>(MemberId(id).to_string()).await?.state.exists()
-        }
-        ActorKind::Admin => decision.load::<Admin>(AdminId(id).to_string()).await?.state.exists(),
-        ActorKind::Guest | ActorKind::System => false,
-    })
 }

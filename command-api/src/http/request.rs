@@ -76,13 +76,7 @@ pub(super) fn conditions<C: Command>(
 ) -> Result<Conditions, Problem> {
     let idempotency_key = match headers.get("idempotency-key") {
         None => None,
-        Some(_) if C::SECRET_REPLY => {
-            return Err(Problem::malformed(
-                "This command's reply holds a secret and is never kept, so Idempotency-Key cannot \
-                 be used with it.",
-            )
-            .with_rule("ESX-04"));
-        }
+        Some(_) if C::SECRET_REPLY => return Err(no_receipt()),
         Some(value) => {
             let key = value.to_str().ok().filter(|key| {
                 (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len())
@@ -100,6 +94,15 @@ pub(super) fn conditions<C: Command>(
         None => [0; 32],
     };
     Ok(Conditions { idempotency_key, request_hmac, if_match: if_match(headers)? })
+}
+
+/// What holds a secret is in no receipt.
+pub(super) fn no_receipt() -> Problem {
+    Problem::malformed(
+        "This command's reply holds a secret and is never kept, so Idempotency-Key cannot be used \
+         with it.",
+    )
+    .with_rule("ESX-04")
 }
 
 /// `If-Match: "<sequence>"`; `*` asks for nothing, since commands on nothing are refused anyway.

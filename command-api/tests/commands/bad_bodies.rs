@@ -7,6 +7,7 @@ use agora_command_api::{
     commands,
     permission::{Matrix, Roles},
 };
+use agora_domain::identity::values::AdminScope;
 use serde_json::Value;
 
 use crate::common::{Answer, Call, Person, World, unknown_id};
@@ -18,6 +19,8 @@ struct Walk {
     world: World,
     member: Person,
     admin: Person,
+    ops: Person,
+    reporter: Person,
     commands: BTreeMap<String, Shape>,
 }
 
@@ -32,7 +35,9 @@ impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
         let (member, admin) = (world.member().await, world.admin(&[]).await);
-        Self { world, member, admin, commands: shapes() }
+        let ops = world.admin(&[AdminScope::Ops]).await;
+        let (_, reporter) = world.reporter().await;
+        Self { world, member, admin, ops, reporter, commands: shapes() }
     }
 
     /// The request of somebody who may send the command.
@@ -43,6 +48,10 @@ impl Walk {
             call
         } else if roles.include(Roles::MEMBER) {
             call.token(&self.member.token)
+        } else if roles.include(Roles::ORG_USER) {
+            call.token(&self.reporter.token)
+        } else if roles.include(Roles::OPS) && !roles.include(Roles::ADMIN) {
+            call.token(&self.ops.token)
         } else {
             call.token(&self.admin.token)
         }
@@ -218,7 +227,12 @@ async fn ids_of_nothing_and_of_other_things_are_unknown() {
                 let what = format!("{field} of a {kind}");
                 let answer = walk.wrong(command, &what, walk.call(command).body(body)).await;
                 // A category is a field of a community: naming none is a wrong field (COM-05).
-                let expected = if command == "create-community" { 422 } else { 404 };
+                // Who is not known is told nothing of organizations (CRD-09).
+                let expected = match command.as_str() {
+                    "create-community" => 422,
+                    "log-in" => 401,
+                    _ => 404,
+                };
                 assert_eq!(answer.status, expected, "{command}, {what}: {}", answer.text);
                 assert!(!answer.text.contains(id.as_str()), "{command}, {what}: an echo");
             }

@@ -1,6 +1,8 @@
 //! Members at work while something breaks: a mixture of commands whose outcomes are remembered, and
 //! readers who ask for what was just written.
 
+mod reporting;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -86,6 +88,7 @@ impl Cast {
             secrets.extend([member.email.clone(), member.token.clone()]);
         }
         secrets.extend(without_login(stack, &mut admin).await?);
+        secrets.push(reporting::act(stack, &mut admin, &members, &run).await?);
         Ok(Self { members, posts, comment, community, community_name: name, secrets })
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     actor::{Actor, ActorKind},
     aggregate::{Decide, aggregate, domain_event},
     identity::values::{DeviceInfo, RevocationCause},
-    ids::SessionId,
+    ids::{OrganizationId, SessionId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
 };
@@ -29,6 +29,8 @@ struct Issued {
     principal: Actor,
     expires_at: DateTime<Utc>,
     era: u64,
+    /// `None` in sessions and snapshots from before there were organizations, too.
+    organization_id: Option<OrganizationId>,
     revoked: bool,
 }
 
@@ -49,6 +51,12 @@ impl Session {
     /// The era in which it was issued (`session_era`).
     pub fn era(&self) -> u64 {
         self.issued.as_ref().map_or(0, |session| session.era)
+    }
+
+    /// The tenant that was chosen at login; it never changes (BUF-15). Whether its holder is still in it,
+    /// [`OrganizationMembership`](crate::exports::organization_membership) tells.
+    pub fn organization_id(&self) -> Option<OrganizationId> {
+        self.issued.as_ref().and_then(|session| session.organization_id)
     }
 
     pub fn is_revoked(&self) -> bool {
@@ -77,6 +85,8 @@ pub struct IssueSession {
     pub ip_address: Option<Personal<IpAddr>>,
     /// The era of sessions that it belongs to.
     pub era: u64,
+    /// The tenant in whose name the session acts; one that the principal is in.
+    pub organization_id: Option<OrganizationId>,
     /// What the decision needs to know of the principal.
     pub principal_may_log_in: bool,
 }
@@ -99,6 +109,8 @@ pub enum SessionEvent {
         ip_address: Option<Personal<IpAddr>>,
         /// From version 2 on; those before it are of era 0.
         era: Option<u64>,
+        /// From version 3 on.
+        organization_id: Option<OrganizationId>,
     },
     SessionRevoked {
         revoked_by: Actor,
@@ -106,7 +118,7 @@ pub enum SessionEvent {
     },
 }
 
-domain_event!(SessionEvent { SessionIssued => "2", SessionRevoked => "1" });
+domain_event!(SessionEvent { SessionIssued => "3", SessionRevoked => "1" });
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SessionError {
@@ -173,6 +185,7 @@ fn issue(session: &Session, command: IssueSession) -> Result<Vec<SessionEvent>, 
         device_info: command.device_info,
         ip_address: command.ip_address,
         era: Some(command.era),
+        organization_id: command.organization_id,
     }])
 }
 
@@ -191,9 +204,9 @@ fn revoke(session: &Session, command: RevokeSession) -> Result<Vec<SessionEvent>
 impl Session {
     fn apply(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::SessionIssued { principal, expires_at, era, .. } => {
-                let era = era.unwrap_or(0);
-                self.issued = Some(Issued { principal, expires_at, era, revoked: false });
+            SessionEvent::SessionIssued { principal, expires_at, era, organization_id, .. } => {
+                let (era, revoked) = (era.unwrap_or(0), false);
+                self.issued = Some(Issued { principal, expires_at, era, organization_id, revoked });
             }
             SessionEvent::SessionRevoked { .. } => {
                 if let Some(session) = &mut self.issued {

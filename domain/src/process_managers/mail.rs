@@ -32,6 +32,10 @@ pub enum MailKind {
     DeletionPending,
     /// The account was deleted.
     AccountDeleted,
+    /// The file with one's own data is there: a link to it, never the data (DXR-08).
+    ExportReady,
+    /// It takes longer than a month, and why (DXR-10).
+    ExportDelayed,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -44,6 +48,8 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("PasswordReset", &[MailKind::PasswordWasReset]),
     ("MemberDeletionPending", &[MailKind::DeletionPending]),
     ("MemberDeleted", &[MailKind::AccountDeleted]),
+    ("ExportCompleted", &[MailKind::ExportReady]),
+    ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -55,6 +61,8 @@ pub const EVENT_TYPES: &[&str] = &[
     "PasswordReset",
     "MemberDeletionPending",
     "MemberDeleted",
+    "ExportCompleted",
+    "ExportDeadlineExtended",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -64,7 +72,7 @@ pub const KEPT_TRYING: TimeDelta = TimeDelta::days(3);
 
 impl MailKind {
     /// Part of the key: never changed, or a mail that waits is sent under another name.
-    const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ResetPassword => "reset-password",
             Self::ConfirmRegistration => "confirm-registration",
@@ -75,6 +83,8 @@ impl MailKind {
             Self::PasswordWasReset => "password-was-reset",
             Self::DeletionPending => "deletion-pending",
             Self::AccountDeleted => "account-deleted",
+            Self::ExportReady => "export-ready",
+            Self::ExportDelayed => "export-delayed",
         }
     }
 
@@ -83,7 +93,8 @@ impl MailKind {
         Uuid::new_v5(&event_id, self.as_str().as_bytes())
     }
 
-    fn of(event_type: &str) -> &'static [Self] {
+    /// The mails that an event of a type causes.
+    pub fn of(event_type: &str) -> &'static [Self] {
         let listed = MAILS.iter().find(|(name, _)| *name == event_type);
         listed.map_or(&[], |(_, kinds)| kinds)
     }

@@ -59,6 +59,7 @@ mod tests {
             device_info: None,
             ip_address: None,
             era: None,
+            organization_id: None,
         };
         let wake_up = WakeUp { key: session_id.0, at, cause: event_id };
         assert_eq!(on_event(event_id, session_id, &issued), [Reaction::WakeUp(wake_up)]);

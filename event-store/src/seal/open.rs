@@ -73,17 +73,20 @@ impl Opener {
 
     /// Opens fields of read tables, in their order, with at most one query to the vault.
     pub async fn open_many(&self, fields: &[SealedField<'_>]) -> Result<Vec<Opened>, VaultError> {
-        let parsed: Vec<Option<SealedText>> =
-            fields.iter().map(|field| SealedText::parse(field.sealed)).collect();
+        let parsed = parsed(fields);
         let keys = self.vault.find(&names(parsed.iter().flatten())).await?;
-        Ok(fields
-            .iter()
-            .zip(parsed)
-            .map(|(field, text)| {
-                text.and_then(|text| open(&text, &field.context(&text), &keys))
-                    .map_or(Opened::Erased, Opened::Value)
-            })
-            .collect())
+        Ok(opened(fields, parsed, &keys))
+    }
+
+    /// As [`Self::open_many`], past the cache of keys: what goes into a file that is kept must not
+    /// hold what was erased a moment ago.
+    pub async fn open_many_now(
+        &self,
+        fields: &[SealedField<'_>],
+    ) -> Result<Vec<Opened>, VaultError> {
+        let parsed = parsed(fields);
+        let keys = self.vault.look_up(&names(parsed.iter().flatten())).await?;
+        Ok(opened(fields, parsed, &keys))
     }
 
     /// What proves one field's value by its commitment (ESX-16); `None` once it is erased.
@@ -181,6 +184,22 @@ impl Opener {
         replace_in_variant(payload, &here, &keys, shape);
         Ok(())
     }
+}
+
+fn parsed(fields: &[SealedField<'_>]) -> Vec<Option<SealedText>> {
+    fields.iter().map(|field| SealedText::parse(field.sealed)).collect()
+}
+
+fn opened(
+    fields: &[SealedField<'_>],
+    parsed: Vec<Option<SealedText>>,
+    keys: &HashMap<KeyName, SubjectKey>,
+) -> Vec<Opened> {
+    let open_one = |(field, text): (&SealedField<'_>, Option<SealedText>)| {
+        text.and_then(|text| open(&text, &field.context(&text), keys))
+            .map_or(Opened::Erased, Opened::Value)
+    };
+    fields.iter().zip(parsed).map(open_one).collect()
 }
 
 /// A personal value as the domain writes it.

@@ -1,6 +1,7 @@
 //! What mails say: plain text, no names, nothing that the reader does not need.
 
 use agora_domain::process_managers::mail::MailKind;
+use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
 /// A subject and a text.
@@ -54,6 +55,30 @@ pub fn taken() -> Text {
                 If it was you: log in, or ask for a new password. If it was not you,\n\
                 do nothing.\n";
     ("You have an account already", Zeroizing::new(text.to_owned()))
+}
+
+/// To whoever asked for its own data by mail, when the file is there. `where_to` is the link to it, or
+/// what to do where there is no site. The data itself is in no mail (DXR-08).
+pub fn export_ready(where_to: &str, until: DateTime<Utc>) -> Text {
+    let until = until.format("%Y-%m-%d %H:%M UTC");
+    let text = format!(
+        "You asked for a copy of what is stored about you. It is ready, until\n{until}.\n\n\
+         {where_to}\n\nYou have to be logged in. Give this mail to nobody.\n\n\
+         If you did not ask for it, change your password at once, and turn to\n\
+         whoever runs the site.\n"
+    );
+    ("The copy of your data is ready", Zeroizing::new(text))
+}
+
+/// That an answer takes longer, and why (Art. 12(3) GDPR).
+pub fn export_delayed(reason: &str, due_at: DateTime<Utc>) -> Text {
+    let due_at = due_at.format("%Y-%m-%d");
+    let text = format!(
+        "You asked for a copy of what is stored about you. It takes longer than\na month: you \
+         have it by {due_at}.\n\nThe reason:\n\n{reason}\n\n\
+         You may complain to the data protection authority of your country.\n"
+    );
+    ("The copy of your data takes longer", Zeroizing::new(text))
 }
 
 /// A mail that tells what has happened (ASVS 5.0 §6.3.7).

@@ -2,13 +2,18 @@
 
 use agora_command_api::{App, refusal::at_once};
 use agora_domain::{
-    Decide, RuleBreak,
+    Actor, ActorKind, Decide, RuleBreak,
+    exports::{
+        export_job::{ExportJob, ExportJobEvent},
+        export_values::DeliveryMethod,
+    },
     identity::{
+        admin::Admin,
         credential::{Credential, CredentialEvent},
         member::Member,
         password_reset::{PasswordReset, PasswordResetEvent},
     },
-    ids::{CredentialId, EmailConfirmationId, MemberId},
+    ids::{CredentialId, EmailConfirmationId, ExportJobId, MemberId},
     process_managers::{
         Reaction, WakeUp,
         mail::{self, KEPT_TRYING, MailKind, SendMail},
@@ -19,6 +24,7 @@ use agora_event_store::{LoadError, RecordedEvent, read};
 use agora_service::{clock, problem::Problem};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::Process;
 use crate::mail::{
@@ -118,6 +124,8 @@ impl SendMails {
             MailKind::ConfirmRegistration | MailKind::ConfirmNewEmail => {
                 self.confirmation(app, event, kind).await
             }
+            MailKind::ExportReady => self.export_ready(app, event).await,
+            MailKind::ExportDelayed => export_delayed(app, event).await,
             _ => {
                 let to = addressee(app, event, kind).await?;
                 let (text, until) = (texts::notice(kind), event.recorded_at + KEPT_TRYING);
@@ -151,6 +159,35 @@ impl SendMails {
         let link = link.as_ref().map(|link| link.as_str());
         let text = texts::with_token(MailKind::ResetPassword, &token, link);
         Ok(Some(Letter { to, text, until }))
+    }
+
+    /// A link, never the data; and only to the address that is the person's own now (DXR-08).
+    async fn export_ready(
+        &self,
+        app: &App,
+        event: &RecordedEvent,
+    ) -> Result<Option<Letter>, Problem> {
+        let export = load::<ExportJob>(app, id::<ExportJobId>(event)?).await?;
+        let Some(job) = export.get() else { return Ok(None) };
+        let data = job.content.subject_data();
+        let data = data.filter(|data| data.delivery_method == DeliveryMethod::Email);
+        let (Some(data), Some(until)) = (data, job.expires_at) else { return Ok(None) };
+        if job.available_file(clock::now()).is_none() || job.is_hidden {
+            return Ok(None);
+        }
+        let token = app.export_token(job.job_id, data.subject);
+        let where_to = match self.mailer.link_to_export(job.job_id, &token) {
+            Some(link) => Zeroizing::new(format!("Get it here:\n\n{}", link.as_str())),
+            None => Zeroizing::new(format!(
+                "Get it from the read API, with this token as the header\n\
+                 Agora-Export-Token:\n\nGET /v1/exports/{}/download\n\n{}",
+                job.job_id,
+                token.as_str()
+            )),
+        };
+        let to = address_of(app, data.subject).await?;
+        let text = texts::export_ready(&where_to, until);
+        Ok(to.map(|to| Letter { to, text, until }))
     }
 
     async fn confirmation(
@@ -188,6 +225,33 @@ impl SendMails {
         };
         Ok(Some(Letter { to, text, until }))
     }
+}
+
+/// Whoever waits is told why (DXR-10), by whatever way the answer itself will come.
+async fn export_delayed(app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    let extended = app.log.read_event::<ExportJob>(event).await.map_err(problem)?;
+    let ExportJobEvent::ExportDeadlineExtended { due_at, reason, .. } = extended else {
+        return Ok(None);
+    };
+    let export = load::<ExportJob>(app, id::<ExportJobId>(event)?).await?;
+    let data = export.get().and_then(|job| job.content.subject_data());
+    let (Some(data), Some(reason)) = (data, reason.get()) else { return Ok(None) };
+    let to = address_of(app, data.subject).await?;
+    let text = texts::export_delayed(reason.as_str(), due_at);
+    Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
+}
+
+/// The address that somebody has confirmed and uses; none once erased, or where nobody may log in by
+/// it any more.
+async fn address_of(app: &App, actor: Actor) -> Result<Option<Email>, Problem> {
+    let credential_id = match actor.kind {
+        ActorKind::Member => load::<Member>(app, actor.id).await?.credential_id(),
+        ActorKind::Admin => load::<Admin>(app, actor.id).await?.credential_id(),
+        ActorKind::Guest | ActorKind::System => None,
+    };
+    let Some(credential_id) = credential_id else { return Ok(None) };
+    let credential = load::<Credential>(app, credential_id).await?;
+    Ok(credential.email().filter(|_| credential.is_valid()).cloned())
 }
 
 /// Who is told of what happened; none once erased.

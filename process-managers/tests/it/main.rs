@@ -2,12 +2,16 @@
 //! once.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod exports;
 mod mail;
 mod retention;
 mod smtp_server;
+mod subject_data;
+mod subject_story;
 mod world;

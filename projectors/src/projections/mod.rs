@@ -4,6 +4,8 @@ use crate::projection::Projection;
 
 mod admins;
 mod audit_log;
+mod bufdir_export_logs;
+mod bufdir_reports;
 mod categories;
 mod comment_scores;
 mod comment_search;
@@ -14,6 +16,8 @@ mod community_rules;
 mod community_search;
 mod configurations;
 mod credentials;
+mod data_export_logs;
+mod data_export_requests;
 mod guest_conversion_counts;
 mod guests;
 mod integrations;
@@ -21,6 +25,8 @@ mod members;
 mod memberships;
 mod moderation_appeals;
 mod moderation_log;
+mod organization_memberships;
+mod organizations;
 mod post_scores;
 mod post_search;
 mod post_votes;
@@ -33,6 +39,8 @@ mod sessions;
 pub const ALL: &[&Projection] = &[
     &admins::PROJECTION,
     &audit_log::PROJECTION,
+    &bufdir_export_logs::PROJECTION,
+    &bufdir_reports::PROJECTION,
     &categories::PROJECTION,
     &comment_scores::PROJECTION,
     &comment_search::PROJECTION,
@@ -43,6 +51,8 @@ pub const ALL: &[&Projection] = &[
     &community_search::PROJECTION,
     &configurations::PROJECTION,
     &credentials::PROJECTION,
+    &data_export_logs::PROJECTION,
+    &data_export_requests::PROJECTION,
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
     &integrations::PROJECTION,
@@ -50,6 +60,8 @@ pub const ALL: &[&Projection] = &[
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,
     &moderation_log::PROJECTION,
+    &organization_memberships::PROJECTION,
+    &organizations::PROJECTION,
     &post_scores::PROJECTION,
     &post_search::PROJECTION,
     &post_votes::PROJECTION,

@@ -64,6 +64,7 @@ async fn sealed_values_in_read_tables_open_to_what_was_written() {
         device_info: None,
         ip_address: None,
         era: None,
+        organization_id: None,
     };
     write::<Session>(&log, &session.to_string(), alice, vec![issued]).await;
     let created = PostEvent::PostCreated {

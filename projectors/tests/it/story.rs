@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::scene::{Fact, Scene, fact};
+use crate::{
+    scene::{Fact, Scene, fact},
+    story_of_exports::Exports,
+    story_of_reports::Reports,
+};
 
 /// Numbers without a generator's crate: SplitMix64.
 struct Dice(u64);
@@ -404,6 +408,10 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     let mut memberships = std::collections::HashMap::new();
     let mut lists: std::collections::HashMap<usize, Vec<(Uuid, Uuid)>> = Default::default();
     let (mut lodged, mut decided) = (0, 0);
+    let mut reports = Reports::default();
+    reports.begin(&mut told);
+    let mut exports = Exports::default();
+    exports.begin(&mut told);
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
         match dice.roll(28) {
@@ -524,6 +532,8 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
                 told.push(on_appeal(lodged, "ModerationAppealLodged", p, id(MEMBER, m)));
                 lodged += 1;
             }
+            24 => told.push(exports.next(m, dice.roll(60), dice.roll(15))),
+            25 => told.push(reports.next(m, dice.roll(4), dice.roll(5))),
             18 | 19 => {
                 let comment = dice.roll(comments.len());
                 let state = ["upvote", "downvote", "none"][dice.roll(3)];

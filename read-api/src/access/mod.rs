@@ -7,6 +7,7 @@ mod session;
 
 use agora_domain::{
     Actor,
+    exports::organization_membership::Tenant,
     ids::{GuestId, SessionId},
 };
 
@@ -31,6 +32,8 @@ pub struct Principal {
     pub actor: Actor,
     /// None where it is a service account's key that was sent.
     pub session_id: Option<SessionId>,
+    /// The organization that the session carries, while its holder is in it (BUF-15).
+    pub organization: Option<Tenant>,
     pub roles: Roles,
 }
 

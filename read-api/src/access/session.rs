@@ -6,8 +6,9 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use agora_domain::{
     Actor, ActorKind,
+    exports::organization_membership::{OrganizationMembership, Tenant},
     identity::{session_era::SessionEra, values::AdminScope},
-    ids::{AdminId, GuestId, SessionId},
+    ids::{AdminId, GuestId, OrganizationId, SessionId},
 };
 use agora_service::{clock, problem::Problem};
 use axum::http::{HeaderMap, header};
@@ -33,6 +34,8 @@ struct Issued {
     expires_at: DateTime<Utc>,
     /// None in what was written before there were eras: 0.
     era: Option<u64>,
+    /// None in what was written before there were organizations, too.
+    organization_id: Option<OrganizationId>,
 }
 
 /// Why a token lets nobody in, and whose it is where that is known.
@@ -128,7 +131,7 @@ async fn service_account(app: &App, secret: &str) -> Result<Principal, Refused> 
     let actor = Actor::admin(admin_id);
     let roles = admin_roles(events.as_deref().unwrap_or("[]"))
         .map_err(|problem| Refused { actor: Some(actor), problem })?;
-    Ok(Principal { actor, session_id: None, roles })
+    Ok(Principal { actor, session_id: None, organization: None, roles })
 }
 
 /// What everybody is told who sends no token where one is needed.
@@ -146,6 +149,8 @@ struct Found {
     issued: String,
     /// The events of the admin whose session it is; null for members.
     admin: Option<String>,
+    /// The last event of its holder's place in the session's organization; null where it has none.
+    place: Option<String>,
     /// The last event of the era of sessions; null in the first era.
     era: Option<String>,
     last_used_at: Option<DateTime<Utc>>,
@@ -158,6 +163,14 @@ const FIND: &str = "
                SELECT json_agg(a.payload ORDER BY a.sequence)::text
                FROM log.stream('admin', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') a
            ) END AS admin,
+           CASE WHEN s.payload -> 'SessionIssued' ->> 'organization_id' IS NOT NULL THEN (
+               SELECT m.payload::text
+               FROM log.stream('organization_membership', concat_ws('-',
+                   s.payload -> 'SessionIssued' ->> 'organization_id',
+                   s.payload -> 'SessionIssued' -> 'principal' ->> 'kind',
+                   s.payload -> 'SessionIssued' -> 'principal' ->> 'id')) m
+               ORDER BY m.sequence DESC LIMIT 1
+           ) END AS place,
            (SELECT e.payload::text FROM log.stream('session_era', 'all') e
             ORDER BY e.sequence DESC LIMIT 1) AS era
     FROM log.claims c
@@ -176,9 +189,9 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
         .map_err(|cause| error::database(&cause))?;
     let Some(found) = found else { return Err(revoked().into()) };
     let now = clock::now();
-    let Open { session_id, actor, roles, last_used_at } = found.judge(now)?;
+    let Open { session_id, actor, organization, roles, last_used_at } = found.judge(now)?;
     if app.activity.touch(session_id, Some(last_used_at), now) {
-        Ok(Principal { actor, session_id: Some(session_id), roles })
+        Ok(Principal { actor, session_id: Some(session_id), organization, roles })
     } else {
         Err(Refused { actor: Some(actor), problem: idle() })
     }
@@ -205,13 +218,14 @@ pub(crate) async fn still_open(
 struct Open {
     session_id: SessionId,
     actor: Actor,
+    organization: Option<Tenant>,
     roles: Roles,
     last_used_at: DateTime<Utc>,
 }
 
 impl Found {
     fn judge(self, now: DateTime<Utc>) -> Result<Open, Refused> {
-        let Self { session_id, issued, admin, era, last_used_at } = self;
+        let Self { session_id, issued, admin, place, era, last_used_at } = self;
         let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
         let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
         let session_id = session_id.parse::<SessionId>().ok();
@@ -238,9 +252,19 @@ impl Found {
             ActorKind::Admin => admin_roles(admin.as_deref().unwrap_or("[]")).map_err(refused)?,
             ActorKind::Guest | ActorKind::System => Roles::NOBODY,
         };
+        let organization = match issued.organization_id.zip(place) {
+            Some((organization_id, event)) => {
+                let mut place = OrganizationMembership::default();
+                place.apply(serde_json::from_str(&event).map_err(|_| Problem::internal())?);
+                place.role().map(|role| Tenant { organization_id, role })
+            }
+            None => None,
+        };
+        let roles = roles.in_person();
+        let roles = if organization.is_some() { roles.and(Roles::ORG_USER) } else { roles };
         // A session that was never used is as old as its login.
         let last_used_at = last_used_at.unwrap_or(issued.issued_at);
-        Ok(Open { session_id, actor, roles: roles.in_person(), last_used_at })
+        Ok(Open { session_id, actor, organization, roles, last_used_at })
     }
 }
 

@@ -35,8 +35,19 @@ pub struct Me {
     deleted_at: Option<Instant>,
     /// The session whose token was sent; null for a service account, which has none.
     session_id: Option<Uuid>,
+    /// The organization that the session is of; null where it is of none, or one is no longer in it.
+    organization: Option<MyOrganization>,
     /// The number of its events: for `If-Match` of commands.
     sequence: i64,
+}
+
+/// One's place in the organization that one's session is of (K3).
+#[derive(Serialize, ToSchema)]
+pub struct MyOrganization {
+    id: Uuid,
+    /// `reporter` or `reader`.
+    #[schema(example = "reporter")]
+    role: &'static str,
 }
 
 #[derive(FromRow)]
@@ -101,6 +112,10 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
         updated_at: row.updated_at,
         deleted_at: row.deleted_at,
         session_id: me.session_id.map(|session_id| session_id.0),
+        organization: me.organization.map(|tenant| MyOrganization {
+            id: tenant.organization_id.0,
+            role: tenant.role.as_str(),
+        }),
         sequence: row.sequence,
     };
     Ok(read.object(position, &account))

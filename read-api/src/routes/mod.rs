@@ -3,6 +3,7 @@
 
 pub mod appeals;
 pub mod audit_events;
+pub mod audit_exports;
 pub mod audit_log;
 pub mod audit_streams;
 pub mod categories;
@@ -13,6 +14,12 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod community_rules_history;
 pub mod configuration;
+pub mod data_export_logs;
+pub mod data_export_requests;
+pub mod export_download;
+pub mod export_queue;
+pub mod export_quota;
+pub mod exports;
 pub mod feeds;
 pub mod guest_conversions;
 pub mod guests;
@@ -25,7 +32,10 @@ pub mod my_credential;
 pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
+pub mod organizations;
 pub mod posts;
+pub mod processing_records;
+pub mod reports;
 pub mod search;
 pub mod search_logs;
 pub mod service_accounts;
@@ -81,10 +91,24 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(guests::list))
         .routes(routes!(service_accounts::list))
         .routes(routes!(guest_conversions::list))
+        .routes(routes!(organizations::list))
+        .routes(routes!(organizations::members))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::show))
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))
+        .routes(routes!(export_download::show))
+        .routes(routes!(processing_records::show))
+        .routes(routes!(exports::list))
+        .routes(routes!(exports::show))
+        .routes(routes!(export_quota::show))
+        .routes(routes!(export_queue::list))
+        .routes(routes!(data_export_requests::list))
+        .routes(routes!(data_export_requests::show))
+        .routes(routes!(data_export_logs::list))
         .routes(routes!(audit_log::list))
+        .routes(routes!(audit_exports::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))
 }

@@ -1,7 +1,9 @@
 //! Every route with parameters that are wrong: each answered by a problem document that names the
 //! parameter, none by a 500.
 
-use agora_domain::identity::values::AdminScope;
+use agora_domain::{
+    exports::organization_membership::OrganizationRole, identity::values::AdminScope,
+};
 use agora_read_api::access::{READS, Roles};
 use axum::http::{Method, Request};
 use serde_json::Value;
@@ -11,6 +13,7 @@ use crate::world::{Reply, User, World};
 struct Walk {
     world: World,
     member: User,
+    reporter: User,
     root: User,
 }
 
@@ -23,14 +26,20 @@ impl Walk {
         for number in 0..3 {
             world.post(&member, community, &format!("Post number {number}")).await;
         }
+        let organization = world.organization("Barnas Hus").await;
+        let reporter = world.org_user(organization, OrganizationRole::Reporter).await;
         world.project().await;
-        Self { world, member, root }
+        Self { world, member, reporter, root }
     }
 
     /// As somebody who may.
     async fn get(&self, route: &str, path: &str) -> Reply {
         let (_, roles) = READS.iter().find(|(listed, _)| *listed == route).unwrap();
-        let user = if roles.include(Roles::GLOBAL_ADMIN) { &self.root } else { &self.member };
+        let user = match roles {
+            roles if roles.include(Roles::GLOBAL_ADMIN) => &self.root,
+            roles if roles.include(Roles::MEMBER) => &self.member,
+            _ => &self.reporter,
+        };
         self.world.get_as(user, path).await
     }
 }
@@ -66,6 +75,8 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "days" => &["0", "366", "-1", "x", "", "1.5"],
         "sort" => &["hottest", "", "NEW", "%00"],
         "window" => &["hour", "", "DAY", "%00"],
+        "status" => &["open", "", "DRAFT", "%00"],
+        "period" => &["x", "", "2025-Q5", "2025-13", "%00", "%D9%A2%D9%A0%D9%A2%D9%A5"],
         "open" => &["yes", "", "1", "TRUE", "%00"],
         "category_id" => &["x", "", "00000000000070008000000000000000", "%00"],
         "as_of" => &["yesterday", "", "-1", "2026-13-01T00:00:00Z", "99999999999999999999", "%00"],

@@ -28,7 +28,7 @@ use agora_domain::{
     },
     ids::{
         AdminId, CategoryId, CommentId, CommentVoteId, CommunityId, CredentialId, MemberId,
-        MembershipId, PostId, PostVoteId, RecentCommunityId, SessionId,
+        MembershipId, OrganizationId, PostId, PostVoteId, RecentCommunityId, SessionId,
     },
 };
 use agora_event_store::{
@@ -88,6 +88,21 @@ impl World {
     }
 
     pub async fn log_in_until(&self, actor: Actor, expires_at: DateTime<Utc>) -> User {
+        self.session(actor, expires_at, None).await
+    }
+
+    /// A session of an organization.
+    pub async fn log_in_within(&self, actor: Actor, organization_id: OrganizationId) -> User {
+        let expires_at = clock::now() + TimeDelta::hours(1);
+        self.session(actor, expires_at, Some(organization_id)).await
+    }
+
+    async fn session(
+        &self,
+        actor: Actor,
+        expires_at: DateTime<Utc>,
+        organization_id: Option<OrganizationId>,
+    ) -> User {
         let session = SessionId(clock::new_id());
         let token = URL_SAFE_NO_PAD.encode(Sha256::digest(session.to_string()));
         let network = PersonalCategory::Network;
@@ -99,6 +114,7 @@ impl World {
             device_info: Some(Personal::new(actor.subject(), network, DeviceInfo::from("Firefox"))),
             ip_address: Some(personal(actor.id, network, CLIENT)),
             era: Some(self.era().await),
+            organization_id,
         };
         let mut unit = Unit::default();
         self.draft::<Session>(&mut unit, actor, session, vec![issued]).await;

@@ -1,7 +1,10 @@
 //! No route reads a growing table from end to end: all of them, on tables of many rows, watched by
 //! Postgres' own count of what sequential scans have read.
 
-use agora_domain::{content::vote::VoteState, identity::values::AdminScope};
+use agora_domain::{
+    content::vote::VoteState, exports::organization_membership::OrganizationRole,
+    identity::values::AdminScope,
+};
 use agora_read_api::access::{READS, Roles};
 
 use crate::world::{User, World};
@@ -74,7 +77,10 @@ $$"#;
 struct Scene {
     world: World,
     member: User,
+    reporter: User,
     root: User,
+    organization: String,
+    report: String,
     post: String,
     comment: String,
 }
@@ -94,15 +100,32 @@ impl Scene {
             world.vote(voter, post, VoteState::Upvote).await;
             world.vote_on_comment(voter, comment, VoteState::Upvote).await;
         }
+        let organization = world.organization("Barnas Hus").await;
+        let reporter = world.org_user(organization, OrganizationRole::Reporter).await;
+        let report = world.report(&reporter, organization, "2025-01").await;
         world.project().await;
         let grow = GROW.replace("$rows", &ROWS.to_string());
         sqlx::raw_sql(&grow).execute(&world.database.pool).await.unwrap();
-        Self { world, member, root, post: post.to_string(), comment: comment.to_string() }
+        Self {
+            world,
+            member,
+            reporter,
+            root,
+            organization: organization.to_string(),
+            report: report.report_id.to_string(),
+            post: post.to_string(),
+            comment: comment.to_string(),
+        }
     }
 
     /// A path of a route that leads to something.
     fn path(&self, route: &str) -> String {
-        let id = if route.contains("comments/{id}") { &self.comment } else { &self.post };
+        let id = match route {
+            route if route.contains("comments/{id}") => &self.comment,
+            route if route.contains("organizations/{id}") => &self.organization,
+            route if route.contains("reports/{id}") => &self.report,
+            _ => &self.post,
+        };
         route
             .replace("{name}", "rustaceans")
             .replace("{id}", id)
@@ -112,7 +135,12 @@ impl Scene {
 
     async fn ask(&self, route: &str, query: &str) {
         let (_, roles) = READS.iter().find(|(listed, _)| *listed == route).unwrap();
-        let user = if roles.include(Roles::MEMBER) { &self.member } else { &self.root };
+        let user = match roles {
+            roles if roles.include(Roles::MEMBER) => &self.member,
+            roles if roles.include(Roles::GLOBAL_ADMIN) => &self.root,
+            roles if roles.include(Roles::ORG_USER) => &self.reporter,
+            _ => &self.root,
+        };
         let path = format!("{}{query}", self.path(route));
         let reply = self.world.get_as(user, &path).await;
         assert!(matches!(reply.status.as_u16(), 200 | 404), "{path}: {}", reply.body);

@@ -19,11 +19,12 @@ use agora_read_api::{
     access::Activity,
     app::{App, Shared},
     cursor::Cursors,
+    downloads::{Downloads, count::Counter},
     freshness::Projected,
     http,
     live::{self, Limits, Live},
 };
-use agora_service::{client_address::ClientAddress, clock};
+use agora_service::{client_address::ClientAddress, clock, objects::Objects};
 use axum::{
     Router,
     body::Body,
@@ -31,6 +32,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use http_body_util::BodyExt;
+use object_store::{ObjectStore, memory::InMemory};
 use serde_json::Value;
 use sqlx::{ConnectOptions, PgPool, postgres::PgPoolOptions};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +48,8 @@ pub struct World {
     pub projected: Projected,
     pub reads: PgPool,
     pub searches: SearchLog,
+    /// Where files are.
+    pub store: Arc<dyn ObjectStore>,
     /// Ends the live streams.
     pub shutdown: CancellationToken,
     /// To be served on an address.
@@ -127,36 +131,46 @@ impl World {
         let searches = searches(&reads, database.vault(), false);
         let vault = database.vault();
         let shutdown = CancellationToken::new();
-        let app = app(&reads, vault, projected.clone(), searches.clone(), limits, &shutdown);
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let downloads = downloads(&store, NOBODY);
+        let app =
+            app(&reads, vault, projected.clone(), searches.clone(), limits, downloads, &shutdown);
         let routes = http::router(app);
         let api = agora_service::http::complete(routes.clone());
-        Self { database, log, projected, reads, searches, shutdown, routes, api }
+        Self { database, log, projected, reads, searches, store, shutdown, routes, api }
     }
 
     /// Another instance of the read API on the same data.
     pub fn another_instance(&self) -> Self {
-        self.another_with(self.searches.clone())
+        self.another_with(self.searches.clone(), NOBODY)
     }
 
     /// The same, where everybody has consented to analytics.
     pub fn where_all_consent(&self) -> Self {
-        self.another_with(searches(&self.reads, self.database.vault(), true))
+        self.another_with(searches(&self.reads, self.database.vault(), true), NOBODY)
+    }
+
+    /// The same, with a command API that counts downloads.
+    pub fn counted_by(&self, command_url: &str) -> Self {
+        self.another_with(self.searches.clone(), command_url)
     }
 
     /// The same, with these routes deprecated.
     pub fn where_deprecated(&self, deprecated: http::Routes) -> Self {
-        let app = self.another_app(self.searches.clone());
+        let app = self.another_app(self.searches.clone(), NOBODY);
         self.another_on(http::router_where(app, deprecated), self.searches.clone())
     }
 
-    fn another_with(&self, searches: SearchLog) -> Self {
-        let app = self.another_app(searches.clone());
+    fn another_with(&self, searches: SearchLog, command_url: &str) -> Self {
+        let app = self.another_app(searches.clone(), command_url);
         self.another_on(http::router(app), searches)
     }
 
-    fn another_app(&self, searches: SearchLog) -> Shared {
+    fn another_app(&self, searches: SearchLog, command_url: &str) -> Shared {
         let (limits, projected) = (Limits::default(), self.projected.clone());
-        app(&self.reads, self.database.vault(), projected, searches, limits, &self.shutdown)
+        let downloads = downloads(&self.store, command_url);
+        let vault = self.database.vault();
+        app(&self.reads, vault, projected, searches, limits, downloads, &self.shutdown)
     }
 
     fn another_on(&self, routes: Router, searches: SearchLog) -> Self {
@@ -169,6 +183,7 @@ impl World {
             projected: self.projected.clone(),
             reads: self.reads.clone(),
             searches,
+            store: Arc::clone(&self.store),
             shutdown: self.shutdown.clone(),
             api: agora_service::http::complete(routes.clone()),
             routes,
@@ -313,15 +328,28 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
     SearchLog::start(reads.clone(), vault, None, settings)
 }
 
+/// Where no command API is.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn downloads(store: &Arc<dyn ObjectStore>, command_url: &str) -> Downloads {
+    Downloads {
+        objects: Objects::of(Arc::clone(store)),
+        counter: Counter::new(command_url).unwrap(),
+    }
+}
+
 fn app(
     reads: &PgPool,
     vault: Vault,
     projected: Projected,
     searches: SearchLog,
     limits: Limits,
+    downloads: Downloads,
     shutdown: &CancellationToken,
 ) -> Shared {
     let app = App {
+        downloads,
+        controller: Some("Agora, post@agora.example".to_owned()),
         reads: reads.clone(),
         rankings: reads.clone(),
         primary: reads.clone(),

@@ -24,7 +24,7 @@ use agora_domain::{
         session_era::SessionEra,
         values::AdminScope,
     },
-    ids::{AdminId, CredentialId, MemberId, SessionId},
+    ids::{AdminId, CredentialId, MemberId, OrganizationId, SessionId},
 };
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -182,13 +182,20 @@ pub struct SeedSession {
     pub token: String,
     pub session_id: SessionId,
     pub expires_at: DateTime<Utc>,
+    pub organization_id: Option<OrganizationId>,
 }
 
 impl SeedSession {
     pub fn new(actor: Actor) -> Self {
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let expires_at = Utc::now() + TimeDelta::days(1);
-        Self { actor, token, session_id: SessionId(Uuid::now_v7()), expires_at }
+        let session_id = SessionId(Uuid::now_v7());
+        Self { actor, token, session_id, expires_at, organization_id: None }
+    }
+
+    /// Of an organization.
+    pub fn within(self, organization_id: &str) -> Self {
+        Self { organization_id: Some(organization_id.parse().unwrap()), ..self }
     }
 
     /// Its id says that it is so old.
@@ -224,6 +231,7 @@ impl Command for SeedSession {
             device_info: None,
             ip_address: None,
             era: decision.load::<SessionEra>(SessionEra::STREAM_ID).await?.state.era(),
+            organization_id: self.organization_id,
             principal_may_log_in: true,
         };
         let session = decision.begin::<Session>(session_id);

@@ -15,17 +15,19 @@ use agora_read_api::{
     access::Activity,
     app::App,
     cursor::Cursors,
+    downloads::{Downloads, count::Counter},
     freshness::Projected,
     http,
     live::{self, Limits, Live},
 };
-use agora_service::client_address::ClientAddress;
+use agora_service::{client_address::ClientAddress, objects::Objects};
 use axum::{
     Router,
     body::{Body, to_bytes},
     http::Request,
 };
 use chrono::TimeDelta;
+use object_store::memory::InMemory;
 use sqlx::{ConnectOptions, postgres::PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -57,7 +59,12 @@ pub async fn serve(world: &World) -> Router {
         .unwrap();
     let vault = database.vault();
     let settings = Settings { default_consent: false, retention_days: 90 };
+    let objects = Objects::of(Arc::new(InMemory::new()));
+    // Nothing is downloaded, and so nothing counted.
+    let downloads = Downloads { objects, counter: Counter::new("http://127.0.0.1:9").unwrap() };
     let app = App {
+        downloads,
+        controller: None,
         reads: reads.clone(),
         rankings: reads.clone(),
         primary: reads.clone(),

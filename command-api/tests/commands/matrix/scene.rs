@@ -7,7 +7,8 @@ use agora_domain::{identity::values::AdminScope, permissions::Roles};
 use serde_json::{Value, json};
 
 use super::super::guests::Visitor;
-use crate::common::{Call, PASSWORD, Person, Settled, World, unique};
+use super::table::ORG_USERS;
+use crate::common::{Call, PASSWORD, Person, Settled, World, report, unique};
 
 /// One of the roles, with what it shows.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub fn roles(letter: char) -> Roles {
         'g' => Roles::GUEST,
         'v' => Roles::GUEST.and(Roles::SIGNED_GUEST),
         'm' | 'w' | 'o' => Roles::MEMBER,
+        'r' | 'e' => Roles::MEMBER.and(Roles::ORG_USER),
         's' => Roles::RESTRICTED_MEMBER,
         'a' => Roles::of_admin(&[]).in_person(),
         'k' => admin(AdminScope::Security),
@@ -67,6 +69,8 @@ pub struct Scene {
     /// Owns what is nobody's of the roles.
     known: Person,
     home: String,
+    /// Where the reporter and the reader are.
+    organization: String,
     people: BTreeMap<char, Shows>,
     /// By the fields that name them.
     things: BTreeMap<String, String>,
@@ -82,8 +86,9 @@ impl Scene {
         let Settled { admin: founder, owner: known, community_id: home, .. } =
             world.settled().await;
         let account = world.member().await;
+        let organization = world.organization(&founder).await;
         let (people, things) = (BTreeMap::new(), BTreeMap::new());
-        Self { world, founder, account, known, home, people, things }
+        Self { world, founder, account, known, home, organization, people, things }
     }
 
     /// What somebody of the role shows; a session of its own, since some commands end the one that
@@ -95,6 +100,9 @@ impl Scene {
         };
         self.people.insert(letter, shows.clone());
         match shows {
+            Shows::Session(person) if ORG_USERS.contains(letter) => {
+                Shows::Session(self.world.session_in(&person, &self.organization).await)
+            }
             Shows::Session(person) if !"dz".contains(letter) => {
                 Shows::Session(self.world.another_session(&person).await)
             }
@@ -112,6 +120,13 @@ impl Scene {
             'm' | 'w' | 'o' => {
                 let member = world.member().await;
                 world.join(&member, &self.home).await;
+                member
+            }
+            'r' | 'e' => {
+                let member = world.member().await;
+                world.join(&member, &self.home).await;
+                let role = if letter == 'r' { "reporter" } else { "reader" };
+                self.place(&member, role).await;
                 member
             }
             's' => {
@@ -146,6 +161,12 @@ impl Scene {
             Shows::Session(person) => person,
             _ => panic!("{letter} has no session"),
         }
+    }
+
+    /// Puts somebody into the organization.
+    async fn place(&self, member: &Person, role: &str) {
+        let placed = self.world.place(&self.founder, &self.organization, member.actor, role).await;
+        placed.accepted();
     }
 
     /// The account's id and its key.
@@ -194,6 +215,35 @@ impl Scene {
                 }
                 act
             }
+            "organization_id" => self.organization.clone(),
+            "report_id" | "bufdir_report_id" => {
+                let reporter = self.person('r').await;
+                let mut body = report("2025-Q1");
+                // Of a period and a version there is one draft.
+                body["schema_version"] = unique("v").into();
+                self.world.send(&reporter, "create-report", body).await.id()
+            }
+            "statutory" => {
+                let report_id = Box::pin(self.thing("report_id")).await;
+                let reporter = self.person('r').await;
+                let body = json!({ "kind": "statutory_report", "bufdir_report_id": report_id,
+                                   "format": "PDF", "source": "ADMIN_PORTAL" });
+                self.world.send(&reporter, "request-export", body).await.id()
+            }
+            "export_id" => {
+                let author = self.person('w').await;
+                let body = json!({ "kind": "subject_data", "request_type": "FULL_EXPORT",
+                                   "format": "JSON", "delivery_method": "SECURE_PORTAL" });
+                let asked = self.world.send(&author, "request-export", body).await;
+                let token = asked.result("verification_token");
+                self.things.insert("verification_token".to_owned(), token);
+                asked.id()
+            }
+            "placed" => {
+                let member = self.world.member().await;
+                self.place(&member, "reader").await;
+                member.id()
+            }
             "category_id" => self.world.category(&founder).await,
             "key" => {
                 let body = json!({ "key": "max_post_length", "value": "5000" });
@@ -231,6 +281,9 @@ impl Scene {
             // Whoever moderates says why.
             body["reason"] = "Off topic.".into();
         }
+        if command == "record-export-download" {
+            body["verification_token"] = self.thing("verification_token").await.into();
+        }
         body
     }
 
@@ -245,9 +298,9 @@ impl Scene {
             (_, "email") => format!("{}@example.org", unique("new")).into(),
             ("log-in" | "change-email" | "request-account-deletion", "password")
             | (_, "current_password") => PASSWORD.into(),
-            ("create-community" | "create-category", "name") | (_, "integration_name") => {
-                unique("name").into()
-            }
+            ("create-community" | "create-category" | "create-organization", "name")
+            | (_, "integration_name")
+            | ("create-report", "schema_version") => unique("name").into(),
             // A name of the moment is for guests alone.
             ("create-comment" | "create-post", "display_name" | "author_display_name") => {
                 Value::Null
@@ -255,6 +308,13 @@ impl Scene {
             // A service account has no session that could be kept.
             (_, "keep_current") => session.is_some().into(),
             (_, "order") => json!([self.thing("category_id").await]),
+            ("add-organization-member", "principal") => {
+                json!({ "kind": "member", "id": self.thing("member_id").await })
+            }
+            ("remove-organization-member", "principal") => {
+                json!({ "kind": "member", "id": self.thing("placed").await })
+            }
+            (_, "export_ids") => json!([self.thing("export_id").await]),
             (_, "target") => json!({ "kind": "post", "id": self.thing("post_id").await }),
             ("revoke-session", "session_id") if session.is_some() => {
                 session.map(|person| person.session_id.clone()).into()
@@ -272,6 +332,10 @@ impl Scene {
 
     /// What was carried out has changed things, and it may be who sent it: they are made anew.
     pub async fn carried_out(&mut self, command: &str, letter: char) {
+        // Who has asked for its data asks again another day.
+        if command == "request-export" || self.things.contains_key("export_id") {
+            self.people.remove(&'w');
+        }
         self.things.clear();
         if command == "revoke-everybodys-sessions" {
             self.founder = self.world.another_session(&self.founder).await;

@@ -12,9 +12,13 @@
 //! | o | the owner of the community | k | service account with the scope security |
 //! | s | suspended member | j | service account with the scope ops (job) |
 //! | d | deleted member | z | suspended admin |
+//! | r | reporter: a member whose session is of its organization | e | reader, likewise |
 
 /// The letters of all roles.
-pub const ROLES: &str = "gvmwosdaGSPLUXkjz";
+pub const ROLES: &str = "gvmwosredaGSPLUXkjz";
+
+/// Members all the same: they are named where their organization makes a difference alone.
+pub const ORG_USERS: &str = "re";
 
 /// Something that roles may do.
 pub struct Row {
@@ -238,6 +242,83 @@ pub const TABLE: &[Row] = &[
         "",
         &["/v1/audit-log", "/v1/moderation-log", "/v1/appeals", "/v1/search-logs"],
     ),
+    row(
+        "organizations and who is in them: admins who are persons",
+        "aGSPL",
+        "",
+        &["create-organization", "add-organization-member", "remove-organization-member"],
+    ),
+    row(
+        "list organizations: admins all, others their own",
+        "mwos aGSPL UX kj",
+        "",
+        &["/v1/organizations"],
+    ),
+    row(
+        "see who is in an organization: its own people, and admins",
+        "re aGSPL k",
+        "",
+        &["/v1/organizations/{id}/members"],
+    ),
+    row(
+        "write reports: the organization's reporters",
+        "r",
+        "e",
+        &["create-report", "revise-report", "submit-report"],
+    ),
+    row(
+        "see reports and their exports: the organization's people",
+        "re",
+        "",
+        &["/v1/reports", "/v1/reports/{id}", "/v1/exports", "/v1/exports/{id}"],
+    ),
+    row(
+        "ask for one's own data (DXR-15): service accounts have none",
+        "mwos aGSPL UX",
+        "kj",
+        &["request-export"],
+    ),
+    row(
+        "cancel and hide exports: one's own, and as an admin others'",
+        "w aGSPL k",
+        "mos UX j",
+        &["cancel-export", "hide-export"],
+    ),
+    row(
+        "download one's own data",
+        "w",
+        "mos aGSPL UX kj",
+        &["record-export-download", "/v1/exports/{id}/download"],
+    ),
+    row(
+        "list exports: one's own",
+        "mwos aGSPL UX kj",
+        "",
+        &["/v1/data-export-requests", "/v1/data-export-logs"],
+    ),
+    row(
+        "see a request for somebody's data: one's own, and admins and auditors",
+        "w aGSPL U k",
+        "mos X j",
+        &["/v1/data-export-requests/{id}"],
+    ),
+    row("see what is left of a quota", "re X j", "", &["/v1/exports/rate-limit"]),
+    row("see which exports wait", "UX j", "", &["/v1/exports/queue"]),
+    row(
+        "run exports as the platform",
+        "X j",
+        "",
+        &["request-batch-export", "purge-expired-exports", "archive-exports"],
+    ),
+    row(
+        "say what became of an export: programs alone",
+        "j",
+        "X",
+        &["mark-export-processing", "mark-export-completed", "mark-export-failed"],
+    ),
+    row("put the answer to a person off", "aGSPL k", "", &["extend-export-deadline"]),
+    row("read statutory exports across organizations", "G U", "", &["/v1/audit/exports"]),
+    row("read the record of processing", "aGSPL U k", "", &["/v1/processing-records"]),
     row(
         "read the log itself, across everything",
         "G U",

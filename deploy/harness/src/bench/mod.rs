@@ -4,6 +4,7 @@ mod append;
 mod broker;
 mod content;
 mod event;
+mod exports;
 mod http;
 mod machine;
 mod paced;
@@ -127,6 +128,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
             format!("rebuild of {}, {} events of {}", rebuilt.name, rebuilt.events, rebuilt.head);
         report.ratio(&what, rebuilt.log_events_per_second, copy, "COPY", rebuilt.goal());
     }
+
+    step("exports");
+    exports::all(&pool, arguments.reads.vault().await?, arguments.quick, &mut report).await?;
 
     step("JetStream and the relay");
     let publish = broker::publish(&arguments.nats_url, arguments.short()).await?;

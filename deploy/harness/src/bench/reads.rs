@@ -72,9 +72,13 @@ impl ReadsArguments {
         Self { read_sizes, read_seconds: self.read_seconds.min(2), ..self.clone() }
     }
 
-    async fn log(&self, database_url: &str) -> Result<EventLog, Failure> {
+    pub(super) async fn vault(&self) -> Result<Vault, Failure> {
         let masters = MasterKeys::load(&self.master_key_file)?;
-        let vault = Vault::new(PgPool::connect(&self.vault_url).await?, masters);
+        Ok(Vault::new(PgPool::connect(&self.vault_url).await?, masters))
+    }
+
+    async fn log(&self, database_url: &str) -> Result<EventLog, Failure> {
+        let vault = self.vault().await?;
         let url = self.writer_url.as_deref().unwrap_or(database_url);
         let mut config = LogConfig::new(url.parse()?, vault);
         // Nothing is loaded.

@@ -129,6 +129,8 @@ checked, takes its decision on guarded streams, seals the address and is answere
 relay, projectors and process managers run. No voter votes twice on a post, so every accepted \
 request appends one event; events are counted in the log. The lag of the slowest projection is \
 taken when the load ends, and awaited before anything else runs.
+- **Exports** are made in process as a worker makes them: a statement's rows, the format, SHA-256 and \
+a file on the disk, beside `COPY` of the same table to nowhere. The memory is this program's own.
 - **Reads** have a fixed rate over 64 connections, for ten seconds after two that do not count, and \
 their latency counts from when they were due, up to a timer's millisecond included. They read a page \
 of 20: feeds of a hundred communities, of which the larger are read more often; the home feeds of \

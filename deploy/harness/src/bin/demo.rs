@@ -18,7 +18,7 @@ struct Arguments {
     stack: Stack,
     #[command(flatten)]
     size: Size,
-    /// Where Agora keeps its state; the rejects file goes there
+    /// Where Agora keeps its state; the rejects file and the files of exports go there
     #[arg(long, env = "AGORA_HOME", default_value = ".agora")]
     home: PathBuf,
 }
@@ -26,11 +26,10 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { folder, stack, size, home } = Arguments::parse();
-    let rejects = home.join("demo-rejects.csv");
     println!("Feeding {} to {}", folder.display(), stack.command_addr);
-    match demo::run(&stack, &folder, &size, &rejects).await {
+    match demo::run(&stack, &folder, &size, &home).await {
         Ok(summary) => {
-            tell(&summary, &rejects);
+            tell(&summary, &home.join(demo::REJECTS));
             let clean = summary.differences.is_empty()
                 && summary.votes_refused == 0
                 && summary.failed.is_empty();
@@ -78,7 +77,7 @@ fn tell(summary: &Summary, rejects: &std::path::Path) {
         println!("  failed: {failure}");
     }
     if summary.failed.is_empty() {
-        println!("  comments, moderation and search are as they must be");
+        println!("  comments, moderation, search and exports are as they must be");
     }
     println!("  {:.0} s in all", summary.seconds);
 }

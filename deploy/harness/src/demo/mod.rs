@@ -4,6 +4,7 @@
 
 mod check;
 mod commenting;
+mod exporting;
 mod moderating;
 mod plan;
 mod posting;
@@ -26,10 +27,15 @@ use crate::{
     scene::{self, Stack},
 };
 
+use exporting::Exporting;
 use moderating::Moderation;
 
 pub use check::Difference;
 pub use posting::{Posted, Rejected, by_rule};
+
+/// Where the demo leaves, in Agora's state, what was refused, and the files of exports.
+pub const REJECTS: &str = "demo-rejects.csv";
+pub const EXPORTS: &str = "demo-exports";
 
 /// Communities that a member joins and visits.
 const COMMUNITIES_OF_MEMBER: usize = 3;
@@ -42,6 +48,8 @@ pub enum DemoError {
     Agora(#[from] AgoraError),
     #[error("{0}: {1}")]
     Rejects(PathBuf, csv::Error),
+    #[error("{0}: {1}")]
+    Exports(PathBuf, std::io::Error),
 }
 
 /// How much to do.
@@ -82,7 +90,7 @@ pub struct Summary {
     pub differences: Vec<Difference>,
     pub comments: usize,
     pub commenting_seconds: f64,
-    /// What else is not as it must be: of comments, of moderation, of search.
+    /// What else is not as it must be: of comments, of moderation, of search, of exports.
     pub failed: Vec<String>,
     pub seconds: f64,
 }
@@ -92,8 +100,9 @@ pub async fn run(
     stack: &Stack,
     folder: &Path,
     size: &Size,
-    rejects: &Path,
+    home: &Path,
 ) -> Result<Summary, DemoError> {
+    let rejects = &home.join(REJECTS);
     let begun = Instant::now();
     let files = csvdata::read_folder(folder)?;
     let rows = files.iter().map(|file| file.rows.len()).sum();
@@ -133,6 +142,10 @@ pub async fn run(
     let moderation = Moderation { stack, admin, run: &run, communities: &communities };
     failed.extend(moderation.show(&posted, &members).await?);
     failed.extend(searching::search(stack, &communities, position).await?);
+    let mut admin = Commands::new(&stack.command_addr);
+    admin.act_as(&admin_session);
+    let exporting = Exporting { stack, admin, run: &run, folder: &home.join(EXPORTS) };
+    failed.extend(exporting.show(&members).await?);
     Ok(Summary {
         rows,
         members: members.len(),

@@ -4,9 +4,11 @@
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
 mod comments;
+mod exports;
 mod guests;
 mod identity;
 mod integrations;
+mod organizations;
 mod places;
 mod ranks;
 mod search;
@@ -51,6 +53,9 @@ pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
+    ("bufdir_export_archive", "id"),
+    ("bufdir_export_logs", "id"),
+    ("bufdir_reports", "id"),
     ("categories", "id"),
     ("comment_ranks", "(comment_id || ':' || ranking)"),
     ("comment_scores", "comment_id"),
@@ -64,11 +69,18 @@ pub const TABLES: &[(&str, &str)] = &[
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
+    ("data_export_logs", "id"),
+    ("data_export_requests", "request_id"),
     ("integrations", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_appeals", "id"),
     ("moderation_log", "position"),
+    (
+        "organization_memberships",
+        "(organization_id || '-' || principal_kind || '-' || principal_id)",
+    ),
+    ("organizations", "id"),
     ("post_comment_counts", "post_id"),
     ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
@@ -161,6 +173,8 @@ pub fn fold(events: &[Event]) -> Tables {
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         integrations::apply(&mut tables, event);
+        organizations::apply(&mut tables, event);
+        exports::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         votes::apply(&mut tables, event);

@@ -85,11 +85,12 @@ pub struct Instance {
 pub struct Shape {
     pub command_apis: usize,
     pub projectors: usize,
+    pub process_managers: usize,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { command_apis: 1, projectors: 1 }
+        Self { command_apis: 1, projectors: 1, process_managers: 1 }
     }
 }
 
@@ -113,7 +114,7 @@ impl Stack {
         stack.add(Service::CommandApi, shape.command_apis)?;
         stack.add(Service::ReadApi, 1)?;
         stack.add(Service::Projectors, shape.projectors)?;
-        stack.add(Service::ProcessManagers, 1)?;
+        stack.add(Service::ProcessManagers, shape.process_managers)?;
         for index in 0..stack.instances.len() {
             stack.run(index)?;
         }
@@ -182,6 +183,9 @@ impl Stack {
         };
         let mut command = self.command(service);
         command.env(service.address_variable(), address).arg(service.verb());
+        // By which the read API counts downloads.
+        let command_url = format!("http://{}", self.address(Service::CommandApi));
+        command.env("AGORA_COMMAND_URL", command_url);
         let instance = &mut self.instances[index];
         instance.process = Some(Process::spawn(&mut command, &instance.log)?);
         Ok(())
@@ -199,7 +203,11 @@ impl Stack {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DATABASE_URL", self.postgres.url(role, &self.password, "agora"))
-            .env("NATS_URL", self.broker.url());
+            .env("NATS_URL", self.broker.url())
+            .env("AGORA_HOME", &self.folder.0)
+            // Who is killed is followed soon.
+            .env("AGORA_EXPORT_LEASE_SECONDS", "2")
+            .env("AGORA_EXPORT_RETRY_SECONDS", "1");
         let vault = self.postgres.url("agora_vault", &self.password, "agora_vault");
         command.env("AGORA_VAULT_URL", vault).env("AGORA_MASTER_KEY_FILE", self.master_key());
         command

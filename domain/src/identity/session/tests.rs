@@ -20,6 +20,7 @@ fn login() -> IssueSession {
         device_info: None,
         ip_address: None,
         era: 0,
+        organization_id: None,
         principal_may_log_in: true,
     }
 }

@@ -48,7 +48,8 @@ async fn i3_i4_projector_killed_in_mid_batch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i1_i4_two_command_apis_and_two_projectors_at_once() {
-    let (mut stack, cast) = stage(Shape { command_apis: 2, projectors: 2 }).await;
+    let (mut stack, cast) =
+        stage(Shape { command_apis: 2, projectors: 2, ..Shape::default() }).await;
     let running = load(&stack, &cast);
     running.advance(300).await;
     let [first, second] = stack.of(Service::Projectors)[..] else { unreachable!() };

@@ -1,0 +1,83 @@
+//! CSV (RFC 4180): UTF-8, CRLF, one head. A spreadsheet must not take somebody's words for a formula:
+//! text that begins as one gets an apostrophe before it. Numbers are what their column says, so a
+//! negative one stays as it is.
+//!
+//! A report's rows repeat whose they are and of when, and each section names itself, so that files of
+//! several periods can be laid together.
+
+use std::io::Write;
+
+use csv::{Terminator, WriterBuilder};
+
+use super::FormatError;
+use crate::exports::document::{Cell, Document, Table};
+
+pub struct Csv<'d, W: Write> {
+    document: &'d Document,
+    out: csv::Writer<W>,
+    head: Vec<String>,
+    /// What each row begins with.
+    lead: Vec<String>,
+}
+
+impl<'d, W: Write> Csv<'d, W> {
+    pub fn start(document: &'d Document, out: W) -> Self {
+        let out = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
+        Self { document, out, head: Vec::new(), lead: Vec::new() }
+    }
+
+    pub fn table(&mut self, table: &Table) -> Result<(), FormatError> {
+        let mut head = Vec::new();
+        if let Some(period) = &self.document.period {
+            head.extend(["organization", "report_period", "report_state", "section"]);
+            let organization = self.document.organization.as_deref().unwrap_or_default();
+            let state = self.document.state.map_or("", |state| state.as_str());
+            let lead = [organization, &period.label, state, &table.title];
+            self.lead = lead.iter().map(|text| safe(text)).collect();
+        }
+        let columns = table.columns.iter().map(|column| &*column.name);
+        let head: Vec<String> = head.into_iter().chain(columns).map(safe).collect();
+        if self.head.is_empty() {
+            self.out.write_record(&head).map_err(io)?;
+            self.head = head;
+            Ok(())
+        } else if self.head == head {
+            Ok(())
+        } else {
+            Err(FormatError::OtherColumns)
+        }
+    }
+
+    pub fn row(&mut self, cells: &[Cell]) -> Result<(), FormatError> {
+        for text in &self.lead {
+            self.out.write_field(text).map_err(io)?;
+        }
+        for cell in cells {
+            match cell {
+                Cell::Text(text) if is_formula(text) => {
+                    self.out.write_field(format!("'{text}")).map_err(io)?;
+                }
+                cell => self.out.write_field(cell.as_text().as_bytes()).map_err(io)?,
+            }
+        }
+        self.out.write_record(None::<&[u8]>).map_err(io)?;
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<W, FormatError> {
+        self.out.into_inner().map_err(|error| FormatError::Io(error.into_error()))
+    }
+}
+
+fn io(error: csv::Error) -> FormatError {
+    FormatError::Io(error.into())
+}
+
+fn safe(text: &str) -> String {
+    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// What a spreadsheet would work out, by OWASP's list: the full-width forms are read as the others.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}

@@ -1,0 +1,153 @@
+//! The bundle: a ZIP with the data as JSON, as CSV (a file an entity), as a readable PDF, as XML where
+//! it was asked for, and a manifest with a checksum of each (DXR-11, DXR-14).
+//!
+//! It is written from its first byte to its last while rows come in, so that its length costs no
+//! memory. The archive has one open file at a time: each format is a pass over the same snapshot.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use agora_event_store::{Opener, Position};
+use serde::Serialize;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::{Snapshot, SubjectDataError, SubjectExport, entity::Person};
+use crate::exports::{
+    document::{Document, rfc3339},
+    formats::{
+        Format, Writer, Written,
+        zip::{Bundle, Entry},
+    },
+};
+
+/// The version of the entities and their columns, as [`SCHEMA`] says them.
+pub const SCHEMA_VERSION: &str = "subject-data-1";
+/// JSON Schema of `subject-data.json`.
+pub const SCHEMA: &str = include_str!("../../../../docs/schemas/subject-data-1.schema.json");
+
+/// Rows of each entity that the PDF shows, the newest first where they have an order; the other files
+/// have them all.
+pub const PDF_ROWS: usize = 200;
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    format: &'static str,
+    schema_version: &'static str,
+    export_id: String,
+    /// `member` or `admin`, and whose data it is.
+    subject_kind: &'a str,
+    subject_id: String,
+    data_categories: Vec<&'static str>,
+    generated_at: String,
+    /// The data is as of this position of the log.
+    log_position: Position,
+    row_count: u64,
+    data_sha256: &'a str,
+    files: &'a [Entry],
+}
+
+/// Writes the bundle. `document` is the head of each of its files; made twice of the same snapshot,
+/// it is the same, byte for byte.
+///
+/// # Errors
+/// Where something cannot be read or written. What was written until then is no bundle.
+pub async fn write(
+    snapshot: &mut Snapshot<'_>,
+    opener: &Opener,
+    export: &SubjectExport,
+    document: &Document,
+    out: &mut (impl AsyncWrite + Unpin + Send),
+) -> Result<Written, SubjectDataError> {
+    let person = Person(export.subject);
+    // Keys that were destroyed elsewhere must not be remembered here.
+    opener.vault().forget(&export.subject.subject());
+    let buffer = Buffer::default();
+    let mut bundle = Bundle::start(buffer.clone(), document.generated_at);
+
+    bundle.file("subject-data.json")?;
+    let mut json = Writer::start(Format::Json, document, &mut bundle)?;
+    let mut pdf = Writer::start(Format::Pdf, document, Vec::new())?;
+    for entity in export.entities() {
+        let table = entity.table();
+        json.table(&table)?;
+        pdf.table(&table)?;
+        let each = |cells: &[_]| {
+            json.row(cells)?;
+            Ok(pdf.row(cells)?)
+        };
+        let between = async || Ok(buffer.drain_into(&mut *out).await?);
+        snapshot.rows(opener, &person, entity, each, between).await?;
+    }
+    let (written, _) = json.finish()?;
+
+    if export.has_xml {
+        bundle.file("subject-data.xml")?;
+        let mut xml = Writer::start(Format::Xml, document, &mut bundle)?;
+        for entity in export.entities() {
+            xml.table(&entity.table())?;
+            let each = |cells: &[_]| Ok(xml.row(cells)?);
+            let between = async || Ok(buffer.drain_into(&mut *out).await?);
+            snapshot.rows(opener, &person, entity, each, between).await?;
+        }
+        xml.finish()?;
+    }
+    for entity in export.entities() {
+        bundle.file(&format!("csv/{}.csv", entity.name))?;
+        let mut csv = Writer::start(Format::Csv, document, &mut bundle)?;
+        csv.table(&entity.table())?;
+        let each = |cells: &[_]| Ok(csv.row(cells)?);
+        let between = async || Ok(buffer.drain_into(&mut *out).await?);
+        snapshot.rows(opener, &person, entity, each, between).await?;
+        csv.finish()?;
+    }
+    bundle.file("subject-data.pdf")?;
+    let (shown, pdf) = pdf.finish()?;
+    io::Write::write_all(&mut bundle, &pdf)?;
+    bundle.file("schema/subject-data-1.schema.json")?;
+    io::Write::write_all(&mut bundle, SCHEMA.as_bytes())?;
+
+    let manifest = Manifest {
+        format: "agora subject data",
+        schema_version: SCHEMA_VERSION,
+        export_id: document.job_id.to_string(),
+        subject_kind: export.subject.kind.as_str(),
+        subject_id: export.subject.id.to_string(),
+        data_categories: export.categories.iter().map(|category| category.as_str()).collect(),
+        generated_at: rfc3339(document.generated_at),
+        log_position: snapshot.position,
+        row_count: written.rows,
+        data_sha256: &written.data_sha256,
+        files: bundle.entries(),
+    };
+    let manifest = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from)?;
+    bundle.file("manifest.json")?;
+    io::Write::write_all(&mut bundle, &manifest)?;
+    bundle.finish()?;
+    buffer.drain_into(out).await?;
+    out.flush().await?;
+    Ok(Written { pages: shown.pages, ..written })
+}
+
+/// Bytes on their way from the archive, which does not wait, to what takes them, which may.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    async fn drain_into(&self, out: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        out.write_all(&bytes).await
+    }
+}
+
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! What was noted of what the person did: the audit log, refusals, logins, reads of the audit log.
+//! To whom an admin did something is not told: that is the others' (DXR-12).
+
+use agora_domain::exports::export_values::DataCategory::Security;
+
+use crate::exports::subject_data::entity::{
+    Entity, Rows, Sealed, Type, id, number, sealed, text, time,
+};
+
+pub(super) const ENTITIES: &[Entity] = &[
+    Entity {
+        name: "audit_log",
+        title: "Audit log",
+        category: Security,
+        columns: &[
+            id("id", "Id"),
+            time("created_at", "When"),
+            text("event_type", "What", 3),
+            text("aggregate_type", "Of", 2),
+            text("thing_id", "Id of it", 3),
+            text("ip_address", "Address", 2),
+        ],
+        statement: "SELECT id, created_at, event_type, aggregate_type,
+                           CASE WHEN aggregate_type IN ('category', 'category_order', 'comment',
+                                    'community', 'community_rules', 'configuration',
+                                    'integration', 'moderation_appeal', 'post')
+                                  OR aggregate_id = $2::text
+                                THEN aggregate_id END AS thing_id,
+                           ip_address, aggregate_id AS stream
+                    FROM read.audit_log
+                    WHERE $1 = 'member' AND actor_memberuser_id = $2
+                       OR $1 = 'admin' AND actor_adminuser_id = $2
+                    ORDER BY position DESC",
+        rows: Rows::Records(&[Sealed {
+            column: "ip_address",
+            aggregate_type: Type::StandsIn("aggregate_type"),
+            aggregate_id: "stream",
+            field: "metadata.ip",
+        }]),
+    },
+    Entity {
+        name: "security_records",
+        title: "Logins, refusals and reads that were noted",
+        category: Security,
+        columns: &[
+            id("id", "Id"),
+            time("recorded_at", "When"),
+            text("kind", "What", 2),
+            text("result", "Result", 2),
+            text("action", "Of", 3),
+            text("rule", "Rule", 1),
+            number("status", "Status"),
+            number("occurrences", "Times"),
+            text("ip_address", "Address", 2),
+        ],
+        statement: "SELECT id, recorded_at, kind, result, action, rule, status, occurrences,
+                           ip_address, id::text AS record
+                    FROM log.security_records WHERE actor_kind = $1 AND actor_id = $2
+                    ORDER BY recorded_at DESC, id DESC",
+        rows: Rows::Records(&[sealed("ip_address", "security_record", "record", "ip_address")]),
+    },
+    Entity {
+        name: "receipts",
+        title: "Requests that are remembered for a day, so that none is carried out twice",
+        category: Security,
+        columns: &[text("idempotency_key", "Key", 5), time("recorded_at", "When")],
+        statement: "SELECT idempotency_key, recorded_at FROM log.receipts
+                    WHERE principal = $1 || ':' || $2::text ORDER BY recorded_at DESC",
+        rows: Rows::Records(&[]),
+    },
+];
