@@ -87,20 +87,18 @@ impl FromJson for Whole<FileSize> {
     }
 }
 
-/// JSON numbers up to this are the same in every program that reads them (RFC 8259, 6).
-const EXACT_MAX: u64 = 9_007_199_254_740_991;
-
 impl FromJson for Whole<u64> {
-    const EXPECTED: &'static str = "must be a whole number from 0 to 9007199254740991";
+    const EXPECTED: &'static str = "must be a whole number from 0 to 2^53";
 
+    /// No more than every JSON reader takes without rounding (RFC 8259 §6).
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
-        let number = u64::try_from(number).ok().filter(|number| *number <= EXACT_MAX);
-        number.map(Self).ok_or(RuleBreak::malformed(Self::EXPECTED))
+        let count = u64::try_from(number).ok().filter(|count| *count <= 1 << 53);
+        count.map(Self).ok_or(RuleBreak::malformed(Self::EXPECTED))
     }
 }
 
 impl FromJson for Whole<u32> {
-    const EXPECTED: &'static str = "must be a whole number from 0 to 4294967295";
+    const EXPECTED: &'static str = "must be a whole number from 0 to 2^32 - 1";
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
         u32::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))

@@ -154,7 +154,8 @@ fn problems() -> [(&'static str, &'static str); 12] {
         ("422", "A rule is broken: see `rule` and `errors`"),
         (
             "429",
-            "Too many failures, or too much from a guest: wait for as long as Retry-After says",
+            "Too many failures, too much from a guest, or more exports than the quota has room for: \
+             wait for as long as Retry-After says",
         ),
         ("503", "The log is away: wait for as long as Retry-After says"),
     ]

@@ -233,8 +233,8 @@ impl Upload {
     /// Where it could not be written; nothing is there then.
     pub async fn finish(mut self) -> Result<Stored, StorageError> {
         use tokio::io::AsyncWriteExt;
+        // What fails here has been given up by then.
         if let Err(error) = self.inner.shutdown().await {
-            self.abort().await;
             return Err(why(&error));
         }
         let sha256 = hex::encode(self.hash.finalize());

@@ -54,7 +54,7 @@ pub struct MarkExportCompletedBody {
     #[schema(value_type = String, required, min_length = 1, max_length = 512)]
     #[serde(default)]
     file_path: Field<FilePath>,
-    #[schema(value_type = i64, required, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 1_125_899_906_842_624_i64)]
     #[serde(default)]
     file_size_bytes: Field<Whole<FileSize>>,
     /// Of the file, in lower-case hexadecimal.
@@ -75,7 +75,7 @@ pub struct MarkExportCompletedBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetadataBody {
-    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_992_i64)]
     #[serde(default)]
     row_count: Field<Whole<u64>>,
     #[schema(value_type = Option<u32>, minimum = 0, maximum = 4_294_967_295_i64)]
@@ -87,7 +87,7 @@ pub struct MetadataBody {
     #[serde(default)]
     schema_version: Field<SchemaVersion>,
     /// How much of the log it reflects.
-    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_992_i64)]
     #[serde(default)]
     log_position: Field<Whole<u64>>,
     /// SHA-256 of the data that it shows.

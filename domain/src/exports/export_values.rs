@@ -181,13 +181,14 @@ impl ErrorMessage {
     }
 }
 
-/// Bytes of a file: at least 1 (BUF-04), and no more than JSON numbers count exactly.
+/// Bytes of a file: at least 1 (BUF-04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileSize(u64);
 
 impl FileSize {
-    pub const MAX: u64 = 9_007_199_254_740_991;
+    /// No store takes larger ones.
+    const MAX: u64 = 1 << 50;
 
     pub const fn get(self) -> u64 {
         self.0
@@ -198,9 +199,11 @@ impl TryFrom<i64> for FileSize {
     type Error = RuleBreak;
 
     fn try_from(bytes: i64) -> Result<Self, RuleBreak> {
-        u64::try_from(bytes).ok().filter(|bytes| (1..=Self::MAX).contains(bytes)).map(Self).ok_or(
-            RuleBreak::new("BUF-04", "must be a whole number of bytes from 1 to 9007199254740991"),
-        )
+        u64::try_from(bytes)
+            .ok()
+            .filter(|bytes| (1..=Self::MAX).contains(bytes))
+            .map(Self)
+            .ok_or(RuleBreak::new("BUF-04", "must be a whole number of bytes from 1 to 2^50"))
     }
 }
 

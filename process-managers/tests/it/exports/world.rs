@@ -81,7 +81,7 @@ impl World {
             organization_id: of.organization_id,
             source: ExportSource::AdminPortal,
             format,
-            report_period_label: "2025-Q1".into(),
+            report_period_label: "2025-Q1".parse().unwrap(),
             mobile_os: None,
         });
         self.ask(content, Some(KnownReport { organization_id: of.organization_id })).await
