@@ -88,7 +88,6 @@ pub struct MeasureBody {
 #[derive(ToSchema)]
 #[schema(as = MeasureValue)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
 pub enum MeasureValueSchema {
     Number(MeasureNumberSchema),
     Text(MeasureTextSchema),

@@ -96,7 +96,13 @@ pub const TABLE: &[Row] = &[
         "one's own account",
         "mwos aGSPL UX kj",
         "",
-        &["/v1/me", "/v1/me/sessions", "/v1/me/searches", "/v1/me/moderation-notices"],
+        &["/v1/me", "/v1/me/sessions", "/v1/me/searches"],
+    ),
+    row(
+        "acts of moderation on what one wrote",
+        "v mwos aGSPL UX kj",
+        "",
+        &["/v1/me/moderation-notices"],
     ),
     row(
         "one's own login: service accounts have none",
