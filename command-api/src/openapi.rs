@@ -127,7 +127,11 @@ pub fn describe<C: Command>() -> Described {
     if roles.include(Roles::SIGNED_GUEST) {
         operation = operation.security(scheme("guest"));
     }
-    Described { item: PathItem::new(HttpMethod::Post, operation.build()), schemas }
+    let mut operation = operation.build();
+    if let Some(deprecation) = C::DEPRECATED {
+        deprecation.describe(&mut operation);
+    }
+    Described { item: PathItem::new(HttpMethod::Post, operation), schemas }
 }
 
 fn roles<C: Command>() -> Roles {
