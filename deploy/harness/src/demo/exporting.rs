@@ -130,7 +130,7 @@ impl Exporting<'_> {
                 "format": format, "delivery_method": "DOWNLOAD_LINK",
             });
             let accepted = commands.send("request-export", &body).await?;
-            let token = accepted.result["token"].as_str().map(str::to_owned);
+            let token = accepted.result["verification_token"].as_str().map(str::to_owned);
             let what = format!("a member's own data as {format}");
             let (job, session) = (accepted.aggregate_id, person.clone());
             all.push(Asked { what, job, session, row: Row::Own, token });
