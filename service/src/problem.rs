@@ -184,7 +184,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     pub retry_after_seconds: Option<u32>,
     /// What the log has of a request that it took in and that was refused (BUF-11).
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<Box<Recorded>>,
 }
 
 /// A refusal that is itself a fact of the log.
@@ -332,7 +332,7 @@ impl Problem {
 
     #[must_use]
     pub fn with_recorded(mut self, recorded: Recorded) -> Self {
-        self.recorded = Some(recorded);
+        self.recorded = Some(Box::new(recorded));
         self
     }
 
@@ -345,7 +345,7 @@ impl Problem {
             detail: &self.detail,
             rule: self.rule,
             errors: &self.errors,
-            recorded: self.recorded.as_ref(),
+            recorded: self.recorded.as_deref(),
         }
     }
 }
