@@ -33,12 +33,12 @@ pub const AT_ONCE_MAX: usize = 100;
 /// The ids of several exports, each once, in order.
 pub fn ids(fields: Field<List<ExportJobId>>, wrong: &mut WrongFields) -> Option<Vec<ExportJobId>> {
     let mut ids = wrong.list("/export_ids", fields)?;
+    if !(1..=AT_ONCE_MAX).contains(&ids.len()) {
+        return wrong.note("/export_ids", &RuleBreak::malformed("must name 1 to 100 exports"));
+    }
     ids.sort_unstable();
     ids.dedup();
-    if (1..=AT_ONCE_MAX).contains(&ids.len()) {
-        return Some(ids);
-    }
-    wrong.note("/export_ids", &RuleBreak::malformed("must name 1 to 100 exports"))
+    Some(ids)
 }
 
 /// Where commands on one export wait for each other.
