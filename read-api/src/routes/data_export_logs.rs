@@ -10,6 +10,7 @@ use sqlx::{FromRow, types::Json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::data_export_requests::{SEE_ALL, whose};
 use crate::{
     access::Roles,
     app::Shared,
@@ -133,16 +134,7 @@ pub async fn list(
 ) -> Result<Response, ReadError> {
     let me = read.principal()?;
     let (Filter { user, status }, page) = &read.query;
-    let sees_all = me.roles.include(Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR));
-    let user = if sees_all {
-        if *user != Some(me.actor.id) {
-            read.record_audit_read(&app, "/v1/data-export-logs").await;
-        }
-        *user
-    } else {
-        // A filter never shows more: of others there is nothing.
-        Some(if user.is_none_or(|user| user == me.actor.id) { me.actor.id } else { Uuid::nil() })
-    };
+    let user = whose(&read, &app, "/v1/data-export-logs", *user).await?;
     let sees_hidden = me.roles.include(Roles::AUDITOR);
     let list = format!("data-export-logs/{user:?}/{status:?}/{sees_hidden}");
     let before = page.place(&app, &list, PlaceInTime::start())?;
@@ -181,6 +173,7 @@ pub async fn list(
     })
     .await?;
     let part = page.cut(&app, &list, rows, |last| PlaceInTime(last.created_at.0, last.id));
-    let items = open(&app.opener, part.items, (!sees_all).then_some(me.actor.id)).await?;
+    let items =
+        open(&app.opener, part.items, (!me.roles.include(SEE_ALL)).then_some(me.actor.id)).await?;
     Ok(read.list(position, &List { items, next: part.next }))
 }

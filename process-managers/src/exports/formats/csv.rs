@@ -98,7 +98,7 @@ mod tests {
     use super::safe;
 
     #[test]
-    fn buf_19_no_text_is_a_formula_wherever_a_spreadsheet_begins_a_cell() {
+    fn no_text_is_a_formula_wherever_a_spreadsheet_begins_a_cell() {
         for (text, written) in [
             ("=1+1", "'=1+1"),
             ("a;=1+1", "a;'=1+1"),
