@@ -86,6 +86,7 @@ async fn main() -> Result<(), Failure> {
         application_name: "agora-command-api",
         max_connections: 8,
         statement_timeout: Some(std::time::Duration::from_secs(10)),
+        plans: postgres::Plans::Weighed,
     };
     let vault = Vault::new(vault_pool.open()?, masters);
     let log = EventLog::open(LogConfig::new(connect.clone(), vault.clone())).await?;

@@ -73,6 +73,7 @@ async fn main() -> Result<(), Failure> {
         application_name: "agora-process-managers",
         max_connections: 2,
         statement_timeout: Some(Duration::from_secs(10)),
+        plans: postgres::Plans::Weighed,
     };
     let masters = MasterKeys::load(&arguments.vault.master_key_file)?;
     let vault = Vault::new(vault_pool.open()?, masters);

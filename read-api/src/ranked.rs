@@ -164,6 +164,8 @@ impl Things {
         };
         let (of_l, of_s) = (of("l"), of("s"));
         let heat_l = heat("l.least", "r.created_at");
+        let heat_of_newest = heat("l.least", "l.newest");
+        let ceiling = heat("l.most", "least(l.newest, l.maybe_until)");
         let heat_s = heat("s.least", "r.created_at");
         let heat_of_score = heat("log(greatest(v.score + 2, 2)::float8)", "r.created_at");
         let heat_of_place = heat("log(greatest($7 + 2, 2)::float8)", "$3");
@@ -173,21 +175,24 @@ impl Things {
                         CASE WHEN $7::bigint IS NULL THEN 'infinity'::float8
                              WHEN $3 <= $5 - interval '{HOT_HOURS} hours' THEN 0
                              ELSE {heat_of_place} END AS below
-             ), walk (place, level) AS (
-                 SELECT c.id, (SELECT r.level FROM {ranks} r
-                               WHERE r.{rank_place} = c.id AND r.ranking = {number}
-                               ORDER BY r.level DESC LIMIT 1)
-                 FROM places c WHERE (SELECT below FROM a) > 0
+             ), walk (place, level, newest) AS (
+                 SELECT c.id, r.* FROM places c CROSS JOIN LATERAL (
+                     SELECT r.level, r.created_at FROM {ranks} r
+                     WHERE r.{rank_place} = c.id AND r.ranking = {number}
+                     ORDER BY r.level DESC, r.created_at DESC LIMIT 1
+                 ) r
+                 WHERE (SELECT below FROM a) > 0
                  UNION ALL
-                 SELECT w.place, (SELECT r.level FROM {ranks} r
-                                  WHERE r.{rank_place} = w.place AND r.ranking = {number}
-                                    AND r.level < w.level
-                                  ORDER BY r.level DESC LIMIT 1)
-                 FROM walk w WHERE w.level IS NOT NULL
-             ), levels AS MATERIALIZED (
+                 SELECT w.place, r.* FROM walk w CROSS JOIN LATERAL (
+                     SELECT r.level, r.created_at FROM {ranks} r
+                     WHERE r.{rank_place} = w.place AND r.ranking = {number}
+                       AND r.level < w.level
+                     ORDER BY r.level DESC, r.created_at DESC LIMIT 1
+                 ) r
+             ), all_levels AS MATERIALIZED (
                  -- Up to when things of this level are below the place, if they have the level's
                  -- least score, and if they have its greatest. A second makes up for rounding.
-                 SELECT w.place, w.level, a.since, h.least, h.most,
+                 SELECT w.place, w.level, w.newest, a.since, h.least, h.most,
                         CASE WHEN h.least_age <= 2 THEN $6
                              ELSE least($6, $5 + (2 - h.least_age) * interval '1 hour'
                                                 + interval '1 second') END AS maybe_until,
@@ -201,15 +206,27 @@ impl Things {
                                   log((CASE WHEN w.level < {HOT_EXACT_BELOW} THEN w.level
                                             ELSE w.level::bigint * 3 / 2 END + 2)::float8) AS most) h
                  ) h
-                 WHERE w.level IS NOT NULL
+                 WHERE w.newest > a.since
+             ), levels AS MATERIALIZED (
+                 -- In many communities there are many levels, of which few have one as hot as the
+                 -- newest of the others.
+                 SELECT l.* FROM (
+                     SELECT l.*, {ceiling} AS ceiling FROM all_levels l
+                 ) l
+                 WHERE l.ceiling * (1 + 1e-9) >= (
+                     SELECT CASE WHEN count(*) = $2 THEN min(n.heat) ELSE 0 END FROM (
+                         SELECT {heat_of_newest} AS heat FROM all_levels l
+                         WHERE l.newest <= l.surely_until
+                         ORDER BY heat DESC LIMIT $2
+                     ) n
+                 )
              ), bound AS MATERIALIZED (
                  SELECT CASE WHEN count(*) = $2 THEN min(h.heat) ELSE 0 END AS heat FROM (
                      SELECT r.heat FROM levels l CROSS JOIN LATERAL (
                          SELECT {heat_l} AS heat FROM {ranks} r
                          WHERE {of_l} AND r.created_at > l.since AND r.created_at <= l.surely_until
                          ORDER BY r.created_at DESC
-                         -- In many communities there are many levels, of which few count.
-                         LIMIT least($2, greatest(2, 64 * $2 / (SELECT count(*) FROM levels)))
+                         LIMIT least($2, greatest(2, 16 * $2 / (SELECT count(*) FROM levels)))
                      ) r
                      ORDER BY r.heat DESC LIMIT $2
                  ) h
@@ -256,7 +273,7 @@ impl Things {
 /// The heat of what weighs so much and was created then, as of `$5`.
 fn heat(weight: &str, created_at: &str) -> String {
     format!(
-        "{weight} / power(greatest(extract(epoch FROM $5 - {created_at})::float8 / 3600, 0) + 2,
+        "{weight} / power(greatest(date_part('epoch', $5 - {created_at}) / 3600, 0) + 2,
                           {HOT_GRAVITY}::float8)"
     )
 }

@@ -5,16 +5,19 @@
 //! search works on windows: of the texts that match, the [`WINDOW`] newest, ranked; after them the
 //! next [`WINDOW`]. Nothing is out of reach, and no part of a list costs more than one window. The
 //! planner walks back from the newest text where the words are common, and asks the GIN index where
-//! they are rare, so statements are planned anew each time, for the words that are asked for.
+//! they are rare, so a window's statement is planned anew each time, for the words that are asked
+//! for; what is shown of its part is another statement, planned once.
+
+mod marked;
 
 use agora_domain::{
     RuleBreak,
     values::{CommunityName, SearchQuery},
 };
-use agora_event_store::Position;
+use agora_event_store::{Position, read::from_db};
 use agora_service::problem::{FieldError, Problem};
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgPool, postgres::PgRow};
+use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -24,8 +27,9 @@ use crate::{
     paging::Page,
     params::{FromParams, Params, Says},
     reply::List,
-    rows::with_position,
 };
+
+pub use marked::{Shown, marked};
 
 /// How many of the newest matches are ranked together.
 const WINDOW: i64 = 200;
@@ -136,7 +140,7 @@ impl Place {
 /// The window that a part of a list was taken from: its ends by id, how many matches are in it, and
 /// which of them the part is made of, by rank and id. Some of these may be gone from what is shown:
 /// their place in the list counts all the same.
-#[derive(Clone, FromRow)]
+#[derive(FromRow)]
 pub struct Window {
     newest: Option<Uuid>,
     oldest: Option<Uuid>,
@@ -179,44 +183,114 @@ pub fn cut<T: Ranked>(
     list: &str,
     page: &Page,
     mut rows: Vec<T>,
-    window: Option<Window>,
+    window: &Window,
 ) -> List<T> {
-    let end = window.as_ref().and_then(|window| window.end(page));
+    let end = window.end(page);
     if let Some(end) = end {
         rows.retain(|row| row.rank() >= end);
     }
-    let next = window.and_then(|window| window.next(app, list, end));
-    List { items: rows, next }
+    List { items: rows, next: window.next(app, list, end) }
 }
 
-/// A statement that gives one window of what matches and of that one part of the list.
-///
-/// Bound are the query, the window's end, the place (rank and id), the number of rows, and after
-/// these whatever `within` needs. `rows` says what is shown of `r`, the ranked matches.
-pub fn statement(table: &str, position: &str, within: &str, rows: &str) -> String {
-    format!(
-        "WITH found AS MATERIALIZED (
-             SELECT s.id, s.words FROM read.{table} s
-             WHERE s.words @@ $1::tsquery AND NOT s.is_deleted AND s.id < $2 {within}
-             ORDER BY s.id DESC LIMIT {WINDOW}
-         ), ranked AS MATERIALIZED (
-             SELECT r.id, r.rank
-             FROM (SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank
-                   FROM found) r
-             WHERE (r.rank, r.id) < ($3, $4)
-             ORDER BY r.rank DESC, r.id DESC LIMIT $5
-         )
-         SELECT p.*, x.*, w.*
-         FROM (SELECT {position} OFFSET 0) p
-         CROSS JOIN (SELECT (SELECT id FROM found ORDER BY id DESC LIMIT 1) AS newest,
-                            (SELECT id FROM found ORDER BY id LIMIT 1) AS oldest,
-                            (SELECT count(*) FROM found) AS matches,
-                            array(SELECT rank FROM ranked ORDER BY rank DESC, id DESC) AS ranks,
-                            array(SELECT id FROM ranked ORDER BY rank DESC, id DESC) AS ids) w
-         LEFT JOIN ({rows}) x ON true
-         ORDER BY x.rank DESC, x.id DESC"
-    )
+/// Where is searched, and what is shown of what is found.
+pub struct Index {
+    /// The table of words.
+    pub table: &'static str,
+    /// How far its rows and those that are shown are.
+    pub position: &'static str,
+    /// The rows of `ranked r`.
+    pub rows: &'static str,
 }
+
+impl Index {
+    /// A statement that gives position and one window of what matches, with one part of the list.
+    /// It is planned for each search, so it has no more than the choice of an index needs.
+    ///
+    /// Bound are the query, the window's end, the place (rank and id), the number of rows, and after
+    /// these whatever `within` needs.
+    fn window(&self, within: &str) -> String {
+        let Self { table, position, .. } = self;
+        format!(
+            "WITH found AS MATERIALIZED (
+                 SELECT s.id, s.words FROM read.{table} s
+                 WHERE s.words @@ $1::tsquery AND NOT s.is_deleted AND s.id < $2 {within}
+                 ORDER BY s.id DESC LIMIT {WINDOW}
+             ), ranked AS MATERIALIZED (
+                 -- The offset keeps the rank from being computed in both places where it is used.
+                 SELECT r.id, r.rank
+                 FROM (SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank
+                       FROM found OFFSET 0) r
+                 WHERE (r.rank, r.id) < ($3, $4)
+                 ORDER BY r.rank DESC, r.id DESC LIMIT $5
+             )
+             SELECT {position} AS position,
+                    (SELECT id FROM found ORDER BY id DESC LIMIT 1) AS newest,
+                    (SELECT id FROM found ORDER BY id LIMIT 1) AS oldest,
+                    (SELECT count(*) FROM found) AS matches,
+                    array(SELECT rank FROM ranked ORDER BY rank DESC, id DESC) AS ranks,
+                    array(SELECT id FROM ranked ORDER BY rank DESC, id DESC) AS ids"
+        )
+    }
+
+    /// A statement that gives the rows of a part, bound as ids and ranks.
+    fn part(&self) -> String {
+        let rows = self.rows;
+        format!(
+            "WITH ranked (id, rank) AS (SELECT * FROM unnest($1::uuid[], $2::bigint[])) {rows}
+             ORDER BY r.rank DESC, r.id DESC"
+        )
+    }
+
+    /// What is found from a place on, for the words of a query as [`parsed`] gives it, within the
+    /// community of this name. The rows are read after the window, so they are no older than the
+    /// position that the window was taken at.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn find<T>(
+        &self,
+        pool: &PgPool,
+        query: &str,
+        community: Option<&str>,
+        from: Place,
+        page: &Page,
+    ) -> Result<Found<T>, ReadError>
+    where
+        T: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+    {
+        let within = match community {
+            None => "",
+            Some(_) => {
+                "AND s.community_id = (SELECT m.id FROM read.communities m WHERE lower(m.name) = $6)"
+            }
+        };
+        let statement = self.window(within);
+        let statement = sqlx::query(&statement)
+            // A statement that is kept would come to be planned for any words at all.
+            .persistent(false)
+            .bind(query)
+            .bind(from.before)
+            .bind(from.rank)
+            .bind(from.id)
+            .bind(page.rows());
+        let statement = match community {
+            Some(name) => statement.bind(name),
+            None => statement,
+        };
+        let row = statement.fetch_one(pool).await?;
+        let (position, window) = (from_db(row.try_get("position")?), Window::from_row(&row)?);
+        let rows = if window.ids.is_empty() {
+            Vec::new()
+        } else {
+            let part = self.part();
+            sqlx::query_as(&part).bind(&window.ids).bind(&window.ranks).fetch_all(pool).await?
+        };
+        Ok((position, (rows, window)))
+    }
+}
+
+/// What was found: its position, the rows, and the window that they are of.
+pub type Found<T> = (Position, (Vec<T>, Window));
 
 /// What was typed, as Postgres understands it. Bound as a constant it can be planned for; as a call
 /// of functions it would be worked out anew for every row.
@@ -231,97 +305,6 @@ pub async fn parsed(pool: &PgPool, query: &SearchQuery) -> Result<String, sqlx::
         .bind(terms.last)
         .fetch_one(pool)
         .await
-}
-
-/// What was found: its position, the rows, and where the search goes on.
-pub type Found<T> = (Position, (Vec<T>, Option<Window>));
-
-/// The rows of such a statement, with their position and window.
-///
-/// # Errors
-/// Where a column is missing or of another type.
-pub fn found<T>(rows: &[PgRow]) -> Result<Found<T>, ReadError>
-where
-    T: for<'r> FromRow<'r, PgRow>,
-{
-    let window = rows.first().map(Window::from_row).transpose()?;
-    let (position, rows) = with_position(rows)?;
-    Ok((position, (rows, window)))
-}
-
-/// Words that were found are marked with these, which no text of ours can hold (PST-03).
-const OPEN: char = '\u{2}';
-const CLOSE: char = '\u{3}';
-/// Stands for `<` while Postgres looks at a text: it would take what follows for a tag, and drop it.
-const LESS: char = '\u{4}';
-/// Longer texts are shown in parts.
-const WHOLE_CHARACTERS_MAX: usize = 200;
-
-/// How a text is shown.
-#[derive(Clone, Copy)]
-pub enum Shown {
-    /// All of it.
-    Whole,
-    /// The parts in which words were found, or else its beginning.
-    Excerpt,
-}
-
-impl Shown {
-    /// Of a text that may be long.
-    pub fn of(text: &str) -> Self {
-        match text.chars().nth(WHOLE_CHARACTERS_MAX) {
-            None => Self::Whole,
-            Some(_) => Self::Excerpt,
-        }
-    }
-}
-
-/// The texts as HTML, escaped, with `<mark>` around the words that were found.
-///
-/// # Errors
-/// Where the database does not answer.
-pub async fn marked(
-    pool: &PgPool,
-    query: &str,
-    texts: &[(Shown, String)],
-) -> Result<Vec<String>, sqlx::Error> {
-    if texts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found: Vec<String> = sqlx::query_scalar(
-        "SELECT ts_headline(search.language(), text, $1::tsquery,
-                            CASE WHEN whole THEN $4 ELSE $5 END)
-         FROM unnest($2::text[], $3::boolean[]) WITH ORDINALITY AS t(text, whole, number)
-         ORDER BY number",
-    )
-    .bind(query)
-    .bind(texts.iter().map(|(_, text)| text.replace('<', &LESS.to_string())).collect::<Vec<_>>())
-    .bind(texts.iter().map(|(shown, _)| matches!(shown, Shown::Whole)).collect::<Vec<_>>())
-    .bind(format!("StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", HighlightAll=true"))
-    .bind(format!(
-        "StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", MaxFragments=2, MaxWords=24, MinWords=8, \
-         FragmentDelimiter=\" … \""
-    ))
-    .fetch_all(pool)
-    .await?;
-    Ok(found.iter().map(|text| html(text)).collect())
-}
-
-fn html(text: &str) -> String {
-    let mut html = String::with_capacity(text.len() + 32);
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' | LESS => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            OPEN => html.push_str("<mark>"),
-            CLOSE => html.push_str("</mark>"),
-            other => html.push(other),
-        }
-    }
-    html
 }
 
 #[cfg(test)]
@@ -348,14 +331,5 @@ mod tests {
                 assert_eq!(terms.before, before, "{text}");
             }
         }
-    }
-
-    #[test]
-    fn pst_03_what_is_shown_is_escaped() {
-        let text = format!("<b onclick=\"x\">{OPEN}rye{CLOSE} & 'oats'");
-        assert_eq!(
-            html(&text),
-            "&lt;b onclick=&quot;x&quot;&gt;<mark>rye</mark> &amp; &#39;oats&#39;"
-        );
     }
 }

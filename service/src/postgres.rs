@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgPool,
+    ConnectOptions, Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -16,7 +16,22 @@ pub struct Pool<'a> {
     pub max_connections: u32,
     /// Ends statements that run longer; `None` for rebuilds and migrations.
     pub statement_timeout: Option<Duration>,
+    /// When statements are planned.
+    pub plans: Plans,
 }
+
+/// When a statement is planned.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Plans {
+    /// Postgres weighs for each statement whether its plan is kept.
+    #[default]
+    Weighed,
+    /// Once for all values: for statements that take longer to plan than to run, whatever is asked.
+    Once,
+}
+
+/// A connection that was unused for so long may have died meanwhile, as in a restart of Postgres.
+const SUSPECT_AFTER: Duration = Duration::from_secs(1);
 
 impl Pool<'_> {
     /// A pool that connects when it is first used, so that a service starts, and tells by
@@ -26,6 +41,10 @@ impl Pool<'_> {
     /// Where the URL is not one of Postgres.
     pub fn open(&self) -> Result<PgPool, sqlx::Error> {
         let timeout_ms = self.statement_timeout.map_or(0, |limit| limit.as_millis());
+        let plans = match self.plans {
+            Plans::Weighed => "auto",
+            Plans::Once => "force_generic_plan",
+        };
         let options = PgConnectOptions::from_str(self.url)?
             .application_name(self.application_name)
             .options([
@@ -35,15 +54,24 @@ impl Pool<'_> {
                 // Estimates of unnested arrays are far too high and would start LLVM for
                 // milliseconds in statements that take microseconds.
                 ("jit", "off"),
+                ("plan_cache_mode", plans),
             ])
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(5));
         Ok(PgPoolOptions::new()
             .max_connections(self.max_connections)
             .acquire_timeout(Duration::from_secs(5))
-            // sqlx would ping a pooled connection at each acquire: a round trip for nothing. A
-            // dead connection shows itself at its first statement.
+            // sqlx would ping a pooled connection at each acquire: under load a round trip for
+            // nothing.
             .test_before_acquire(false)
+            .before_acquire(|connection, state| {
+                Box::pin(async move {
+                    if state.idle_for >= SUSPECT_AFTER {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .idle_timeout(Duration::from_secs(300))
             .connect_lazy_with(options))
     }

@@ -57,6 +57,7 @@ impl Vault {
             application_name: "agora-projectors",
             max_connections: 2,
             statement_timeout: Some(Duration::from_secs(10)),
+            plans: postgres::Plans::Weighed,
         };
         Ok(Opener::new(agora_event_store::Vault::new(pool.open()?, MasterKeys::load(file)?)))
     }

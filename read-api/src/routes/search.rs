@@ -19,9 +19,9 @@ use crate::{
     freshness::fresh,
     paging::Page,
     reply::List,
-    request::{Freshness, Read},
+    request::Read,
     rows::Sealed,
-    search::{Place, Ranked, Shown, Window, cut, found, marked, parsed},
+    search::{Index, Place, Ranked, Shown, cut, marked, parsed},
 };
 
 /// A search, as it was asked for.
@@ -34,23 +34,13 @@ struct Search<'r> {
 }
 
 impl Search<'_> {
-    fn in_community(&self) -> &'static str {
-        match self.within {
-            None => "",
-            Some(_) => {
-                "AND s.community_id = (SELECT m.id FROM read.communities m WHERE lower(m.name) = $6)"
-            }
-        }
-    }
-
     /// A part of what is found, with the query as Postgres understands it. Notes the search, but not
     /// when somebody only turns the page.
     async fn part<T>(
         &self,
         app: &App,
         read: &Read<impl Send + Sync>,
-        freshness: Freshness,
-        statement: &str,
+        index: &Index,
     ) -> Result<(Position, String, List<T>), ReadError>
     where
         T: Ranked + Send + Unpin + for<'r> FromRow<'r, PgRow>,
@@ -61,25 +51,13 @@ impl Search<'_> {
         if self.page.cursor.is_none() {
             read.note_search(app, self.scope, self.query);
         }
-        let query = parsed(&app.rankings, self.query).await?;
-        let (position, (rows, window)): (_, (Vec<T>, Option<Window>)) =
-            fresh(&app.projected, freshness, || async {
-                let rows = sqlx::query(statement)
-                    // A statement that is kept would come to be planned for any words at all.
-                    .persistent(false)
-                    .bind(&query)
-                    .bind(from.before)
-                    .bind(from.rank)
-                    .bind(from.id)
-                    .bind(self.page.rows());
-                let rows = match &self.within {
-                    Some(name) => rows.bind(name),
-                    None => rows,
-                };
-                found(&rows.fetch_all(&app.rankings).await?)
-            })
-            .await?;
-        Ok((position, query, cut(app, &list, self.page, rows, window)))
+        let query = parsed(&app.searching, self.query).await?;
+        let within = self.within.as_deref();
+        let (position, (rows, window)) = fresh(&app.projected, read.freshness, || {
+            index.find(&app.searching, &query, within, from, self.page)
+        })
+        .await?;
+        Ok((position, query, cut(app, &list, self.page, rows, &window)))
     }
 }
 
@@ -131,7 +109,7 @@ async fn readable<T: Written>(
         .flatten()
         .flat_map(|(texts, _)| texts.iter().map(|text| (Shown::of(text), text.clone())))
         .collect();
-    let mut html = marked(&app.rankings, query, &texts).await?.into_iter();
+    let mut html = marked(&app.searching, query, &texts).await?.into_iter();
     let readable = rows.into_iter().zip(opened).filter_map(|(row, opened)| {
         let (texts, name) = opened?;
         let html = html.by_ref().take(texts.len()).collect();

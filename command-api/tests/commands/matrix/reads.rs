@@ -61,12 +61,13 @@ pub async fn serve(world: &World) -> Router {
     let settings = Settings { default_consent: false, retention_days: 90 };
     let objects = Objects::of(Arc::new(InMemory::new()));
     // Nothing is downloaded, and so nothing counted.
-    let downloads = Downloads { objects, counter: Counter::new("http://127.0.0.1:9").unwrap() };
+    let downloads = Downloads::new(objects, Counter::new("http://127.0.0.1:9").unwrap());
     let app = App {
         downloads,
         controller: None,
         reads: reads.clone(),
         rankings: reads.clone(),
+        searching: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),

@@ -15,7 +15,7 @@ use crate::{
     reply::List,
     request::Read,
     rows::Instant,
-    search::{Asked, Ranked, Within, statement},
+    search::{Asked, Index, Ranked, Within},
 };
 
 /// A comment that was found; all of it is at `/v1/comments/{id}`.
@@ -75,6 +75,24 @@ impl Written for CommentRow {
     }
 }
 
+const INDEX: Index = Index {
+    table: "comment_search",
+    position: "least(coalesce(read.served_position('comment_search'), 0),
+               coalesce(read.served_position('comments'), 0),
+               coalesce(read.served_position('comment_scores'), 0),
+               coalesce(read.served_position('posts'), 0),
+               coalesce(read.served_position('communities'), 0))",
+    rows: "SELECT r.id, k.post_id, c.name AS community_name, k.author_memberuser_id,
+                k.author_guestuser_id, k.author_adminuser_id, k.display_name, k.body, k.created_at,
+                coalesce(v.score, 0) AS score, r.rank
+         FROM ranked r
+         JOIN read.comments k ON k.id = r.id
+         JOIN read.posts o ON o.id = k.post_id
+         JOIN read.communities c ON c.id = o.community_platform_community_id
+         LEFT JOIN read.comment_scores v ON v.comment_id = k.id
+         WHERE k.deleted_at IS NULL AND o.deleted_at IS NULL AND c.deleted_at IS NULL",
+};
+
 /// Finds comments by their text.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
@@ -88,26 +106,7 @@ pub async fn list(
     let (asked, (within, page)) = &read.query;
     let within = within.folded();
     let asked = Search { scope: Scope::Comments, query: asked.query()?, within, page };
-    let statement = statement(
-        "comment_search",
-        "least(coalesce(read.served_position('comment_search'), 0),
-               coalesce(read.served_position('comments'), 0),
-               coalesce(read.served_position('comment_scores'), 0),
-               coalesce(read.served_position('posts'), 0),
-               coalesce(read.served_position('communities'), 0))",
-        asked.in_community(),
-        "SELECT r.id, k.post_id, c.name AS community_name, k.author_memberuser_id,
-                k.author_guestuser_id, k.author_adminuser_id, k.display_name, k.body, k.created_at,
-                coalesce(v.score, 0) AS score, r.rank
-         FROM ranked r
-         JOIN read.comments k ON k.id = r.id
-         JOIN read.posts o ON o.id = k.post_id
-         JOIN read.communities c ON c.id = o.community_platform_community_id
-         LEFT JOIN read.comment_scores v ON v.comment_id = k.id
-         WHERE k.deleted_at IS NULL AND o.deleted_at IS NULL AND c.deleted_at IS NULL",
-    );
-    let (position, query, part) =
-        asked.part::<CommentRow>(&app, &read, read.freshness, &statement).await?;
+    let (position, query, part) = asked.part::<CommentRow>(&app, &read, &INDEX).await?;
     let found = readable(&app, &query, part.items).await?;
     let items = found.into_iter().map(|(row, Readable { name, html })| FoundComment {
         id: row.id,

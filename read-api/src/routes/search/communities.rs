@@ -15,7 +15,7 @@ use crate::{
     reply::List,
     request::Read,
     rows::Instant,
-    search::{Asked, Ranked, Shown, marked, statement},
+    search::{Asked, Index, Ranked, Shown, marked},
 };
 
 /// A community that was found; all of it is at `/v1/communities/{name}`.
@@ -51,6 +51,15 @@ impl Ranked for CommunityRow {
     }
 }
 
+const INDEX: Index = Index {
+    table: "community_search",
+    position: "least(coalesce(read.served_position('community_search'), 0),
+               coalesce(read.served_position('communities'), 0))",
+    rows: "SELECT r.id, c.name, c.description, c.member_count, c.created_at, r.rank
+         FROM ranked r JOIN read.communities c ON c.id = r.id
+         WHERE c.deleted_at IS NULL",
+};
+
 /// Finds communities by their names and descriptions.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
@@ -63,23 +72,13 @@ pub async fn list(
 ) -> Result<Response, ReadError> {
     let (asked, page) = &read.query;
     let asked = Search { scope: Scope::Communities, query: asked.query()?, within: None, page };
-    let statement = statement(
-        "community_search",
-        "least(coalesce(read.served_position('community_search'), 0),
-               coalesce(read.served_position('communities'), 0))",
-        "",
-        "SELECT r.id, c.name, c.description, c.member_count, c.created_at, r.rank
-         FROM ranked r JOIN read.communities c ON c.id = r.id
-         WHERE c.deleted_at IS NULL",
-    );
-    let (position, query, part) =
-        asked.part::<CommunityRow>(&app, &read, read.freshness, &statement).await?;
+    let (position, query, part) = asked.part::<CommunityRow>(&app, &read, &INDEX).await?;
     let mut texts = Vec::new();
     for row in &part.items {
         texts.push((Shown::Whole, row.name.clone()));
         texts.push((Shown::Whole, row.description.clone().unwrap_or_default()));
     }
-    let mut html = marked(&app.rankings, &query, &texts).await?.into_iter();
+    let mut html = marked(&app.searching, &query, &texts).await?.into_iter();
     let items = part.items.into_iter().map(|row| FoundCommunity {
         name_html: html.next().unwrap_or_default(),
         description_html: html.next().filter(|_| row.description.is_some()),

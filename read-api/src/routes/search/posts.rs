@@ -15,7 +15,7 @@ use crate::{
     reply::List,
     request::Read,
     rows::Instant,
-    search::{Asked, Ranked, Within, statement},
+    search::{Asked, Index, Ranked, Within},
 };
 
 /// A post that was found; all of it is at `/v1/posts/{id}`.
@@ -76,6 +76,22 @@ impl Written for PostRow {
     }
 }
 
+const INDEX: Index = Index {
+    table: "post_search",
+    position: "least(coalesce(read.served_position('post_search'), 0),
+               coalesce(read.served_position('posts'), 0),
+               coalesce(read.served_position('post_scores'), 0),
+               coalesce(read.served_position('communities'), 0))",
+    rows: "SELECT r.id, o.community_platform_community_id, c.name AS community_name,
+                o.author_memberuser_id, o.author_adminuser_id, o.author_display_name, o.title,
+                o.body, o.created_at, coalesce(v.score, 0) AS score, r.rank
+         FROM ranked r
+         JOIN read.posts o ON o.id = r.id
+         JOIN read.communities c ON c.id = o.community_platform_community_id
+         LEFT JOIN read.post_scores v ON v.post_id = o.id
+         WHERE o.deleted_at IS NULL AND c.deleted_at IS NULL",
+};
+
 /// Finds posts by their titles and bodies.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
@@ -89,24 +105,7 @@ pub async fn list(
     let (asked, (within, page)) = &read.query;
     let within = within.folded();
     let asked = Search { scope: Scope::Posts, query: asked.query()?, within, page };
-    let statement = statement(
-        "post_search",
-        "least(coalesce(read.served_position('post_search'), 0),
-               coalesce(read.served_position('posts'), 0),
-               coalesce(read.served_position('post_scores'), 0),
-               coalesce(read.served_position('communities'), 0))",
-        asked.in_community(),
-        "SELECT r.id, o.community_platform_community_id, c.name AS community_name,
-                o.author_memberuser_id, o.author_adminuser_id, o.author_display_name, o.title,
-                o.body, o.created_at, coalesce(v.score, 0) AS score, r.rank
-         FROM ranked r
-         JOIN read.posts o ON o.id = r.id
-         JOIN read.communities c ON c.id = o.community_platform_community_id
-         LEFT JOIN read.post_scores v ON v.post_id = o.id
-         WHERE o.deleted_at IS NULL AND c.deleted_at IS NULL",
-    );
-    let (position, query, part) =
-        asked.part::<PostRow>(&app, &read, read.freshness, &statement).await?;
+    let (position, query, part) = asked.part::<PostRow>(&app, &read, &INDEX).await?;
     let found = readable(&app, &query, part.items).await?;
     let items = found.into_iter().map(|(row, Readable { name, html })| {
         let mut html = html.into_iter();
