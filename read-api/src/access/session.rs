@@ -149,7 +149,8 @@ struct Found {
     issued: String,
     /// The events of the admin whose session it is; null for members.
     admin: Option<String>,
-    /// The last event of its holder's place in the session's organization; null where it has none.
+    /// The last event of its holder's place in the session's organization; null where it has none, or
+    /// is a member who may only read (MEM-05).
     place: Option<String>,
     /// The last event of the era of sessions; null in the first era.
     era: Option<String>,
@@ -169,6 +170,12 @@ const FIND: &str = "
                    s.payload -> 'SessionIssued' ->> 'organization_id',
                    s.payload -> 'SessionIssued' -> 'principal' ->> 'kind',
                    s.payload -> 'SessionIssued' -> 'principal' ->> 'id')) m
+               WHERE NOT coalesce((
+                   SELECT e.event_type IN ('MemberSuspended', 'MemberDeletionPending')
+                   FROM log.stream('member', s.payload -> 'SessionIssued' -> 'principal' ->> 'id') e
+                   WHERE e.event_type IN ('MemberSuspended', 'MemberReinstated',
+                                          'MemberDeletionPending', 'MemberDeletionRejected')
+                   ORDER BY e.sequence DESC LIMIT 1), false)
                ORDER BY m.sequence DESC LIMIT 1
            ) END AS place,
            (SELECT e.payload::text FROM log.stream('session_era', 'all') e

@@ -10,7 +10,10 @@ use agora_domain::{
         },
         report_content::{Measure, MeasureValue, Section},
     },
-    identity::values::AdminScope,
+    identity::{
+        member::{Member, MemberEvent},
+        values::AdminScope,
+    },
     ids::{BufdirReportId, OrganizationId},
 };
 use agora_service::clock;
@@ -125,6 +128,14 @@ async fn buf_15_a_session_shows_its_organization_while_its_holder_is_in_it() {
     world.place(organization, reporter.actor, OrganizationRole::Reader).await;
     let me = world.get_as(&reporter, "/v1/me").await.ok();
     assert_eq!(me["organization"]["role"], "reader");
+    // Whoever is suspended keeps reading, but nothing of the organization's (MEM-05).
+    let suspended = MemberEvent::MemberSuspended { suspended_by: reporter.actor, reason: None };
+    world.append::<Member>(reporter.actor, reporter.id(), vec![suspended]).await;
+    assert_eq!(world.get_as(&reporter, "/v1/me").await.ok()["organization"], Value::Null);
+    world.get_as(&reporter, "/v1/reports").await.problem(403);
+    let reinstated = MemberEvent::MemberReinstated { reinstated_by: reporter.actor };
+    world.append::<Member>(reporter.actor, reporter.id(), vec![reinstated]).await;
+    world.get_as(&reporter, "/v1/reports").await.ok();
     // An organization that one was never in gives nothing, whatever the session says.
     let other = world.organization("Another").await;
     let forged = world.log_in_within(plain.actor, other).await;
