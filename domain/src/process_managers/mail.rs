@@ -36,6 +36,8 @@ pub enum MailKind {
     ExportReady,
     /// It takes longer than a month, and why (DXR-10).
     ExportDelayed,
+    /// The file with one's own data could not be made: its person may ask again at once.
+    ExportFailed,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -50,6 +52,7 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("MemberDeleted", &[MailKind::AccountDeleted]),
     ("ExportCompleted", &[MailKind::ExportReady]),
     ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
+    ("ExportFailed", &[MailKind::ExportFailed]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -63,6 +66,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "MemberDeleted",
     "ExportCompleted",
     "ExportDeadlineExtended",
+    "ExportFailed",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -85,6 +89,7 @@ impl MailKind {
             Self::AccountDeleted => "account-deleted",
             Self::ExportReady => "export-ready",
             Self::ExportDelayed => "export-delayed",
+            Self::ExportFailed => "export-failed",
         }
     }
 

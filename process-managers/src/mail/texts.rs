@@ -81,6 +81,16 @@ pub fn export_delayed(reason: &str, due_at: DateTime<Utc>) -> Text {
     ("The copy of your data takes longer", Zeroizing::new(text))
 }
 
+/// That an answer could not be made (Art. 12(4) GDPR).
+pub fn export_failed() -> Text {
+    let text = "You asked for a copy of what is stored about you. It could not be made.\n\n\
+                Ask for it again: you may do so at once. Whoever runs the site sees\n\
+                that you have no answer yet, and has to give it within a month of your\n\
+                first request.\n\n\
+                You may complain to the data protection authority of your country.\n";
+    ("The copy of your data could not be made", Zeroizing::new(text.to_owned()))
+}
+
 /// A mail that tells what has happened (ASVS 5.0 §6.3.7).
 pub fn notice(kind: MailKind) -> Text {
     let (subject, what) = match kind {

@@ -126,6 +126,7 @@ impl SendMails {
             }
             MailKind::ExportReady => self.export_ready(app, event).await,
             MailKind::ExportDelayed => export_delayed(app, event).await,
+            MailKind::ExportFailed => export_failed(app, event).await,
             _ => {
                 let to = addressee(app, event, kind).await?;
                 let (text, until) = (texts::notice(kind), event.recorded_at + KEPT_TRYING);
@@ -238,6 +239,17 @@ async fn export_delayed(app: &App, event: &RecordedEvent) -> Result<Option<Lette
     let (Some(data), Some(reason)) = (data, reason.get()) else { return Ok(None) };
     let to = address_of(app, data.subject).await?;
     let text = texts::export_delayed(reason.as_str(), due_at);
+    Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
+}
+
+/// Whoever waits for an answer that will not come is told, by whatever way it would have come.
+async fn export_failed(app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    let export = load::<ExportJob>(app, id::<ExportJobId>(event)?).await?;
+    let Some(data) = export.get().and_then(|job| job.content.subject_data()) else {
+        return Ok(None);
+    };
+    let to = address_of(app, data.subject).await?;
+    let text = texts::export_failed();
     Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
 }
 

@@ -119,6 +119,29 @@ async fn k1_dxr_04_del_06_a_persons_request_stands_in_two_histories_with_their_w
 }
 
 #[tokio::test]
+async fn del_03_an_entry_names_the_member_or_the_admin_whose_it_is() {
+    let mut scene = Scene::new().await;
+    for (number, kind) in [Kind::Subject, Kind::OnBehalf, Kind::Platform].into_iter().enumerate() {
+        scene.append([export_requested(number, kind, 1)]).await;
+    }
+    // What the platform itself asks for is a statutory report, which stands in no entry here (K1).
+    scene.append([export_requested(3, Kind::Batch, 1)]).await;
+    scene.project().await;
+    let entries = scene.rows("SELECT * FROM data_export_logs").await;
+    assert_eq!(entries.len(), 3);
+    for entry in &entries {
+        assert!(
+            !(entry["member_user_id"].is_null() && entry["admin_user_id"].is_null()),
+            "{entry}"
+        );
+    }
+    let nobody = "UPDATE read.data_export_logs SET member_user_id = NULL, admin_user_id = NULL";
+    let refused = sqlx::query(nobody).execute(&scene.db.pool).await.unwrap_err();
+    let constraint = refused.as_database_error().unwrap().constraint().map(str::to_owned);
+    assert_eq!(constraint.as_deref(), Some("data_export_logs_requester"));
+}
+
+#[tokio::test]
 async fn del_04_who_cancels_its_request_got_nothing() {
     let mut scene = Scene::new().await;
     scene.append([export_requested(0, Kind::Subject, 1)]).await;

@@ -70,6 +70,7 @@ pub struct RequestRow {
     updated_at: Instant,
     /// When the answer is due: a month after the request, or three where it was put off.
     due_at: Instant,
+    /// Whether the person has no answer though it was due.
     is_overdue: bool,
     /// Whether there is a file to download.
     file_available: bool,
@@ -85,12 +86,18 @@ pub struct RequestRow {
     sealed_notes: Option<String>,
 }
 
+/// Of a request `r`: whether its person still has no answer. One that failed waits for another that
+/// does not.
+const UNANSWERED: &str = "r.status IN ('PENDING', 'PROCESSING', 'FAILED')
+     AND (r.status <> 'FAILED' OR NOT EXISTS (
+         SELECT FROM read.data_export_requests a
+         WHERE a.user_id = r.user_id AND a.requested_at > r.requested_at AND a.status = 'COMPLETED'))";
+
 /// `$1` is the time now.
 const COLUMNS: &str = "request_id, user_id, user_kind, requested_by_admin, request_type, data_categories, \
      export_format, status, requested_at, processed_at, completed_at, expires_at, file_name, \
      file_size_bytes, checksum_sha256, download_count, last_downloaded_at, delivery_method, \
      failure_reason, error_code, created_at, updated_at, due_at, \
-     (status IN ('PENDING', 'PROCESSING') AND due_at < $1) AS is_overdue, \
      coalesce(status = 'COMPLETED' AND file_purged_at IS NULL AND expires_at > $1, false) \
          AS file_available, \
      metadata, sequence, delivery_address, processing_notes";
@@ -137,8 +144,8 @@ fn due(text: &str) -> Result<Due, Says> {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// `open`: only those that wait for their answer, the first to be due first. `overdue`: of these only
-    /// those whose time has passed.
+    /// `open`: only those whose person has no answer, the first to be due first; one that failed is among
+    /// them until a later one is completed. `overdue`: of these only those whose time has passed.
     #[param(value_type = Option<String>, example = "overdue")]
     due: Option<Due>,
     /// Only of one person; of others than oneself for admins and auditors.
@@ -203,12 +210,12 @@ pub async fn list(
     let of_user = if user.is_some() { "AND user_id = $5" } else { "AND $5::uuid IS NULL" };
     let of_status = if status.is_some() { "AND status = $6" } else { "AND $6::text IS NULL" };
     let (start, waiting, compare, order, way) = match due {
-        None => (PlaceInTime::start(), "", "<", "requested_at", "DESC"),
+        None => (PlaceInTime::start(), String::new(), "<", "requested_at", "DESC"),
         Some(due) => {
             let start = PlaceInTime(DateTime::<Utc>::UNIX_EPOCH, Uuid::nil());
             let waiting = match due {
-                Due::Open => "AND status IN ('PENDING', 'PROCESSING')",
-                Due::Overdue => "AND status IN ('PENDING', 'PROCESSING') AND due_at < $1",
+                Due::Open => format!("AND {UNANSWERED}"),
+                Due::Overdue => format!("AND {UNANSWERED} AND due_at < $1"),
             };
             (start, waiting, ">", "due_at", "ASC")
         }
@@ -218,7 +225,8 @@ pub async fn list(
         "SELECT p.*, x.*
          FROM (SELECT coalesce(read.served_position('data_export_requests'), 0) OFFSET 0) p
          LEFT JOIN LATERAL (
-             SELECT {COLUMNS} FROM read.data_export_requests
+             SELECT {COLUMNS}, ({UNANSWERED} AND due_at < $1) AS is_overdue
+             FROM read.data_export_requests r
              WHERE ({order}, request_id) {compare} ($2, $3) {waiting} {of_user} {of_status}
              ORDER BY {order} {way}, request_id {way} LIMIT $4
          ) x ON true
@@ -255,7 +263,8 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
         "SELECT p.*, x.*
          FROM (SELECT coalesce(read.served_position('data_export_requests'), 0) OFFSET 0) p
          LEFT JOIN LATERAL (
-             SELECT {COLUMNS} FROM read.data_export_requests
+             SELECT {COLUMNS}, ({UNANSWERED} AND due_at < $1) AS is_overdue
+             FROM read.data_export_requests r
              WHERE request_id = $2 AND (user_id = $3 OR $4)
          ) x ON true"
     );
