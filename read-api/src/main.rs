@@ -56,13 +56,15 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         application_name: "agora-read-api",
         max_connections: args.database.database_connections,
         statement_timeout: Some(Duration::from_secs(30)),
+        plans: postgres::Plans::Weighed,
     };
-    let rankings = postgres::Pool {
+    let searching = postgres::Pool {
         max_connections: (args.database.database_connections / 2).max(2),
         statement_timeout: Some(RANKING_LIMIT),
         ..pool(args.replica_url.as_deref().unwrap_or(&args.database.database_url))
     };
-    let rankings = rankings.open()?;
+    let rankings = postgres::Pool { plans: postgres::Plans::Once, ..searching.clone() }.open()?;
+    let searching = searching.open()?;
     let primary = pool(&args.database.database_url).open()?;
     let reads = match &args.replica_url {
         Some(url) => pool(url).open()?,
@@ -85,10 +87,8 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         retention_days: args.search_log_retention_days,
     };
     let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
-    let downloads = Downloads {
-        objects: Objects::open(&args.objects, &args.home)?,
-        counter: Counter::new(&args.command_url)?,
-    };
+    let objects = Objects::open(&args.objects, &args.home)?;
+    let downloads = Downloads::new(objects, Counter::new(&args.command_url)?);
     let app = App {
         downloads,
         controller: args.controller.filter(|text| !text.trim().is_empty()),
@@ -104,6 +104,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         projected,
         reads: reads.clone(),
         rankings,
+        searching,
         primary: primary.clone(),
     };
     // NATS is no condition: without it, reads that wait are a little slower.

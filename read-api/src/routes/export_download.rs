@@ -31,7 +31,7 @@ use crate::{
     app::Shared,
     downloads::{
         range::{self, Part},
-        stored_file::{FileError, StoredFile},
+        stored_file::FileError,
     },
     error::ReadError,
     freshness::fresh,
@@ -71,7 +71,8 @@ impl FromParams for Token {
 /// Hands over the file of an export.
 ///
 /// Before its first byte the stored file is compared with the checksum that the log has, and the
-/// download is counted. A part (`Range`) counts as a download of its own; HEAD and 304 do not count.
+/// download is counted. A part (`Range`) counts as a download of its own; HEAD and 304 do not count,
+/// and say what the log knows of the file without looking at it.
 /// `ETag` is the file's SHA-256, `Repr-Digest` the same as RFC 9530 writes it. Statutory reports are
 /// handed to members of the organization that the session carries, one's own data to oneself with
 /// its token, other data to whoever asked for it.
@@ -126,13 +127,14 @@ pub async fn show(
         response.headers_mut().insert(header::CONTENT_RANGE, whole);
         return Ok(at_position(response, position));
     }
-    let stored = match StoredFile::verified(&app.downloads.objects, file).await {
-        Ok(stored) => stored,
-        Err(error) => return Err(failed(&app, &read, &job, &error).await),
-    };
     let (position, body) = if method == Method::HEAD {
+        // What the log says of the file; nothing of it leaves.
         (position, Body::empty())
     } else {
+        let stored = match app.downloads.verified(file).await {
+            Ok(stored) => stored,
+            Err(error) => return Err(failed(&app, &read, &job, &error).await),
+        };
         let authorization = headers.get(header::AUTHORIZATION).ok_or_else(Problem::internal)?;
         let counter = &app.downloads.counter;
         let position = counter.count(job_id, authorization, token, read.client_address()).await?;

@@ -307,6 +307,61 @@ async fn opr_09_buf_16_buf_25_across_tenants_there_is_the_audit_alone_and_it_is_
 }
 
 #[tokio::test]
+async fn dxr_10_a_request_that_failed_is_unanswered_until_a_later_one_is_completed() {
+    let world = World::new().await;
+    let (ada, admin) = (world.member(None).await, world.admin(&[]).await);
+    let personal = |value: &str| json!({ "$personal": { "subject": ada.id(), "category": "credential", "value": value } });
+    let request = async |days: i32| {
+        let (job_id, at) = (ExportJobId(clock::new_id()), clock::now() - DAY * days);
+        let requested = json!({ "ExportRequested": { "job_id": job_id, "triggered_at": at,
+            "due_at": at + DAY * 30, "requested_by": ada.actor,
+            "content": { "kind": "subject_data", "subject": ada.actor,
+                "request_type": "FULL_EXPORT", "data_categories": ["account"], "format": "JSON",
+                "delivery_method": "DOWNLOAD_LINK",
+                "verification_token_sha256": personal("00") } } });
+        world.happens(job_id, requested).await;
+        job_id
+    };
+    let failed = request(40).await;
+    world
+        .happens(failed, json!({ "ExportStarted": { "processing_started_at": clock::now() } }))
+        .await;
+    world
+        .happens(
+            failed,
+            json!({ "ExportFailed": { "completed_at": clock::now(), "error_code": "STORAGE_FAILED",
+                "error_message": "The object store does not answer." } }),
+        )
+        .await;
+    let again = request(2).await;
+    world.project().await;
+    let path = "/v1/data-export-requests";
+    let due = async |which: &str| {
+        let list = world.get_as(&admin, &format!("{path}?due={which}")).await.ok();
+        let items = list["items"].as_array().unwrap().iter();
+        items
+            .map(|item| {
+                (item["request_id"].as_str().unwrap().to_owned(), item["is_overdue"] == true)
+            })
+            .collect::<Vec<_>>()
+    };
+    let of = |job_id: ExportJobId, is_overdue| (job_id.to_string(), is_overdue);
+    assert_eq!(due("open").await, [of(failed, true), of(again, false)]);
+    assert_eq!(due("overdue").await, [of(failed, true)]);
+    world
+        .happens(again, json!({ "ExportStarted": { "processing_started_at": clock::now() } }))
+        .await;
+    let completed = json!({ "ExportCompleted": { "completed_at": clock::now(), "metadata": {},
+        "expires_at": clock::now() + DAY * 7,
+        "file": { "file_name": "a.zip", "file_path": "exports/a.zip", "file_size_bytes": 1,
+            "checksum_sha256": "0".repeat(64) } } });
+    world.happens(again, completed).await;
+    world.project().await;
+    assert_eq!(due("open").await, []);
+    assert_eq!(world.get_as(&admin, &format!("{path}/{failed}")).await.ok()["is_overdue"], false);
+}
+
+#[tokio::test]
 async fn dxr_10_del_05_requests_and_entries_of_ones_own_and_for_admins_of_all() {
     let world = World::new().await;
     let (ada, bob) = (world.member(None).await, world.member(None).await);

@@ -329,10 +329,14 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
 const NOBODY: &str = "http://127.0.0.1:9";
 
 fn downloads(store: &Arc<dyn ObjectStore>, command_url: &str) -> Downloads {
-    Downloads {
-        objects: Objects::of(Arc::clone(store)),
-        counter: Counter::new(command_url).unwrap(),
-    }
+    Downloads::new(Objects::of(Arc::clone(store)), Counter::new(command_url).unwrap())
+}
+
+/// As the binary asks for ranked lists.
+fn planned_once(reads: &PgPool) -> PgPool {
+    let options = reads.connect_options().as_ref().clone();
+    let options = options.options([("plan_cache_mode", "force_generic_plan")]);
+    PgPoolOptions::new().max_connections(4).test_before_acquire(false).connect_lazy_with(options)
 }
 
 fn app(
@@ -348,7 +352,8 @@ fn app(
         downloads,
         controller: Some("Agora, post@agora.example".to_owned()),
         reads: reads.clone(),
-        rankings: reads.clone(),
+        rankings: planned_once(reads),
+        searching: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
