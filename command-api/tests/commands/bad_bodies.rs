@@ -217,7 +217,7 @@ async fn control_characters_and_endless_texts_are_refused() {
 }
 
 #[tokio::test]
-async fn ids_of_nothing_and_of_other_things_are_unknown() {
+async fn rel_02_rel_03_rel_04_ids_of_nothing_and_of_other_things_are_unknown() {
     let walk = Walk::new().await;
     let settled = walk.world.settled().await;
     let post_id = walk.world.post(&settled.owner, &settled.community_id).await;
