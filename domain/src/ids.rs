@@ -90,4 +90,8 @@ ids! {
     BufdirReportId;
     /// A request for a file (E20, E21, E23).
     ExportJobId;
+    /// A version of the privacy policy (E28).
+    PolicyVersionId;
+    /// One answer of one person to one question for consent (E22).
+    ConsentId;
 }

@@ -14,6 +14,7 @@ pub mod registry;
 pub mod values;
 
 pub mod community;
+pub mod compliance;
 pub mod content;
 pub mod exports;
 pub mod identity;

@@ -12,6 +12,12 @@ use crate::{
         membership::{Membership, MembershipEvent},
         recent_communities::{RecentCommunities, RecentCommunitiesEvent},
     },
+    compliance::{
+        consent::{Consent, ConsentEvent},
+        policy_acceptance::{PolicyAcceptance, PolicyAcceptanceEvent},
+        policy_series::{PolicySeries, PolicySeriesEvent},
+        policy_version::{PolicyVersion, PolicyVersionEvent},
+    },
     content::{
         comment::{Comment, CommentEvent},
         comment_vote::{CommentVote, CommentVoteEvent},
@@ -92,4 +98,8 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
     AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },
     AggregateTypes { aggregate_type: SubjectExports::TYPE, events: SubjectExportsEvent::TYPES },
+    AggregateTypes { aggregate_type: PolicyVersion::TYPE, events: PolicyVersionEvent::TYPES },
+    AggregateTypes { aggregate_type: PolicySeries::TYPE, events: PolicySeriesEvent::TYPES },
+    AggregateTypes { aggregate_type: PolicyAcceptance::TYPE, events: PolicyAcceptanceEvent::TYPES },
+    AggregateTypes { aggregate_type: Consent::TYPE, events: ConsentEvent::TYPES },
 ];

@@ -14,6 +14,10 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
+    compliance::{
+        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
+        policy_version::PolicyVersion,
+    },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
@@ -67,6 +71,10 @@ macro_rules! each_aggregate {
             $check::<ExportDownloads>(),
             $check::<ExportQuota>(),
             $check::<SubjectExports>(),
+            $check::<PolicyVersion>(),
+            $check::<PolicySeries>(),
+            $check::<PolicyAcceptance>(),
+            $check::<Consent>(),
         ]
     };
 }

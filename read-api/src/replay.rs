@@ -7,6 +7,10 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
+    compliance::{
+        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
+        policy_version::PolicyVersion,
+    },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
@@ -66,6 +70,10 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ExportDownloads::TYPE, begin::<ExportDownloads>),
     (ExportQuota::TYPE, begin::<ExportQuota>),
     (SubjectExports::TYPE, begin::<SubjectExports>),
+    (PolicyVersion::TYPE, begin::<PolicyVersion>),
+    (PolicySeries::TYPE, begin::<PolicySeries>),
+    (PolicyAcceptance::TYPE, begin::<PolicyAcceptance>),
+    (Consent::TYPE, begin::<Consent>),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -130,3 +130,11 @@ pub(super) const REPORTING: Processing = Processing {
     retention: UNTIL_ERASURE,
     recipients: "The organization's members; the authority; global admins and auditors",
 };
+
+pub(super) const CONSENTING: Processing = Processing {
+    purpose: "Show who consented to what, to which text, when, how and from where (Art. 7(1)), and who \
+        accepted which policy",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: UNTIL_ERASURE,
+    recipients: "The person; admins and auditors; whoever processes on a consent, whether there is one",
+};
