@@ -4,8 +4,10 @@ use axum::routing::MethodRouter;
 
 use crate::{App, Command, http, openapi};
 
+pub mod accept_policy;
 pub mod add_organization_member;
 pub mod appeal_moderation;
+pub mod approve_policy;
 pub mod archive_exports;
 pub mod cancel_account_deletion;
 pub mod cancel_export;
@@ -29,16 +31,21 @@ pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_member;
 pub mod delete_post;
+pub mod deny_consent;
 pub mod describe_category;
 pub mod describe_configuration;
 pub mod disable_integration;
+pub mod draft_policy;
 pub mod edit_comment;
+pub mod edit_policy_draft;
 pub mod edit_post;
 pub mod enable_integration;
 pub mod extend_export_deadline;
 pub mod forget_guest;
 pub mod grant_admin_scope;
+pub mod grant_consent;
 pub mod hide_export;
+pub mod import_consent;
 pub mod join_community;
 pub mod leave_community;
 pub mod log_in;
@@ -47,6 +54,8 @@ pub mod mark_export_completed;
 pub mod mark_export_failed;
 pub mod mark_export_processing;
 pub mod mark_member_for_deletion;
+pub mod mark_policy_notified;
+pub mod publish_policy;
 pub mod purge_expired_exports;
 pub mod record_export_download;
 pub mod record_guest_visit;
@@ -64,6 +73,7 @@ pub mod request_account_deletion;
 pub mod request_batch_export;
 pub mod request_export;
 pub mod request_password_reset;
+pub mod request_policy_changes;
 pub mod reset_password;
 pub mod restore_comment;
 pub mod restore_community;
@@ -80,11 +90,13 @@ pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
 pub mod start_password_reset;
+pub mod submit_policy;
 pub mod submit_report;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
 pub mod visit_community;
+pub mod withdraw_consent;
 
 /// A command as the router and the OpenAPI document see it.
 pub struct Registered {
@@ -181,5 +193,17 @@ pub fn all() -> Vec<Registered> {
         command::<extend_export_deadline::ExtendExportDeadline>(),
         command::<cancel_export::CancelExport>(),
         command::<archive_exports::ArchiveExports>(),
+        command::<accept_policy::AcceptPolicy>(),
+        command::<approve_policy::ApprovePolicy>(),
+        command::<deny_consent::DenyConsent>(),
+        command::<draft_policy::DraftPolicy>(),
+        command::<edit_policy_draft::EditPolicyDraft>(),
+        command::<grant_consent::GrantConsent>(),
+        command::<import_consent::ImportConsent>(),
+        command::<mark_policy_notified::MarkPolicyNotified>(),
+        command::<publish_policy::PublishPolicy>(),
+        command::<request_policy_changes::RequestPolicyChanges>(),
+        command::<submit_policy::SubmitPolicy>(),
+        command::<withdraw_consent::WithdrawConsent>(),
     ]
 }

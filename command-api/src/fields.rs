@@ -239,9 +239,10 @@ impl WrongFields {
     /// Every item of a list.
     pub fn list<T>(
         &mut self,
-        pointer: &'static str,
+        pointer: impl Into<Cow<'static, str>>,
         fields: Option<Vec<Field<T>>>,
     ) -> Option<Vec<T>> {
+        let pointer = pointer.into();
         let Some(fields) = fields else {
             return self.note(pointer, &RuleBreak::malformed("is required"));
         };

@@ -104,6 +104,10 @@ fn taken(scope: &str) -> Problem {
             "REL-09",
             "There is an organization of this name already (case does not count).",
         ),
+        "policy_version" => Problem::rule_broken(
+            "PPV-01",
+            "There is a version of the privacy policy of this number already.",
+        ),
         "bufdir_report_draft" => Problem::conflict(
             "There is a draft for this period and schema version already: revise or submit it.",
         )

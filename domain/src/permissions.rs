@@ -357,6 +357,50 @@ pub const MATRIX: &[Action] = &[
         &["/v1/audit/exports"],
     ),
     row(
+        "write privacy policies; reviewing one asks for the scope `legal`, and for another person",
+        Roles::ADMIN_IN_PERSON,
+        &[
+            "draft-policy",
+            "edit-policy-draft",
+            "submit-policy",
+            "request-policy-changes",
+            "approve-policy",
+            "publish-policy",
+        ],
+        &[],
+    ),
+    row(
+        "note that people were told of a policy",
+        ADMINS.and(Roles::OPS),
+        &["mark-policy-notified"],
+        &[],
+    ),
+    row(
+        "read privacy policies: everybody those that are published, admins and auditors all",
+        READERS.and(Roles::OPS),
+        &[],
+        &["/v1/policies", "/v1/policies/current", "/v1/policies/{version_number}"],
+    ),
+    row(
+        "see who accepted a policy",
+        ADMINS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/policies/{version_number}/acceptances"],
+    ),
+    row(
+        "accept the policy, and one's own consents: nobody answers for another (CON-02); admins and \
+         auditors see everybody's",
+        KNOWN,
+        &["accept-policy", "grant-consent", "deny-consent", "withdraw-consent"],
+        &["/v1/consents", "/v1/consents/check", "/v1/consents/{id}", "/v1/consents/{id}/receipt"],
+    ),
+    row(
+        "keep what another system knew of consents",
+        Roles::ADMIN_IN_PERSON,
+        &["import-consent"],
+        &[],
+    ),
+    row(
         "read audit logs",
         ADMINS.and(Roles::AUDITOR),
         &[],
@@ -380,6 +424,25 @@ pub const MATRIX: &[Action] = &[
         &[],
         &["/v1/audit/events", "/v1/audit/streams/{type}/{id}"],
     ),
+];
+
+/// What members may send though they have not accepted the policy that asks for it (PPV-13): the acceptance
+/// itself, what ends a session or an account or keeps it safe, and what the law gives them at any time,
+/// which is their data and their consents.
+pub const WITHOUT_ACCEPTANCE: &[&str] = &[
+    "accept-policy",
+    "grant-consent",
+    "deny-consent",
+    "withdraw-consent",
+    "log-out",
+    "revoke-session",
+    "revoke-all-sessions",
+    "change-password",
+    "request-account-deletion",
+    "request-export",
+    "cancel-export",
+    "record-export-download",
+    "hide-export",
 ];
 
 /// Every command with who may send it.
@@ -406,6 +469,14 @@ mod tests {
         for (name, who) in COMMANDS.iter().chain(READS.iter()) {
             assert!(seen.insert(*name), "{name}");
             assert_ne!(*who, Roles::NOBODY, "{name}");
+        }
+    }
+
+    #[test]
+    fn ppv_13_what_needs_no_acceptance_is_a_command_that_members_may_send() {
+        for name in WITHOUT_ACCEPTANCE {
+            let row = COMMANDS.iter().find(|(listed, _)| listed == name);
+            assert!(row.is_some_and(|(_, who)| who.include(Roles::MEMBER)), "{name}");
         }
     }
 

@@ -101,6 +101,18 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("purge-expired-exports", "o"),
     ("archive-exports", "o"),
     ("extend-export-deadline", "a"),
+    ("draft-policy", "a"),
+    ("edit-policy-draft", "a"),
+    ("submit-policy", "a"),
+    ("request-policy-changes", "a"),
+    ("approve-policy", "a"),
+    ("publish-policy", "a"),
+    ("mark-policy-notified", "ao"),
+    ("accept-policy", "msauo"),
+    ("grant-consent", "msauo"),
+    ("deny-consent", "msauo"),
+    ("withdraw-consent", "msauo"),
+    ("import-consent", "a"),
 ];
 
 /// What a request was refused with and left behind.
