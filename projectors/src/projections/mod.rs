@@ -15,6 +15,7 @@ mod communities;
 mod community_rules;
 mod community_search;
 mod configurations;
+mod consents;
 mod credentials;
 mod data_export_logs;
 mod data_export_requests;
@@ -27,6 +28,8 @@ mod moderation_appeals;
 mod moderation_log;
 mod organization_memberships;
 mod organizations;
+mod policy_acceptances;
+mod policy_versions;
 mod post_scores;
 mod post_search;
 mod post_votes;
@@ -50,6 +53,7 @@ pub const ALL: &[&Projection] = &[
     &community_rules::PROJECTION,
     &community_search::PROJECTION,
     &configurations::PROJECTION,
+    &consents::PROJECTION,
     &credentials::PROJECTION,
     &data_export_logs::PROJECTION,
     &data_export_requests::PROJECTION,
@@ -62,6 +66,8 @@ pub const ALL: &[&Projection] = &[
     &moderation_log::PROJECTION,
     &organization_memberships::PROJECTION,
     &organizations::PROJECTION,
+    &policy_acceptances::PROJECTION,
+    &policy_versions::PROJECTION,
     &post_scores::PROJECTION,
     &post_search::PROJECTION,
     &post_votes::PROJECTION,

@@ -4,6 +4,7 @@
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
 mod comments;
+mod compliance;
 mod exports;
 mod guests;
 mod identity;
@@ -66,6 +67,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("community_rules", "id"),
     ("community_search", "id"),
     ("configurations", "key"),
+    ("consents", "consent_id"),
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
@@ -81,6 +83,8 @@ pub const TABLES: &[(&str, &str)] = &[
         "(organization_id || '-' || principal_kind || '-' || principal_id)",
     ),
     ("organizations", "id"),
+    ("policy_acceptances", "(version_id || ':' || user_kind || ':' || user_id)"),
+    ("policy_versions", "version_id"),
     ("post_comment_counts", "post_id"),
     ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
@@ -175,6 +179,7 @@ pub fn fold(events: &[Event]) -> Tables {
         integrations::apply(&mut tables, event);
         organizations::apply(&mut tables, event);
         exports::apply(&mut tables, event);
+        compliance::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         votes::apply(&mut tables, event);
