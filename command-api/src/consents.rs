@@ -15,12 +15,12 @@ use agora_domain::{
 };
 use agora_event_store::Loaded;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
     decision::{Decision, Done},
-    fields::{Field, Flag, FromJson, Whole, WrongFields},
+    fields::{Field, Flag, FromJson, List, Object, Whole, WrongFields},
     refusal::CommandError,
 };
 
@@ -60,12 +60,12 @@ pub struct ConsentBody {
     legal_basis: Field<ConsentBasis>,
     #[schema(value_type = Vec<String>, required, min_items = 1, max_items = 50)]
     #[serde(default)]
-    data_categories: Option<Vec<Field<ConsentTerm>>>,
+    data_categories: Field<List<ConsentTerm>>,
     /// One purpose: each is consented to by itself (CON-11). `search_analytics` (of ANALYTICS) is what the
     /// search log asks for.
     #[schema(value_type = Vec<String>, required, min_items = 1, max_items = 1)]
     #[serde(default)]
-    processing_purposes: Option<Vec<Field<ConsentTerm>>>,
+    processing_purposes: Field<List<ConsentTerm>>,
     #[schema(value_type = bool, required)]
     #[serde(default)]
     third_party_sharing: Field<Flag>,
@@ -81,7 +81,7 @@ pub struct ConsentBody {
     /// it has an object `guardian` (CON-16).
     #[schema(value_type = Option<Object>)]
     #[serde(default)]
-    evidence_data: Option<Value>,
+    evidence_data: Field<Object<Map<String, Value>>>,
 }
 
 /// A question with its answer, as parsed; nobody's yet.
@@ -119,11 +119,14 @@ impl ConsentBody {
         let retention = wrong.optional(at("retention_period_days"), self.retention_period_days);
         let expires_at = wrong.optional(at("expires_at"), self.expires_at);
         let evidence = match self.evidence_data {
-            None | Some(Value::Null) => Some(None),
-            Some(value) => match ConsentEvidence::of(&value) {
+            Field::Missing | Field::Null => Some(None),
+            Field::Good(Object(fields)) => match ConsentEvidence::of(&Value::Object(fields)) {
                 Ok(evidence) => Some(Some(evidence)),
                 Err(broken) => wrong.note(at("evidence_data"), &broken),
             },
+            Field::Bad(broken) => {
+                wrong.note(at("evidence_data"), &RuleBreak::new("CON-04", broken.detail))
+            }
         };
         Some(Answer {
             consent_type: consent_type?,
@@ -144,7 +147,7 @@ impl ConsentBody {
 /// A list of at least one term, in order and without the same twice.
 fn terms(
     pointer: String,
-    fields: Option<Vec<Field<ConsentTerm>>>,
+    fields: Field<List<ConsentTerm>>,
     wrong: &mut WrongFields,
 ) -> Option<Vec<ConsentTerm>> {
     let mut terms = wrong.list(pointer.clone(), fields)?;

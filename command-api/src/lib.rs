@@ -5,6 +5,7 @@
 //! before the log has it.
 
 pub mod accounts;
+pub mod admins;
 pub mod app;
 pub mod authenticate;
 pub mod bootstrap;
@@ -13,12 +14,14 @@ pub mod commands;
 pub mod communities;
 pub mod consents;
 pub mod decision;
+mod drop_registration;
 pub mod execute;
 mod expire_session;
 pub mod exports;
 pub mod fields;
 pub mod guests;
 pub mod http;
+pub mod integrations;
 pub mod mail_tokens;
 pub mod moderations;
 pub mod openapi;

@@ -7,4 +7,5 @@
 pub mod exports;
 pub mod mail;
 pub mod processes;
+pub mod retention;
 pub mod runner;

@@ -8,6 +8,7 @@ use agora_process_managers::{
     exports::worker::WorkerArgs,
     mail::{MailArgs, Mailer},
     processes,
+    retention::{self, RetentionArgs},
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
@@ -48,6 +49,8 @@ struct RunArguments {
     #[command(flatten)]
     mail: MailArgs,
     #[command(flatten)]
+    retention: RetentionArgs,
+    #[command(flatten)]
     objects: ObjectsArgs,
     #[command(flatten)]
     workers: WorkerArgs,
@@ -80,6 +83,7 @@ async fn main() -> Result<(), Failure> {
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
     let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
+    running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();
     agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;

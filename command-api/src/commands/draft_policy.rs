@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     Command,
     decision::{Decision, Done},
-    fields::{Field, Flag, WrongFields},
+    fields::{Field, Flag, List, WrongFields},
     policies::POLICY_VERSION,
     refusal::CommandError,
 };
@@ -48,7 +48,7 @@ pub struct DraftPolicyBody {
     /// were given to earlier versions are asked for again (CON-15).
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     #[serde(default)]
-    major_changes: Option<Vec<Field<MajorChange>>>,
+    major_changes: Field<List<MajorChange>>,
     /// Whether members have to accept it before they write again.
     #[schema(value_type = bool, required)]
     #[serde(default)]
@@ -66,7 +66,7 @@ impl Command for DraftPolicy {
         let effective_date = wrong.required("/effective_date", body.effective_date);
         let policy_content = wrong.required("/policy_content", body.policy_content);
         let major_changes = match body.major_changes {
-            None => Some(None),
+            Field::Missing | Field::Null => Some(None),
             changes => wrong.list("/major_changes", changes).map(Some),
         };
         let acceptance_required = wrong.required("/acceptance_required", body.acceptance_required);

@@ -9,14 +9,14 @@ use agora_domain::{
     ids::PolicyVersionId,
     values::{MajorChange, PolicyContent},
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
     Command,
     decision::{Decision, Done},
-    fields::{Field, Flag, WrongFields},
+    fields::{Field, Flag, List, WrongFields},
     policies,
     refusal::CommandError,
 };
@@ -46,18 +46,11 @@ pub struct EditPolicyDraftBody {
     policy_content: Field<PolicyContent>,
     /// Null takes them away.
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
-    #[serde(default, deserialize_with = "named")]
-    major_changes: Option<Option<Vec<Field<MajorChange>>>>,
+    #[serde(default)]
+    major_changes: Field<List<MajorChange>>,
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
     acceptance_required: Field<Flag>,
-}
-
-/// Tells null from nothing.
-fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl Command for EditPolicyDraft {
@@ -72,9 +65,9 @@ impl Command for EditPolicyDraft {
         let effective_date = wrong.optional("/effective_date", body.effective_date);
         let policy_content = wrong.optional("/policy_content", body.policy_content);
         let major_changes = match body.major_changes {
-            None => Some(None),
-            Some(None) => Some(Some(None)),
-            Some(changes) => wrong.list("/major_changes", changes).map(|list| Some(Some(list))),
+            Field::Missing => Some(None),
+            Field::Null => Some(Some(None)),
+            changes => wrong.list("/major_changes", changes).map(|list| Some(Some(list))),
         };
         let acceptance_required = wrong.optional("/acceptance_required", body.acceptance_required);
         let edit = Self {

@@ -1,7 +1,7 @@
 //! `import-consent`: what another system knew of a consent, as history that is never valid (CON-10).
 
 use agora_domain::{
-    Actor, RuleBreak,
+    Actor,
     compliance::{
         consent::{Consent, ConsentCommand, ImportConsent as Import},
         consent_values::ConsentStatus,
@@ -39,14 +39,14 @@ pub struct ImportConsentBody {
     /// Whose it was.
     #[schema(value_type = AccountBody, required)]
     #[serde(default)]
-    principal: Option<Object<AccountBody>>,
+    principal: Field<Object<AccountBody>>,
     #[schema(value_type = String, required, pattern = "^(GRANTED|DENIED|WITHDRAWN|EXPIRED)$")]
     #[serde(default)]
     consent_status: Field<ConsentStatus>,
     /// As for `grant-consent`, but any published version, any method and several purposes.
     #[schema(value_type = ConsentBody, required)]
     #[serde(default)]
-    terms: Option<Object<ConsentBody>>,
+    terms: Field<Object<ConsentBody>>,
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
     granted_at: Field<NamedInstant>,
@@ -64,16 +64,11 @@ impl Command for ImportConsent {
     type Body = ImportConsentBody;
 
     fn parse(body: ImportConsentBody, wrong: &mut WrongFields) -> Option<Self> {
-        let missing = RuleBreak::malformed("is required");
-        let principal = match body.principal {
-            Some(Object(account)) => account.parse("/principal", wrong),
-            None => wrong.note("/principal", &missing),
-        };
+        let principal = wrong.required("/principal", body.principal);
+        let principal = principal.and_then(|Object(account)| account.parse("/principal", wrong));
         let status = wrong.required("/consent_status", body.consent_status);
-        let answer = match body.terms {
-            Some(Object(terms)) => terms.parse_at("/terms", wrong),
-            None => wrong.note("/terms", &missing),
-        };
+        let terms = wrong.required("/terms", body.terms);
+        let answer = terms.and_then(|Object(terms)| terms.parse_at("/terms", wrong));
         let granted_at = wrong.optional("/granted_at", body.granted_at);
         let withdrawn_at = wrong.optional("/withdrawn_at", body.withdrawn_at);
         Some(Self {

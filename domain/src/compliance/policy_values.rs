@@ -104,6 +104,7 @@ mod tests {
             ("v 1", false),
             ("v1/", false),
             ("v1\u{200b}", false),
+            ("current", false),
         ] {
             assert_eq!(text.parse::<VersionNumber>().is_ok(), taken, "{text}");
         }

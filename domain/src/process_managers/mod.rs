@@ -6,6 +6,7 @@
 
 pub mod exports;
 pub mod mail;
+pub mod registration_expiry;
 pub mod session_expiry;
 
 use chrono::{DateTime, Utc};
