@@ -85,7 +85,7 @@ async fn con_06_con_07_con_08_a_grant_is_a_record_that_a_withdrawal_keeps() {
 async fn con_06_con_09_what_there_is_to_withdraw() {
     let (world, member) = world().await;
     let withdraw = async || world.send(&member, "withdraw-consent", withdrawal()).await;
-    withdraw().await.refused(404, "CON-02");
+    withdraw().await.refused(409, "CON-06");
     let denied = world.send(&member, "deny-consent", analytics()).await;
     assert_eq!(
         (denied.events(), denied.result("status")),
@@ -111,7 +111,7 @@ async fn con_06_con_09_what_there_is_to_withdraw() {
     assert!(refused.body["detail"].as_str().unwrap().contains("Art. 21"), "{}", refused.text);
     // Nobody withdraws another's.
     let other = world.member().await;
-    world.send(&other, "withdraw-consent", withdrawal()).await.refused(404, "CON-02");
+    world.send(&other, "withdraw-consent", withdrawal()).await.refused(409, "CON-06");
 }
 
 #[tokio::test]

@@ -206,13 +206,24 @@ async fn paths(scene: &mut Scene) -> BTreeMap<&'static str, String> {
         ("export", scene.thing("export_id").await),
         ("statutory", scene.thing("statutory").await),
         ("configuration", scene.thing("key").await),
+        ("polic", scene.thing("policy").await),
+        ("consent", scene.thing("consent").await),
     ])
 }
 
 /// A path of the route, about things that are there.
 fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
-    let kinds =
-        ["comment", "communit", "integration", "configuration", "organization", "report", "export"];
+    let kinds = [
+        "comment",
+        "communit",
+        "integration",
+        "configuration",
+        "organization",
+        "report",
+        "export",
+        "polic",
+        "consent",
+    ];
     let names = |kind: &&str| {
         ["/", "/data-"].iter().any(|before| route.contains(&format!("{before}{kind}")))
     };
@@ -225,7 +236,7 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
         Some(kind) => kind,
         None => "post",
     };
-    let path = ["{id}", "{name}", "{key}"]
+    let path = ["{id}", "{name}", "{key}", "{version_number}"]
         .into_iter()
         .fold(route.to_owned(), |path, variable| path.replace(variable, &paths[kind]));
     path.replace("{type}", "post")

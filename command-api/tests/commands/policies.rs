@@ -160,7 +160,7 @@ async fn ppv_13_what_the_law_gives_needs_no_acceptance_and_the_rest_does() {
     let world = World::new().await;
     let lawyers = world.lawyers().await;
     world.policy(&lawyers, "v1", true).await;
-    let examples = crate::roles::examples();
+    let examples = crate::common::examples();
     let free = agora_domain::permissions::WITHOUT_ACCEPTANCE;
     for (command, roles) in agora_domain::permissions::COMMANDS.iter() {
         use agora_domain::permissions::Roles;

@@ -246,8 +246,8 @@ pub enum ConsentError {
     WrongTimes,
     #[error("a child's consent needs evidence of its guardian in evidence_data")]
     NoGuardian,
-    #[error("there is no consent of yours for this purpose")]
-    NotFound,
+    #[error("there is no consent of yours for this purpose: there is nothing to withdraw")]
+    NotAsked,
     #[error("the record is final: there is nothing to withdraw")]
     Final,
     #[error(
@@ -268,16 +268,16 @@ impl Refusal for ConsentError {
             Self::WrongTerms => "CON-04",
             Self::ExpiresBefore | Self::WrongTimes => "CON-05",
             Self::NoGuardian => "CON-16",
-            Self::Final => "CON-06",
+            Self::Final | Self::NotAsked => "CON-06",
             Self::OtherBasis => "CON-09",
-            Self::NotFound | Self::NoPrincipal => "CON-02",
+            Self::NoPrincipal => "CON-02",
         }
     }
 
     fn kind(&self) -> RefusalKind {
         match self {
-            Self::NotFound | Self::NoPrincipal => RefusalKind::NotFound,
-            Self::Final => RefusalKind::Conflict,
+            Self::NoPrincipal => RefusalKind::NotFound,
+            Self::Final | Self::NotAsked => RefusalKind::Conflict,
             _ => RefusalKind::Invalid,
         }
     }
@@ -410,7 +410,7 @@ fn withdraw(
     command: WithdrawConsent,
 ) -> Result<Vec<ConsentEvent>, ConsentError> {
     let WithdrawConsent { reason, now } = command;
-    let record = consent.record.as_ref().ok_or(ConsentError::NotFound)?;
+    let record = consent.record.as_ref().ok_or(ConsentError::NotAsked)?;
     match record.status_at(now) {
         ConsentStatus::Withdrawn => return Ok(Vec::new()),
         ConsentStatus::Denied | ConsentStatus::Expired => return Err(ConsentError::Final),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::guests::Visitor;
 use super::table::ORG_USERS;
-use crate::common::{Call, PASSWORD, Person, Settled, World, report, unique};
+use crate::common::{Call, PASSWORD, Person, Settled, World, answer, draft, report, unique};
 
 /// One of the roles, with what it shows.
 #[derive(Clone)]
@@ -244,6 +244,23 @@ impl Scene {
                 self.place(&member, "reader").await;
                 member.id()
             }
+            "version_id" => {
+                let draft = draft(&unique("v"), "2099-01-01T00:00:00Z", false);
+                self.world.send(&founder, "draft-policy", draft).await.id()
+            }
+            // The number of a version that holds, and a consent of the author's to it.
+            "policy" => {
+                let lawyers = self.world.lawyers().await;
+                let number = unique("v");
+                self.world.policy(&lawyers, &number, false).await;
+                number
+            }
+            "consent" => {
+                let version = Box::pin(self.thing("policy")).await;
+                let author = self.person('w').await;
+                let body = answer("COOKIES", "statistics", &version);
+                self.world.send(&author, "grant-consent", body).await.result("consent_id")
+            }
             "category_id" => self.world.category(&founder).await,
             "key" => {
                 let body = json!({ "key": "max_post_length", "value": "5000" });
@@ -314,6 +331,10 @@ impl Scene {
             ("remove-organization-member", "principal") => {
                 json!({ "kind": "member", "id": self.thing("placed").await })
             }
+            ("import-consent", "principal") => {
+                json!({ "kind": "member", "id": self.thing("member_id").await })
+            }
+            ("draft-policy", "version_number") => unique("v").into(),
             (_, "export_ids") => json!([self.thing("export_id").await]),
             (_, "target") => json!({ "kind": "post", "id": self.thing("post_id").await }),
             ("revoke-session", "session_id") if session.is_some() => {

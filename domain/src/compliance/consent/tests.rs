@@ -112,7 +112,7 @@ fn con_06_every_answer_from_every_status() {
         assert_eq!(then(&mut consent, deny(2, 10)), expected, "a denial of {what}");
     }
     for (what, consent, expected) in [
-        ("none", none(), Err(ConsentError::NotFound)),
+        ("none", none(), Err(ConsentError::NotAsked)),
         ("granted", granted(), Ok(1)),
         ("expired", expired(), Err(ConsentError::Final)),
         ("denied", denied(), Err(ConsentError::Final)),
