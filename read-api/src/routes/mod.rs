@@ -14,6 +14,9 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod community_rules_history;
 pub mod configuration;
+pub mod consent_check;
+pub mod consent_receipt;
+pub mod consents;
 pub mod data_export_logs;
 pub mod data_export_requests;
 pub mod export_download;
@@ -33,6 +36,7 @@ pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod organizations;
+pub mod policies;
 pub mod posts;
 pub mod processing_records;
 pub mod reports;
@@ -95,6 +99,14 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(organizations::members))
         .routes(routes!(reports::list))
         .routes(routes!(reports::show))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::current))
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::acceptances))
+        .routes(routes!(consents::list))
+        .routes(routes!(consent_check::show))
+        .routes(routes!(consents::show))
+        .routes(routes!(consent_receipt::show))
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))

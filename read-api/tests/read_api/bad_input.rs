@@ -54,6 +54,7 @@ fn well_formed(route: &str) -> String {
         .replace("{id}", "00000000-0000-7000-8000-000000000000")
         .replace("{type}", "post")
         .replace("{key}", "nothing.here")
+        .replace("{version_number}", "v0.0")
 }
 
 /// A path with a query; a search is told what to search for, where the query does not.
@@ -98,6 +99,8 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "from" | "to" | "since" => &["yesterday", "", "1", "2026-02-30T00:00:00Z", "%00"],
         "actor" => &["root", "", "member:1", "robot:00000000-0000-7000-8000-000000000000", "%00"],
         "type" => &["%00", "", "x%20y", "%27%3B--"],
+        "purpose" => &["%00", "", "a%40b", "%20a", LONG_TOKEN],
+        "policy_version" => &["%00", "", "a%20b", ".1", "current", LONG_TOKEN],
         "aggregate_type" => &["nothing", "", "%00"],
         "aggregate_id" => &["%00", "", "a%20b"],
         other => panic!("say what is wrong for `{other}`"),
