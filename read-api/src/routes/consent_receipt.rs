@@ -166,11 +166,9 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
                 lawful_basis: row.legal_basis,
                 pii_categories: row.data_categories.0,
                 collection_method: row.consent_method,
-                storage_locations: vec![
-                    "the controller's database (EEA unless the notice says more)",
-                ],
+                storage_locations: vec!["the database of the controller"],
                 retention_period_days: row.retention_period_days,
-                jurisdiction: "EEA (GDPR)",
+                jurisdiction: "GDPR",
                 recipient_third_parties: match row.third_party_sharing {
                     true => "third parties, as the notice names them",
                     false => "none",

@@ -17,6 +17,7 @@ mod audit;
 mod bad_input;
 mod comments;
 mod community_rules;
+mod compliance;
 mod configuration;
 mod downloads;
 mod export_plans;

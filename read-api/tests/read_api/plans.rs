@@ -134,6 +134,7 @@ impl Scene {
             .replace("{id}", id)
             .replace("{type}", "post")
             .replace("{key}", "enable_voting")
+            .replace("{version_number}", "v1")
     }
 
     async fn ask(&self, route: &str, query: &str) {
