@@ -162,8 +162,9 @@ async fn esx_05_every_malformed_path_is_a_problem() {
     ];
     for (route, _) in READS.iter().filter(|(route, _)| route.contains('{')) {
         for wrong in &wrong {
-            for part in
-                ["{name}", "{id}", "{type}", "{key}"].iter().filter(|part| route.contains(**part))
+            for part in ["{name}", "{id}", "{type}", "{key}", "{version_number}"]
+                .iter()
+                .filter(|part| route.contains(**part))
             {
                 let path = well_formed(&route.replace(part, wrong));
                 let reply = walk.get(route, &path).await;

@@ -146,7 +146,14 @@ impl Scene {
             roles if roles.include(Roles::AUDITOR) => &self.auditor,
             _ => &self.root,
         };
-        let path = format!("{}{query}", self.path(route));
+        let path = match route {
+            // It wants to be told what is asked.
+            "/v1/consents/check" => {
+                let rest = query.replace('?', "&");
+                format!("{route}?user={}&type=COOKIES&purpose=x{rest}", self.member.id())
+            }
+            _ => format!("{}{query}", self.path(route)),
+        };
         let reply = self.world.get_as(user, &path).await;
         assert!(matches!(reply.status.as_u16(), 200 | 404), "{path}: {}", reply.body);
     }
