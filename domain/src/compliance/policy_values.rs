@@ -41,11 +41,13 @@ impl FromStr for VersionNumber {
     fn from_str(raw: &str) -> Result<Self, RuleBreak> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let begins_well = raw.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if raw.len() <= 32 && begins_well && raw.bytes().all(plain) {
+        // `/v1/policies/current` is whichever holds.
+        let is_free = raw != "current";
+        if raw.len() <= 32 && begins_well && is_free && raw.bytes().all(plain) {
             return Ok(Self(raw.into()));
         }
-        let says =
-            "must be 1 to 32 letters, digits, `.`, `_` and `-`, the first a letter or a digit";
+        let says = "must be 1 to 32 letters, digits, `.`, `_` and `-`, the first a letter or a digit, \
+                    and not `current`";
         Err(RuleBreak::new("PPV-01", says))
     }
 }

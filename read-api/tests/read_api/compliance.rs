@@ -70,8 +70,8 @@ impl World {
             "evidence_data": Personal::new(subject, PersonalCategory::Evidence, r#"{"form":"x"}"#),
             "status": "GRANTED", "consent_version": "v1",
             "policy_version_id": PolicyVersionId(clock::new_id()),
-            "policy_hash": "0a".repeat(32), "granted_at": clock::now(),
-            "denied_by_signal": false, "is_imported": false, "created_at": clock::now(),
+            "policy_hash": "0a".repeat(32), "granted_at": clock::now() - TimeDelta::seconds(1),
+            "denied_by_signal": false, "is_imported": false, "created_at": clock::now() - TimeDelta::seconds(1),
         });
         for (field, value) in change.as_object().unwrap() {
             consent[field.as_str()] = value.clone();
