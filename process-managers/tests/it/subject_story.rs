@@ -7,6 +7,11 @@ use agora_domain::{
         category::Category, community::Community, community_rules::CommunityRules,
         membership::Membership, recent_communities::RecentCommunities,
     },
+    compliance::{
+        consent::Consent,
+        consent_values::{ConsentTerm, ConsentType},
+        policy_acceptance::PolicyAcceptance,
+    },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
@@ -94,6 +99,7 @@ impl Story {
         }
         story.content().await;
         story.organization().await;
+        story.consents().await;
         story.export().await;
         story.records().await;
         story.project().await;
@@ -355,6 +361,35 @@ impl Story {
             "report": theirs, "revised_by": actor(self.other) } })],
         )
         .await;
+    }
+
+    async fn consents(&self) {
+        let (version, hash) = (id(), "0a".repeat(32));
+        for (who, whose) in [(self.me, "mine"), (self.other, "theirs")] {
+            let purpose = ConsentTerm::search_analytics();
+            let stream = Consent::stream_id(who, ConsentType::Analytics, &purpose);
+            let consent = json!({
+                "consent_id": id(), "principal": actor(who), "consent_type": "ANALYTICS",
+                "purpose_description": personal(who, "evidence", &format!("{whose}-purpose")),
+                "consent_method": "EXPLICIT_OPT_IN", "legal_basis": "CONSENT",
+                "data_categories": ["searches"], "processing_purposes": [purpose],
+                "third_party_sharing": false, "status": "WITHDRAWN", "consent_version": "v1",
+                "user_agent": personal(who, "network", &format!("{whose}-agent")),
+                "evidence_data":
+                    personal(who, "evidence", &format!(r#"{{"form":"{whose}-form"}}"#)),
+                "withdrawal_reason":
+                    personal(who, "evidence", &format!("{whose}-withdrawal-reason")),
+                "policy_version_id": version, "policy_hash": hash,
+                "granted_at": "2026-01-01T00:00:00Z", "withdrawn_at": "2026-01-02T00:00:00Z",
+                "denied_by_signal": false, "is_imported": false,
+                "created_at": "2026-01-01T00:00:00Z" });
+            let withdrawn = json!({ "ConsentWithdrawn": { "consent": consent } });
+            self.say::<Consent>(who, stream, &[withdrawn]).await;
+            let accepted = json!({ "PolicyAccepted": { "principal": actor(who),
+                "version_id": version, "version_number": "v1", "content_hash": hash,
+                "accepted_at": "2026-01-01T00:00:00Z" } });
+            self.say::<PolicyAcceptance>(who, PolicyAcceptance::stream_id(who), &[accepted]).await;
+        }
     }
 
     async fn export(&self) {
