@@ -5,7 +5,6 @@ use agora_domain::{
     exports::{
         export_job::{ExportContent, ExportJob, ExportJobCommand, Job, KnownReport, RequestExport},
         export_quota::{AcceptExport, ExportQuota, ExportQuotaCommand, WINDOW},
-        organization_membership::Tenant,
         subject_exports::{CloseRequest, SubjectExports, SubjectExportsCommand},
     },
     ids::ExportJobId,
@@ -19,6 +18,7 @@ use crate::{
     authenticate::{Principal, Proof},
     decision::{Decision, Done},
     fields::{Field, List, WrongFields},
+    organizations,
     permission::Roles,
     refusal::{CommandError, no_such, too_many},
     reply::Reply,
@@ -33,12 +33,12 @@ pub const AT_ONCE_MAX: usize = 100;
 /// The ids of several exports, each once, in order.
 pub fn ids(fields: Field<List<ExportJobId>>, wrong: &mut WrongFields) -> Option<Vec<ExportJobId>> {
     let mut ids = wrong.list("/export_ids", fields)?;
+    if !(1..=AT_ONCE_MAX).contains(&ids.len()) {
+        return wrong.note("/export_ids", &RuleBreak::malformed("must name 1 to 100 exports"));
+    }
     ids.sort_unstable();
     ids.dedup();
-    if (1..=AT_ONCE_MAX).contains(&ids.len()) {
-        return Some(ids);
-    }
-    wrong.note("/export_ids", &RuleBreak::malformed("must name 1 to 100 exports"))
+    Some(ids)
 }
 
 /// Where commands on one export wait for each other.
@@ -72,11 +72,6 @@ pub fn roles(decision: &Decision<'_>) -> Roles {
     decision.caller.role().unwrap_or(Roles::NOBODY)
 }
 
-/// The organization that the session carries.
-pub fn tenant(decision: &Decision<'_>) -> Option<Tenant> {
-    decision.caller.principal.as_ref().and_then(|principal| principal.organization)
-}
-
 /// Who waits for deletion or is suspended keeps its rights to its own data, and no others (DXR-15).
 pub fn require_unrestricted(decision: &Decision<'_>) -> Result<(), CommandError> {
     if roles(decision).include(Roles::RESTRICTED_MEMBER) {
@@ -92,11 +87,21 @@ pub fn is_own(decision: &Decision<'_>, job: &Job) -> Result<bool, CommandError> 
     let actor = decision.actor()?;
     Ok(match &job.content {
         ExportContent::StatutoryReport(report) => {
-            tenant(decision).is_some_and(|own| own.organization_id == report.organization_id)
+            let own = organizations::own(decision);
+            own.is_some_and(|own| own.organization_id == report.organization_id)
         }
         ExportContent::SubjectData(data) => data.subject == actor,
         ExportContent::PlatformData { .. } => job.requested_by == Some(actor),
     })
+}
+
+/// That an export is the sender's, or one of no tenant's that an admin looks after.
+///
+/// # Errors
+/// 404 where it is neither: of others nobody is told (BUF-15).
+pub fn require_own_or_administered(decision: &Decision<'_>, job: &Job) -> Result<(), CommandError> {
+    let administers = roles(decision).include(Roles::ADMIN) && job.content.statutory().is_none();
+    if is_own(decision, job)? || administers { Ok(()) } else { Err(no_such("export")) }
 }
 
 /// Begins an export that counts towards a quota. Where there is no room it is born failed, and

@@ -8,13 +8,17 @@ use agora_service::problem::Problem;
 
 use crate::{accounts, decision::Decision, refusal::CommandError};
 
-/// The organization of the sender's session, which the permission matrix asks for already.
+/// The organization that the sender's session carries.
+pub fn own(decision: &Decision<'_>) -> Option<Tenant> {
+    decision.caller.principal.as_ref().and_then(|principal| principal.organization)
+}
+
+/// As [`own`], which the permission matrix asks for already.
 ///
 /// # Errors
 /// 403 where there is none.
 pub fn tenant(decision: &Decision<'_>) -> Result<Tenant, CommandError> {
-    let principal = decision.caller.principal.as_ref();
-    principal.and_then(|principal| principal.organization).ok_or_else(|| {
+    own(decision).ok_or_else(|| {
         let detail = "Your session is of no organization: send log-in with organization_id.";
         Problem::forbidden(detail).with_rule("ROL-01").into()
     })

@@ -184,17 +184,14 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     pub retry_after_seconds: Option<u32>,
     /// What the log has of a request that it took in and that was refused (BUF-11).
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<Box<Recorded>>,
 }
 
 /// A refusal that is itself a fact of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// What was made, to be read as what it is: refused.
-    #[schema(example = "export_job")]
     pub aggregate_type: Cow<'static, str>,
     pub aggregate_id: String,
-    /// Give it to a read as `min_position`.
     pub position: u64,
 }
 
@@ -219,9 +216,15 @@ pub struct Document<'a> {
     /// Every field that is wrong, where fields are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
-    /// Where the refused request is in the log all the same.
-    #[serde(flatten)]
-    recorded: Option<&'a Recorded>,
+    /// Where a refused request is in the log all the same: what was made, to be read as refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "export_job")]
+    aggregate_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregate_id: Option<&'a str>,
+    /// Give it to a read as `min_position`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
 }
 
 impl Problem {
@@ -332,12 +335,13 @@ impl Problem {
 
     #[must_use]
     pub fn with_recorded(mut self, recorded: Recorded) -> Self {
-        self.recorded = Some(recorded);
+        self.recorded = Some(Box::new(recorded));
         self
     }
 
     /// The problem as it goes over the wire.
     pub fn document(&self) -> Document<'_> {
+        let recorded = self.recorded.as_deref();
         Document {
             r#type: format!("/problems/{}", self.rule.unwrap_or(self.kind.slug())).into(),
             title: self.kind.title(),
@@ -345,7 +349,9 @@ impl Problem {
             detail: &self.detail,
             rule: self.rule,
             errors: &self.errors,
-            recorded: self.recorded.as_ref(),
+            aggregate_type: recorded.map(|recorded| &*recorded.aggregate_type),
+            aggregate_id: recorded.map(|recorded| &*recorded.aggregate_id),
+            position: recorded.map(|recorded| recorded.position),
         }
     }
 }

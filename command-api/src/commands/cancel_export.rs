@@ -1,7 +1,7 @@
 //! `cancel-export`: a person takes its request for its own data back, or an admin does.
 
 use agora_domain::{
-    exports::export_job::{CancelExport as Cancel, ExportContent, ExportJob, ExportJobCommand},
+    exports::export_job::{CancelExport as Cancel, ExportJob, ExportJobCommand},
     ids::ExportJobId,
 };
 use serde::Deserialize;
@@ -14,7 +14,6 @@ use crate::{
     execute::Caller,
     exports,
     fields::{Field, WrongFields},
-    permission::Roles,
     refusal::{CommandError, no_such},
 };
 
@@ -52,11 +51,7 @@ impl Command for CancelExport {
         let cancelled_by = decision.actor()?;
         let loaded = exports::load(decision, self.export_id).await?;
         let job = loaded.state.require().map_err(|_| no_such("export"))?;
-        let administers = exports::roles(decision).include(Roles::ADMIN)
-            && !matches!(job.content, ExportContent::StatutoryReport(_));
-        if !exports::is_own(decision, job)? && !administers {
-            return Err(no_such("export"));
-        }
+        exports::require_own_or_administered(decision, job)?;
         let cancel = Cancel { cancelled_by, now: decision.now };
         decision.decide_on_target(&loaded, ExportJobCommand::Cancel(cancel)).await?;
         exports::close_request(decision, job, true).await?;

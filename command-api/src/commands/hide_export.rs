@@ -1,7 +1,7 @@
 //! `hide-export`: an entry of the log of data exports is shown no more; the export stays a fact (DEL-05).
 
 use agora_domain::{
-    exports::export_job::{ExportContent, ExportJob, ExportJobCommand, HideExport as Hide},
+    exports::export_job::{ExportJob, ExportJobCommand, HideExport as Hide},
     ids::ExportJobId,
 };
 use serde::Deserialize;
@@ -14,7 +14,6 @@ use crate::{
     execute::Caller,
     exports,
     fields::{Field, WrongFields},
-    permission::Roles,
     refusal::{CommandError, no_such},
 };
 
@@ -53,11 +52,7 @@ impl Command for HideExport {
         let hidden_by = decision.actor()?;
         let loaded = exports::load(decision, self.export_id).await?;
         let job = loaded.state.require().map_err(|_| no_such("export"))?;
-        let administers = exports::roles(decision).include(Roles::ADMIN)
-            && !matches!(job.content, ExportContent::StatutoryReport(_));
-        if !exports::is_own(decision, job)? && !administers {
-            return Err(no_such("export"));
-        }
+        exports::require_own_or_administered(decision, job)?;
         let hide = Hide { hidden_by, now: decision.now };
         decision.decide_on_target(&loaded, ExportJobCommand::Hide(hide)).await?;
         Ok(Done::of::<ExportJob>(self.export_id))

@@ -1,10 +1,7 @@
 //! `request-batch-export`: the platform itself asks for a file of a report, in nobody's name (O2).
 
 use agora_domain::{
-    exports::{
-        export_quota::ExportQuota,
-        export_values::{ExportSource, ReportFormat},
-    },
+    exports::export_values::{ExportSource, ReportFormat},
     ids::{BufdirReportId, OrganizationId},
 };
 use agora_service::problem::Problem;
@@ -12,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::request_export::{Statutory, find_report, no_such_report, statutory_content};
+use super::request_export::{Statutory, find_report, no_such_report, request_report};
 use crate::{
     Command,
     decision::{Decision, Done},
@@ -64,10 +61,8 @@ impl Command for RequestBatchExport {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let found = find_report(decision, self.0.report_id).await?;
-        let (found, report) = found.ok_or_else(no_such_report)?;
-        let quota = ExportQuota::of_organization(report.organization_id);
-        let content = statutory_content(found, &self.0);
-        exports::request(decision, quota, content, Some(report), None).await
+        let found = found.ok_or_else(no_such_report)?;
+        request_report(decision, found, &self.0, None).await
     }
 
     fn answer(reply: Reply) -> Result<Reply, Problem> {

@@ -15,9 +15,10 @@ use agora_domain::{
             DataCategory, DeliveryMethod, ExportSource, MobileOs, PlatformExportType,
             SubjectRequestType,
         },
+        report_content::PeriodLabel,
         subject_exports::{OpenRequest, SubjectExports, SubjectExportsCommand},
     },
-    identity::credential::Credential,
+    identity::{admin::Admin, credential::Credential, member::Member},
     ids::{BufdirReportId, ExportJobId, MemberId, OrganizationId},
     values::Email,
 };
@@ -35,6 +36,7 @@ use crate::{
     exports,
     fields::{Field, List, WrongFields},
     mail_tokens::export_token_sha256,
+    organizations,
     permission::Roles,
     refusal::{CommandError, no_such},
     reply::Reply,
@@ -160,7 +162,7 @@ impl Command for RequestExport {
 async fn report(decision: &mut Decision<'_>, statutory: &Statutory) -> Result<Done, CommandError> {
     let actor = decision.actor()?;
     exports::require_unrestricted(decision)?;
-    let Some(tenant) = exports::tenant(decision) else {
+    let Some(tenant) = organizations::own(decision) else {
         let detail = "Log in with the organization whose report it is.";
         return Err(Problem::forbidden(detail).with_rule("BUF-15").into());
     };
@@ -175,50 +177,51 @@ async fn report(decision: &mut Decision<'_>, statutory: &Statutory) -> Result<Do
     }
     let found = find_report(decision, statutory.report_id).await?;
     // That of another tenant is told from none at all by nothing (BUF-15).
-    let (content, report) = match found {
-        Some(found) if found.1.organization_id == tenant.organization_id => {
-            (statutory_content(found.0, statutory), found.1)
-        }
-        _ => return Err(no_such_report()),
-    };
-    let quota = ExportQuota::of_organization(tenant.organization_id);
-    exports::request(decision, quota, content, Some(report), Some(actor)).await
+    let found = found.filter(|found| found.organization_id == tenant.organization_id);
+    let found = found.ok_or_else(no_such_report)?;
+    request_report(decision, found, statutory, Some(actor)).await
 }
 
 /// A report's state as an export names it.
 pub(super) struct Found {
     report_sequence: u64,
     organization_id: OrganizationId,
-    report_period_label: agora_domain::exports::report_content::PeriodLabel,
+    report_period_label: PeriodLabel,
 }
 
 /// The report, if there is one.
 pub(super) async fn find_report(
     decision: &mut Decision<'_>,
     report_id: BufdirReportId,
-) -> Result<Option<(Found, KnownReport)>, CommandError> {
+) -> Result<Option<Found>, CommandError> {
     let report = decision.load::<BufdirReport>(report_id.to_string()).await?;
-    Ok(report.state.document().map(|document| {
-        let organization_id = document.organization_id;
-        let found = Found {
-            report_sequence: report.sequence,
-            organization_id,
-            report_period_label: document.period_label.clone(),
-        };
-        (found, KnownReport { organization_id })
+    Ok(report.state.document().map(|document| Found {
+        report_sequence: report.sequence,
+        organization_id: document.organization_id,
+        report_period_label: document.period_label.clone(),
     }))
 }
 
-pub(super) fn statutory_content(found: Found, statutory: &Statutory) -> ExportContent {
-    ExportContent::StatutoryReport(StatutoryReport {
+/// Begins the export of a report; nobody asks where the platform itself does.
+pub(super) async fn request_report(
+    decision: &mut Decision<'_>,
+    found: Found,
+    statutory: &Statutory,
+    requested_by: Option<Actor>,
+) -> Result<Done, CommandError> {
+    let organization_id = found.organization_id;
+    let content = ExportContent::StatutoryReport(StatutoryReport {
         report_id: statutory.report_id,
         report_sequence: found.report_sequence,
-        organization_id: statutory.organization_id.unwrap_or(found.organization_id),
+        organization_id: statutory.organization_id.unwrap_or(organization_id),
         source: statutory.source,
         format: statutory.format,
         report_period_label: found.report_period_label,
         mobile_os: statutory.mobile_os.clone(),
-    })
+    });
+    let quota = ExportQuota::of_organization(organization_id);
+    let report = Some(KnownReport { organization_id });
+    exports::request(decision, quota, content, report, requested_by).await
 }
 
 pub(super) fn no_such_report() -> CommandError {
@@ -304,7 +307,6 @@ async fn confirmed_email(
     decision: &mut Decision<'_>,
     subject: Actor,
 ) -> Result<Option<Email>, CommandError> {
-    use agora_domain::identity::{admin::Admin, member::Member};
     let id = subject.id.to_string();
     let credential_id = if subject.is_admin() {
         decision.load::<Admin>(&id).await?.state.credential_id()

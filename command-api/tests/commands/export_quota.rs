@@ -92,7 +92,7 @@ async fn buf_12_of_fifty_at_once_at_two_instances_exactly_five_are_accepted() {
         let call = Call::new("request-export").token(&person.token).body(body);
         let router = world.router.clone();
         let world = World { database: world.database.clone(), app: world.app.clone(), router };
-        async move { (number % 5 == 0, world.request(call).await) }
+        async move { (number.is_multiple_of(5), world.request(call).await) }
     };
     let asked =
         (0..60).map(|number| ask(if number % 2 == 0 { &office.world } else { &twin }, number));

@@ -133,11 +133,11 @@ pub async fn postpone(
     Ok(())
 }
 
-/// Gives a job back: this worker stops.
+/// Gives a job back: this worker stops. How long nobody works then is no time that it took.
 pub async fn give_back(pool: &PgPool, taken: &Taken) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE process.export_jobs
-         SET lease = NULL, lease_until = NULL, given_back = given_back + 1
+         SET lease = NULL, lease_until = NULL, given_back = given_back + 1, begun_at = NULL
          WHERE job_id = $1 AND lease = $2",
     )
     .bind(taken.job_id.0)

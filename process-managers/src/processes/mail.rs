@@ -172,7 +172,7 @@ impl SendMails {
         let data = job.content.subject_data();
         let data = data.filter(|data| data.delivery_method == DeliveryMethod::Email);
         let (Some(data), Some(until)) = (data, job.expires_at) else { return Ok(None) };
-        if job.available_file(clock::now()).is_none() || job.is_hidden {
+        if job.available_file(clock::now()).is_none() {
             return Ok(None);
         }
         let token = app.export_token(job.job_id, data.subject);

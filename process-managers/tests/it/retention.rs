@@ -68,7 +68,8 @@ async fn crd_09_a_reset_s_address_cannot_be_opened_after_the_retention() {
     world.send(None, "request-password-reset", body).await;
     assert_eq!(world.reset_address(&event).await, None);
     let day = (Subject::day(now.date_naive()), PersonalCategory::Identity);
-    let key = world.database.vault().look_up(&[day.clone()]).await.unwrap().remove(&day);
+    let key =
+        world.database.vault().look_up(std::slice::from_ref(&day)).await.unwrap().remove(&day);
     assert!(matches!(key, Some(SubjectKey::Destroyed)));
 }
 

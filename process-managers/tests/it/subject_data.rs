@@ -246,10 +246,10 @@ fn valid(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                     valid(root, says, item, &format!("{at}/{index}"))?;
                 }
             }
-            "minItems" | "maxItems" => {
-                if value.as_array().unwrap().len() as u64 != says.as_u64().unwrap() {
-                    return wrong("has another number of items");
-                }
+            "minItems" | "maxItems"
+                if value.as_array().unwrap().len() as u64 != says.as_u64().unwrap() =>
+            {
+                return wrong("has another number of items");
             }
             "minimum" if value.as_i64() < says.as_i64() => return wrong("is too small"),
             "format" if says == "date-time" && !value.is_null() => {

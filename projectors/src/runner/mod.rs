@@ -26,9 +26,9 @@ mod source;
 /// The most events in a transaction.
 pub const BATCH_EVENTS_MAX: usize = 2_000;
 /// A batch is what is there. Only where the last one had so many events the next is given some time
-/// to fill: under load a transaction costs more than what is in it. The fuller, the longer.
-const PAUSES: [(usize, Duration); 2] =
-    [(128, Duration::from_millis(40)), (32, Duration::from_millis(10))];
+/// to fill: under load a transaction costs more than what is in it.
+const BUSY_EVENTS: usize = 32;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// How often checkpoints are written and compared with the log's head.
 const TICK: Duration = Duration::from_secs(1);
 /// How often the log is looked at while the broker is away.
@@ -146,8 +146,8 @@ impl Follower<'_> {
                         return Err(sqlx::Error::WorkerCrashed);
                     }
                     self.take(&mut messages, shutdown).await?;
-                    if let Some((_, pause)) = PAUSES.iter().find(|(events, _)| count >= *events) {
-                        sleep(*pause).await;
+                    if count >= BUSY_EVENTS {
+                        sleep(BUSY_PAUSE).await;
                     }
                 }
                 Ok(()) = self.source.attached.changed() => {

@@ -3,7 +3,7 @@
 
 use agora_domain::{exports::export_job::ExportStatus, ids::ExportJobId};
 use agora_event_store::{Opener, vault::VaultError};
-use agora_service::clock;
+use agora_service::{clock, problem::Problem};
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -167,7 +167,27 @@ impl FromParams for Filter {
 }
 
 /// Who sees everybody's.
-const SEE_ALL: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR);
+pub(super) const SEE_ALL: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR);
+
+/// Whose entries a list shows: nobody's in particular where somebody may see everybody's, which is
+/// recorded; else one's own, whatever the filter names.
+pub(super) async fn whose<Q>(
+    read: &Read<Q>,
+    app: &Shared,
+    route: &'static str,
+    named: Option<Uuid>,
+) -> Result<Option<Uuid>, Problem> {
+    let me = read.principal()?;
+    let is_own = named == Some(me.actor.id);
+    if me.roles.include(SEE_ALL) {
+        if !is_own {
+            read.record_audit_read(app, route).await;
+        }
+        return Ok(named);
+    }
+    // A filter never shows more: of others there is nothing.
+    Ok(Some(if is_own || named.is_none() { me.actor.id } else { Uuid::nil() }))
+}
 
 /// Lists requests for one's own data, the newest first; for admins and auditors everybody's.
 #[utoipa::path(get, path = "/v1/data-export-requests", tag = "Exports", params(Filter, Page),
@@ -178,15 +198,7 @@ pub async fn list(
 ) -> Result<Response, ReadError> {
     let me = read.principal()?;
     let (Filter { due, user, status }, page) = &read.query;
-    let user = if me.roles.include(SEE_ALL) {
-        if *user != Some(me.actor.id) {
-            read.record_audit_read(&app, "/v1/data-export-requests").await;
-        }
-        *user
-    } else {
-        // A filter never shows more: of others there is nothing.
-        Some(if user.is_none_or(|user| user == me.actor.id) { me.actor.id } else { Uuid::nil() })
-    };
+    let user = whose(&read, &app, "/v1/data-export-requests", *user).await?;
     let list = format!("data-export-requests/{user:?}/{due:?}/{status:?}");
     let of_user = if user.is_some() { "AND user_id = $5" } else { "AND $5::uuid IS NULL" };
     let of_status = if status.is_some() { "AND status = $6" } else { "AND $6::text IS NULL" };

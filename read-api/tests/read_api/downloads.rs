@@ -286,6 +286,21 @@ async fn dxr_06_one_s_own_data_needs_a_session_of_one_s_own_and_the_token() {
 }
 
 #[tokio::test]
+async fn del_05_who_hides_an_entry_does_not_take_the_answer_away() {
+    let world = World::new().await;
+    let world = world.counted_by(&world.command_api().await);
+    let ada = world.member(None).await;
+    let admin = world.admin(&[]).await;
+    let job_id = world.subject_data(&ada, TimeDelta::days(6)).await;
+    let hidden = json!({ "ExportHidden": { "hidden_at": clock::now(), "hidden_by": admin.actor } });
+    let hidden = serde_json::from_value(hidden).unwrap();
+    world.append::<ExportJob>(Actor::SYSTEM, job_id, vec![hidden]).await;
+    let reply = world.send(get(&ada, job_id).header("agora-export-token", TOKEN)).await;
+    assert_eq!((reply.status.as_u16(), reply.body.as_str()), (200, CONTENT));
+    assert_eq!(world.downloads(job_id).await, 1);
+}
+
+#[tokio::test]
 async fn buf_15_another_tenants_file_is_not_there() {
     let world = World::new().await;
     let world = world.counted_by(&world.command_api().await);

@@ -311,11 +311,11 @@ async fn dxr_10_del_05_requests_and_entries_of_ones_own_and_for_admins_of_all() 
     let world = World::new().await;
     let (ada, bob) = (world.member(None).await, world.member(None).await);
     let admin = world.admin(&[]).await;
-    let request = async |of: &User, days: i32| {
+    let request_by = async |by: &User, of: &User, days: i32| {
         let (job_id, at) = (ExportJobId(clock::new_id()), clock::now() - DAY * days);
         let personal = |category: &str, value: &str| json!({ "$personal": { "subject": of.id(), "category": category, "value": value } });
         let requested = json!({ "ExportRequested": { "job_id": job_id, "triggered_at": at,
-            "due_at": at + DAY * 30, "requested_by": of.actor,
+            "due_at": at + DAY * 30, "requested_by": by.actor,
             "content": { "kind": "subject_data", "subject": of.actor,
                 "request_type": "FULL_EXPORT", "data_categories": ["account"], "format": "JSON",
                 "delivery_method": "EMAIL",
@@ -324,6 +324,7 @@ async fn dxr_10_del_05_requests_and_entries_of_ones_own_and_for_admins_of_all() 
         world.happens(job_id, requested).await;
         job_id
     };
+    let request = async |of: &User, days: i32| request_by(of, of, days).await;
     let (late, soon, own) =
         (request(&ada, 40).await, request(&bob, 20).await, request(&ada, 1).await);
     let reason = json!({ "$personal": { "subject": ada.id(), "category": "content",
@@ -376,6 +377,14 @@ async fn dxr_10_del_05_requests_and_entries_of_ones_own_and_for_admins_of_all() 
     assert_eq!(ids(&world.get_as(&auditor, logs).await.ok()), texts(&[own, soon, late]));
     let records = world.security_records().await;
     assert!(records.iter().filter(|(kind, ..)| kind == "audit_read").count() >= 5);
+
+    let asked_for = request_by(&admin, &bob, 0).await;
+    world.project().await;
+    let first = |list: &Value| list["items"][0].clone();
+    let entry = first(&world.get_as(&bob, logs).await.ok());
+    assert_eq!((&entry["id"], &entry["requested_ip"]), (&json!(asked_for), &Value::Null));
+    let entry = first(&world.get_as(&admin, logs).await.ok());
+    assert_eq!(entry["requested_ip"], crate::world::CLIENT, "the admin's own");
 }
 
 /// Every route by every method: but for reading nothing is there to be done.

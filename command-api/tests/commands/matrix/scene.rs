@@ -184,12 +184,13 @@ impl Scene {
         let (founder, home) = (self.founder.clone(), self.home.clone());
         let id = match field {
             "community_id" => {
-                let (owner, member) = (self.person('o').await, self.person('m').await);
-                let author = self.person('w').await;
+                let owner = self.person('o').await;
                 let category_id = self.world.category(&founder).await;
                 let community_id = self.world.community(&owner, &category_id).await;
-                self.world.join(&member, &community_id).await;
-                self.world.join(&author, &community_id).await;
+                for letter in "mwre".chars() {
+                    let member = self.person(letter).await;
+                    self.world.join(&member, &community_id).await;
+                }
                 community_id
             }
             "post_id" => {

@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long it may take until the history counts the downloads.
 const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 
+/// The body of `create-report`, with an invented organization's figures.
+const REPORT: &str = include_str!("../../../demo-data/quarterly-report.json");
 const REPORT_FORMATS: [&str; 5] = ["PDF", "XLSX", "CSV", "JSON", "XML"];
 const SUBJECT_FORMATS: [&str; 4] = ["PDF", "JSON", "CSV", "XML"];
 const PLATFORM_FILES: [(&str, &str); 3] =
@@ -109,7 +111,8 @@ impl Exporting<'_> {
     async fn ask(&self, reporter: &Session, members: &[Session]) -> Result<Vec<Asked>, AgoraError> {
         let mut commands = Commands::new(&self.stack.command_addr);
         commands.act_as(reporter);
-        let report = commands.send("create-report", &report()).await?.aggregate_id;
+        let report: Value = serde_json::from_str(REPORT).expect("the demo's report is JSON");
+        let report = commands.send("create-report", &report).await?.aggregate_id;
         commands.send("submit-report", &json!({ "report_id": report })).await?;
         let mut all = Vec::new();
         for format in REPORT_FORMATS {
@@ -130,7 +133,7 @@ impl Exporting<'_> {
                 "format": format, "delivery_method": "DOWNLOAD_LINK",
             });
             let accepted = commands.send("request-export", &body).await?;
-            let token = accepted.result["token"].as_str().map(str::to_owned);
+            let token = accepted.result["verification_token"].as_str().map(str::to_owned);
             let what = format!("a member's own data as {format}");
             let (job, session) = (accepted.aggregate_id, person.clone());
             all.push(Asked { what, job, session, row: Row::Own, token });
@@ -251,38 +254,4 @@ impl Exporting<'_> {
         let all = rows.len() == REPORT_FORMATS.len() && rows.iter().all(right);
         Ok((!all).then(|| "the export history does not show each file downloaded once".to_owned()))
     }
-}
-
-/// An invented quarterly report.
-fn report() -> Value {
-    json!({
-        "period_label": "2025-Q1",
-        "period_from": "2025-01-01",
-        "period_to": "2025-03-31",
-        "schema_version": "1.0",
-        "sections": [
-            {
-                "key": "mediation",
-                "title": "Mekling etter ekteskapsloven og barneloven",
-                "measures": [
-                    { "key": "cases_opened", "label": "Nye saker", "value": 184, "unit": "saker" },
-                    { "key": "cases_closed", "label": "Avsluttede saker", "value": 171,
-                      "unit": "saker", "note": "Ni saker ble overført til Øst-Nordmøre." },
-                    { "key": "days_waited", "label": "Ventetid, median", "value": "19.5",
-                      "unit": "dager" },
-                ],
-            },
-            {
-                "key": "counselling",
-                "title": "Familievernsamtaler",
-                "measures": [
-                    { "key": "families", "label": "Familier i samtaler", "value": 312,
-                      "unit": "familier" },
-                    { "key": "children", "label": "Barn som deltok", "value": 97, "unit": "barn",
-                      "note": "Ærlig talt færre enn ønsket." },
-                    { "key": "by_video", "label": "Tilbud på video", "value": "ja" },
-                ],
-            },
-        ],
-    })
 }

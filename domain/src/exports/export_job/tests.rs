@@ -1,5 +1,4 @@
 use chrono::{TimeZone, Utc};
-use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 use super::*;

@@ -1,6 +1,7 @@
 //! CSV (RFC 4180): UTF-8, CRLF, one head. A spreadsheet must not take somebody's words for a formula:
-//! text that begins as one gets an apostrophe before it. Numbers are what their column says, so a
-//! negative one stays as it is.
+//! text that begins as one gets an apostrophe before it, and so does one within a text, behind what
+//! some spreadsheets take for the end of a cell. Numbers are what their column says, so a negative one
+//! stays as it is.
 //!
 //! A report's rows repeat whose they are and of when, and each section names itself, so that files of
 //! several periods can be laid together.
@@ -54,9 +55,7 @@ impl<'d, W: Write> Csv<'d, W> {
         }
         for cell in cells {
             match cell {
-                Cell::Text(text) if is_formula(text) => {
-                    self.out.write_field(format!("'{text}")).map_err(io)?;
-                }
+                Cell::Text(text) => self.out.write_field(safe(text)).map_err(io)?,
                 cell => self.out.write_field(cell.as_text().as_bytes()).map_err(io)?,
             }
         }
@@ -73,11 +72,42 @@ fn io(error: csv::Error) -> FormatError {
     FormatError::Io(error.into())
 }
 
+/// By OWASP's list; the full-width forms are read as the others.
+const BEGINS_A_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// What ends a cell besides the comma, behind which the writer quotes: in many countries a semicolon.
+const ENDS_A_CELL: [char; 4] = [';', '\t', '\r', '\n'];
+
 fn safe(text: &str) -> String {
-    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
+    let mut safe = String::with_capacity(text.len() + 1);
+    if text.starts_with(['\t', '\r', '\n']) {
+        safe.push('\'');
+    }
+    let mut at_begin = true;
+    for character in text.chars() {
+        if at_begin && BEGINS_A_FORMULA.contains(&character) {
+            safe.push('\'');
+        }
+        at_begin = ENDS_A_CELL.contains(&character);
+        safe.push(character);
+    }
+    safe
 }
 
-/// What a spreadsheet would work out, by OWASP's list: the full-width forms are read as the others.
-fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+#[cfg(test)]
+mod tests {
+    use super::safe;
+
+    #[test]
+    fn no_text_is_a_formula_wherever_a_spreadsheet_begins_a_cell() {
+        for (text, written) in [
+            ("=1+1", "'=1+1"),
+            ("a;=1+1", "a;'=1+1"),
+            ("a\n@b\t+c", "a\n'@b\t'+c"),
+            ("\tx", "'\tx"),
+            ("a-b = c", "a-b = c"),
+            ("＝1", "'＝1"),
+        ] {
+            assert_eq!(safe(text), written);
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod draw;
 mod layout;
 mod text;
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use super::{FormatError, Written};
 use crate::exports::document::{Cell, Document, PdfRows, Table};
@@ -69,7 +69,7 @@ impl<'d, W: Write> Pdf<'d, W> {
         let laid = layout::lay_out(self.document, self.tables, written);
         let pages = u32::try_from(laid.pages.len()).unwrap_or(u32::MAX);
         let bytes = draw::draw(self.document, laid, written)?;
-        self.out.write_all(&bytes).map_err(io::Error::from)?;
+        self.out.write_all(&bytes)?;
         Ok((pages, self.out))
     }
 }

@@ -121,6 +121,8 @@ impl Person {
             Value::Object(fields) => match actor(fields) {
                 Some((kind, id)) if id != self.0.id.to_string() => *value = json!({ "kind": kind }),
                 _ => {
+                    // Where a file lies is told to nobody (BUF-22).
+                    fields.remove("file_path");
                     for (name, item) in fields {
                         self.strip(item, join(&path, name), own);
                     }
@@ -174,6 +176,7 @@ mod tests {
             "title": sealed("content", other),
             "password_hash": sealed("credential", me),
             "list": [{ "note": sealed("content", me) }],
+            "file": { "file_name": "a.zip", "file_path": "exports/a.zip" },
         });
         let mut own = Vec::new();
         person.strip(&mut data, String::new(), &mut own);
@@ -181,6 +184,7 @@ mod tests {
         assert_eq!(paths, ["list.0.note", "reason"]);
         assert_eq!(data["author"]["id"], me.to_string());
         assert_eq!(data["moderator"], json!({ "kind": "admin" }));
+        assert_eq!(data["file"], json!({ "file_name": "a.zip" }));
         assert_eq!((&data["title"], &data["password_hash"]), (&Value::Null, &SECRET.into()));
         assert!(!data.to_string().contains(&other.to_string()));
     }

@@ -237,11 +237,16 @@ async fn workers_that_ask_at_once_get_different_jobs_and_those_given_back_count_
     let taken: Vec<_> = [first, second, third].into_iter().flatten().collect();
     assert_eq!(taken.len(), 2);
     assert_ne!(taken[0].job_id, taken[1].job_id);
+    sqlx::query("UPDATE process.export_jobs SET begun_at = begun_at - interval '1 day'")
+        .execute(pool)
+        .await
+        .unwrap();
     queue::give_back(pool, &taken[0]).await.unwrap();
     assert!(!queue::renew(pool, &taken[0], lasting).await.unwrap());
     assert!(queue::renew(pool, &taken[1], lasting).await.unwrap());
     let again = take().await.unwrap();
     assert_eq!((again.job_id, again.number, again.attempt), (taken[0].job_id, 2, 1));
+    assert!(again.age < lasting, "how long nobody worked does not count");
 }
 
 /// `cargo nextest run --release -p agora-process-managers bench_ --run-ignored all --no-capture`

@@ -113,7 +113,7 @@ async fn e09_credential(walk: &mut Walk) {
         read: object(&liv, "/v1/me/credential"),
         shows: json!({ "email": email, "deleted_at": Value::Null }),
         forbidden: vec![
-            (act(&liv, "change-email", change("not the present phrase")), 403, "CRD-08"),
+            (act(&liv, "change-email", change("not the present phrase")), 403, "CRD-10"),
             (
                 act(
                     &liv,

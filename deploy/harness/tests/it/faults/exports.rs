@@ -144,6 +144,8 @@ async fn buf_26_process_managers_killed_while_they_make_files() {
         stage.stack.run(killed).expect("it starts again");
     }
     stage.stack.ready().await.expect("they are ready again");
+    // A worker that is still at one of these would wait for the lock below, too.
+    stage.all_are_made_once().await;
     // Both at once, in the middle of a file.
     let held = stage.hold().await;
     let job = stage.ask(0, "posts", "csv").await;

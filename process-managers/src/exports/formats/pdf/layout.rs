@@ -98,6 +98,24 @@ pub(super) fn lay_out(document: &Document, tables: Vec<Held>, written: &Written)
     flow.laid
 }
 
+/// A row's cells, line by line.
+fn wrapped(row: &[Option<Box<str>>], columns: &[Place]) -> Vec<Vec<String>> {
+    let lines = |(text, place): (&Option<Box<str>>, &Place)| match text {
+        Some(text) => REGULAR.lines(text, place.inner(), BODY),
+        None => vec!["–".to_owned()],
+    };
+    row.iter().zip(columns).map(lines).collect()
+}
+
+/// How many lines the longest of a row's cells has.
+fn height(cells: &[Vec<String>]) -> usize {
+    cells.iter().map(Vec::len).max().unwrap_or(0)
+}
+
+fn row_height(lines: usize) -> f32 {
+    lines as f32 * BODY * LINE + 2.0 * PADDING
+}
+
 struct Flow {
     /// Where the next thing begins, from the top of the page.
     y: f32,
@@ -188,8 +206,13 @@ impl Flow {
         self.y += HEADING;
         let columns = self.columns(&table);
         let head = self.head(&table, &columns);
-        // A heading does not stand alone at the foot of a page.
-        if self.left() < HEADING * 2.0 + head.height + 3.0 * BODY * LINE {
+        // Neither a heading nor the head of a table stands alone at the foot of a page; a row that would
+        // not fit below them on a page of its own either begins here.
+        let first = rows.first().map_or(0, |row| height(&wrapped(row, &columns)));
+        let needed = HEADING * 2.0 + head.height + row_height(first.max(2));
+        let least = HEADING * 2.0 + head.height + row_height(3);
+        let fits_a_page = needed <= self.laid.height - TOP - BOTTOM;
+        if self.left() < if fits_a_page { needed } else { least } {
             self.new_page();
         }
         self.heading(2, HEADING, &table.title);
@@ -255,24 +278,16 @@ impl Flow {
     /// A row; one that is longer than what is left of the page goes to the next, and one that is
     /// longer than a page goes over several.
     fn row(&mut self, row: &[Option<Box<str>>], columns: &[Place], head: &Head, first: usize) {
-        let mut cells: Vec<Vec<String>> = row
-            .iter()
-            .zip(columns)
-            .map(|(text, place)| match text {
-                Some(text) => REGULAR.lines(text, place.inner(), BODY),
-                None => vec!["–".to_owned()],
-            })
-            .collect();
+        let mut cells = wrapped(row, columns);
         let whole_page = self.laid.height - TOP - BOTTOM - head.height;
         let mut is_fresh = false;
         loop {
-            let count = cells.iter().map(Vec::len).max().unwrap_or(0);
+            let count = height(&cells);
             if count == 0 {
                 break;
             }
-            let height = count as f32 * BODY * LINE + 2.0 * PADDING;
             let fitting = ((self.left() - 2.0 * PADDING) / (BODY * LINE)).floor().max(0.0) as usize;
-            let is_long = height > whole_page;
+            let is_long = row_height(count) > whole_page;
             if fitting < count && (!is_long || fitting < 3) && !is_fresh {
                 self.new_page();
                 self.draw_head(head, columns, None);
@@ -287,7 +302,7 @@ impl Flow {
                 self.cell(place, lines, &REGULAR, top, Some(first + index));
                 *lines = rest;
             }
-            self.y = top + taken as f32 * BODY * LINE + 2.0 * PADDING;
+            self.y = top + row_height(taken);
             self.put(Op::Rule { x: MARGIN, y: self.y, width: self.width() });
         }
     }

@@ -124,7 +124,6 @@ pub(super) const ENTITIES: &[Entity] = &[
                            WHERE c.holder_id = $2 AND c.holder_kind = $1
                  UNION ALL SELECT 'export_job', x.request_id::text FROM read.data_export_requests x
                            WHERE x.user_id = $2 AND x.user_kind = $1
-                             AND x.delivery_method = 'EMAIL'
              ) s
              CROSS JOIN LATERAL (SELECT * FROM log.stream(s.type, s.id) ORDER BY sequence) e
              WHERE e.position <= $3"

@@ -122,6 +122,7 @@ pub(super) const ENTITIES: &[Entity] = &[
                  ) j
                  CROSS JOIN (VALUES ('export_job'), ('export_downloads')) AS t(type)
                  UNION ALL SELECT 'subject_exports', $1 || ':' || $2::text
+                 UNION ALL SELECT 'export_quota', $1 || ':' || $2::text
              ) s
              CROSS JOIN LATERAL (SELECT * FROM log.stream(s.type, s.id) ORDER BY sequence) e
              WHERE e.position <= $3"

@@ -65,7 +65,9 @@ pub(super) const ENTITIES: &[Entity] = &[
         category: Security,
         columns: &[text("idempotency_key", "Key", 5), time("recorded_at", "When")],
         statement: "SELECT idempotency_key, recorded_at FROM log.receipts
-                    WHERE principal = $1 || ':' || $2::text ORDER BY recorded_at DESC",
+                    WHERE principal = $1 || ':' || $2::text
+                       OR principal LIKE $1 || ':' || $2::text || '@%'
+                    ORDER BY recorded_at DESC",
         rows: Rows::Records(&[]),
     },
 ];
