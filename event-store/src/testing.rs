@@ -17,11 +17,14 @@ pub const NATS_URL: &str = "AGORA_TEST_NATS_URL";
 
 const MASTER_KEY: &str = "test:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-/// A fresh, migrated database with log, read tables and vault.
+/// A fresh, migrated database with log, read tables and vault. It goes with this value, so that a
+/// whole run of tests keeps the disk of a few; that of a test that failed stays to be looked at.
 pub struct TestDatabase {
     /// The owner's pool.
     pub pool: PgPool,
     pub url: String,
+    server: String,
+    name: String,
 }
 
 impl TestDatabase {
@@ -48,7 +51,7 @@ impl TestDatabase {
             .connect(&url)
             .await
             .expect("the new database answers");
-        Self { pool, url }
+        Self { pool, url, server, name }
     }
 
     /// The URL for a connection that has only the rights of one role.
@@ -74,6 +77,26 @@ impl TestDatabase {
         EventLog::open(LogConfig::new(self.connect_as("agora_writer"), self.vault()))
             .await
             .expect("the log opens")
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let (server, name) = (std::mem::take(&mut self.server), std::mem::take(&mut self.name));
+        // The test's runtime may be the one that drops this, and must not wait for itself.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime of its own").block_on(async {
+                let mut connection = PgConnection::connect(&server).await?;
+                connection
+                    .execute(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_str())
+                    .await
+            })
+        });
+        dropped.join().expect("the thread ends by itself").expect("the database goes");
     }
 }
 

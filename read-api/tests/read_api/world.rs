@@ -43,7 +43,7 @@ use uuid::Uuid;
 pub const CLIENT: &str = "198.51.100.7";
 
 pub struct World {
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     pub log: EventLog,
     pub projected: Projected,
     pub reads: PgPool,
@@ -119,7 +119,7 @@ impl World {
     }
 
     pub async fn with(limits: Limits) -> Self {
-        let database = TestDatabase::new().await;
+        let database = Arc::new(TestDatabase::new().await);
         let log = database.log().await;
         let reads = PgPoolOptions::new()
             .max_connections(8)
@@ -175,10 +175,7 @@ impl World {
 
     fn another_on(&self, routes: Router, searches: SearchLog) -> Self {
         Self {
-            database: TestDatabase {
-                pool: self.database.pool.clone(),
-                url: self.database.url.clone(),
-            },
+            database: Arc::clone(&self.database),
             log: self.log.clone(),
             projected: self.projected.clone(),
             reads: self.reads.clone(),
