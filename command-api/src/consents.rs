@@ -50,7 +50,8 @@ pub struct ConsentBody {
     #[serde(default)]
     consent_method: Field<ConsentMethod>,
     /// The version of the privacy policy that was shown: the one that holds now.
-    #[schema(value_type = String, required, max_length = 32, example = "v3.2")]
+    #[schema(value_type = String, required, example = "v3.2", min_length = 1, max_length = 32,
+             pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     #[serde(default)]
     consent_version: Field<VersionNumber>,
     /// Where it is not CONSENT, the record is an acknowledgement: the gate does not count it.
@@ -58,19 +59,19 @@ pub struct ConsentBody {
              pattern = "^(CONSENT|CONTRACT|LEGAL_OBLIGATION|VITAL_INTERESTS|PUBLIC_TASK|LEGITIMATE_INTERESTS)$")]
     #[serde(default)]
     legal_basis: Field<ConsentBasis>,
-    #[schema(value_type = Vec<String>, required, min_items = 1, max_items = 50)]
+    #[schema(value_type = Vec<TermSchema>, required, min_items = 1, max_items = 50)]
     #[serde(default)]
     data_categories: Field<List<ConsentTerm>>,
-    /// One purpose: each is consented to by itself (CON-11). `search_analytics` (of ANALYTICS) is what the
-    /// search log asks for.
-    #[schema(value_type = Vec<String>, required, min_items = 1, max_items = 1)]
+    /// One purpose: each is consented to by itself (CON-11); only what is imported may name several.
+    /// `search_analytics` (of ANALYTICS) is what the search log asks for.
+    #[schema(value_type = Vec<TermSchema>, required, min_items = 1, max_items = 50)]
     #[serde(default)]
     processing_purposes: Field<List<ConsentTerm>>,
     #[schema(value_type = bool, required)]
     #[serde(default)]
     third_party_sharing: Field<Flag>,
     /// How long the data is kept; null for as long as the consent holds.
-    #[schema(value_type = Option<i32>, minimum = 1)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 2_147_483_647_i64)]
     #[serde(default)]
     retention_period_days: Field<Whole<RetentionDays>>,
     /// When the consent ends by itself; null where it does not.
@@ -83,6 +84,13 @@ pub struct ConsentBody {
     #[serde(default)]
     evidence_data: Field<Object<Map<String, Value>>>,
 }
+
+/// The name of a purpose or of a category of data, one of a list.
+#[derive(ToSchema)]
+#[schema(as = ConsentTerm, min_length = 1, max_length = 100,
+         pattern = "^[A-Za-z0-9_.:/-]([A-Za-z0-9 _.:/-]*[A-Za-z0-9_.:/-])?$")]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct TermSchema(String);
 
 /// A question with its answer, as parsed; nobody's yet.
 #[derive(Clone)]

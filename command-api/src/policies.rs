@@ -14,6 +14,7 @@ use agora_domain::{
 };
 use agora_event_store::Loaded;
 use agora_service::problem::Problem;
+use utoipa::ToSchema;
 
 use crate::{
     decision::Decision,
@@ -71,3 +72,9 @@ pub async fn is_legal(decision: &mut Decision<'_>, actor: Actor) -> Result<bool,
     let admin = decision.load::<Admin>(admin_id.to_string()).await?;
     Ok(admin.state.scopes().contains(&AdminScope::Legal))
 }
+
+/// What is different from the version before, one of a list.
+#[derive(ToSchema)]
+#[schema(as = MajorChange, min_length = 1, max_length = 500)]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct MajorChangeSchema(String);

@@ -32,11 +32,13 @@ pub struct AcceptPolicy {
 #[serde(deny_unknown_fields)]
 pub struct AcceptPolicyBody {
     /// The version that holds now.
-    #[schema(value_type = String, required, max_length = 32, example = "v3.2")]
+    #[schema(value_type = String, required, example = "v3.2", min_length = 1, max_length = 32,
+             pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     #[serde(default)]
     version_number: Field<VersionNumber>,
     /// SHA-256 of the text that was shown: refused where it is not the text of that version.
-    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
+    #[schema(value_type = Option<String>, min_length = 64, max_length = 64,
+             pattern = "^[0-9a-f]+$")]
     #[serde(default)]
     content_hash: Field<Sha256Hex>,
 }

@@ -16,7 +16,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, Flag, List, WrongFields},
-    policies::POLICY_VERSION,
+    policies::{self, POLICY_VERSION},
     refusal::CommandError,
 };
 
@@ -34,7 +34,8 @@ pub struct DraftPolicy {
 #[serde(deny_unknown_fields)]
 pub struct DraftPolicyBody {
     /// What people know it by. It never changes, and no other version has it.
-    #[schema(value_type = String, required, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+    #[schema(value_type = String, required, min_length = 1, max_length = 32,
+             pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     #[serde(default)]
     version_number: Field<VersionNumber>,
     /// From when it is to hold. Where that has passed when it is published, it holds from then on.
@@ -46,7 +47,7 @@ pub struct DraftPolicyBody {
     policy_content: Field<PolicyContent>,
     /// What is different from the version before, for people. With `acceptance_required`, consents that
     /// were given to earlier versions are asked for again (CON-15).
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<policies::MajorChangeSchema>>, max_items = 100)]
     #[serde(default)]
     major_changes: Field<List<MajorChange>>,
     /// Whether members have to accept it before they write again.

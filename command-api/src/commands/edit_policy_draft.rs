@@ -45,7 +45,7 @@ pub struct EditPolicyDraftBody {
     #[serde(default)]
     policy_content: Field<PolicyContent>,
     /// Null takes them away.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100)]
+    #[schema(value_type = Option<Vec<policies::MajorChangeSchema>>, max_items = 100)]
     #[serde(default)]
     major_changes: Field<List<MajorChange>>,
     #[schema(value_type = Option<bool>)]

@@ -36,7 +36,7 @@ pub struct WithdrawConsentBody {
     #[serde(default)]
     consent_type: Field<ConsentType>,
     /// The purpose, as `processing_purposes` named it.
-    #[schema(value_type = String, required, min_length = 1, max_length = 100)]
+    #[schema(value_type = consents::TermSchema, required)]
     #[serde(default)]
     purpose: Field<ConsentTerm>,
     /// Nobody has to say why.

@@ -99,9 +99,10 @@ impl Story {
         }
         story.content().await;
         story.organization().await;
+        // What is searched for after a consent was withdrawn is nobody's.
+        story.records().await;
         story.consents().await;
         story.export().await;
-        story.records().await;
         story.project().await;
         story
     }

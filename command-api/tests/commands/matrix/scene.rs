@@ -294,7 +294,7 @@ impl Scene {
         }
         let verb = command.split('-').next().unwrap_or_default();
         if matches!(verb, "edit" | "delete" | "restore")
-            && !matches!(command, "delete-member" | "delete-admin")
+            && !matches!(command, "delete-member" | "delete-admin" | "edit-policy-draft")
         {
             // Whoever moderates says why.
             body["reason"] = "Off topic.".into();
