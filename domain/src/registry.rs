@@ -40,6 +40,11 @@ use crate::{
         session::{Session, SessionEvent},
         session_era::{SessionEra, SessionEraEvent},
     },
+    security::{
+        breach::{Breach, BreachEvent},
+        incident::{Incident, IncidentEvent},
+        ip_address::{IpAddress, IpAddressEvent},
+    },
     site::{
         configuration::{Configuration, ConfigurationEvent},
         integration::{Integration, IntegrationEvent},
@@ -92,4 +97,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
     AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },
     AggregateTypes { aggregate_type: SubjectExports::TYPE, events: SubjectExportsEvent::TYPES },
+    AggregateTypes { aggregate_type: Incident::TYPE, events: IncidentEvent::TYPES },
+    AggregateTypes { aggregate_type: Breach::TYPE, events: BreachEvent::TYPES },
+    AggregateTypes { aggregate_type: IpAddress::TYPE, events: IpAddressEvent::TYPES },
 ];

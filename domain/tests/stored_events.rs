@@ -29,6 +29,7 @@ use agora_domain::{
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
+    security::{breach::Breach, incident::Incident, ip_address::IpAddress},
     site::{configuration::Configuration, integration::Integration},
 };
 use serde_json::{Map, Value};
@@ -67,6 +68,9 @@ macro_rules! each_aggregate {
             $check::<ExportDownloads>(),
             $check::<ExportQuota>(),
             $check::<SubjectExports>(),
+            $check::<Incident>(),
+            $check::<Breach>(),
+            $check::<IpAddress>(),
         ]
     };
 }

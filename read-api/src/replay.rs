@@ -21,6 +21,7 @@ use agora_domain::{
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
+    security::{breach::Breach, incident::Incident, ip_address::IpAddress},
     site::{configuration::Configuration, integration::Integration},
 };
 use agora_event_store::{
@@ -66,6 +67,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ExportDownloads::TYPE, begin::<ExportDownloads>),
     (ExportQuota::TYPE, begin::<ExportQuota>),
     (SubjectExports::TYPE, begin::<SubjectExports>),
+    (Incident::TYPE, begin::<Incident>),
+    (Breach::TYPE, begin::<Breach>),
+    (IpAddress::TYPE, begin::<IpAddress>),
 ];
 
 #[derive(Debug, thiserror::Error)]

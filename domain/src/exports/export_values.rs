@@ -99,6 +99,8 @@ words! {
     }
 }
 
+pub(crate) use words;
+
 /// A text of one form, by which it is checked; kept as it came.
 macro_rules! forms {
     ($($(#[$doc:meta])* $name:ident = $is_good:expr, $rule:literal $says:literal;)*) => {$(
