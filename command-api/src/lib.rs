@@ -5,6 +5,7 @@
 //! before the log has it.
 
 pub mod accounts;
+pub mod addresses;
 pub mod app;
 pub mod authenticate;
 pub mod bootstrap;
@@ -18,6 +19,7 @@ pub mod exports;
 pub mod fields;
 pub mod guests;
 pub mod http;
+pub mod incidents;
 pub mod mail_tokens;
 pub mod moderations;
 pub mod openapi;

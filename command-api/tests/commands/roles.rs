@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 
 use crate::common::{Call, Person, World};
 
-/// In the order of `EXPECTED`'s letters: guest, member, suspended member, admin, auditor, ops, and a member
-/// who acts for an organization. That one may what members may: `r` stands where it may more.
-const ROLES: [char; 7] = ['g', 'm', 's', 'a', 'u', 'o', 'r'];
+/// In the order of `EXPECTED`'s letters: guest, member, suspended member, admin, auditor, ops, a member who
+/// acts for an organization, and an admin with the scope security. These may what members and admins may:
+/// `r` and `y` stand where they may more.
+const ROLES: [char; 8] = ['g', 'm', 's', 'a', 'u', 'o', 'r', 'y'];
 
 /// Written down apart from the table in the code: which roles may send a command.
 pub const EXPECTED: &[(&str, &str)] = &[
@@ -101,6 +102,26 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("purge-expired-exports", "o"),
     ("archive-exports", "o"),
     ("extend-export-deadline", "a"),
+    ("report-incident", "y"),
+    ("record-incident-activity", "y"),
+    ("start-investigation", "y"),
+    ("assign-incident", "y"),
+    ("record-mitigation", "y"),
+    ("escalate-incident", "y"),
+    ("resolve-incident", "y"),
+    ("mark-false-positive", "y"),
+    ("add-forensic-data", "y"),
+    ("assess-impact", "y"),
+    ("declare-breach", "y"),
+    ("record-breach-notification", "y"),
+    ("whitelist-ip", "y"),
+    ("remove-from-whitelist", "y"),
+    ("blacklist-ip", "y"),
+    ("remove-from-blacklist", "y"),
+    ("auto-block-ip", "y"),
+    ("lift-auto-block", "y"),
+    ("annotate-ip", "y"),
+    ("record-external-reputation", "y"),
 ];
 
 /// What a request was refused with and left behind.
@@ -169,6 +190,7 @@ async fn rol_01_every_command_as_every_role() {
         Some(world.admin(&[AdminScope::Auditor]).await),
         Some(world.admin(&[AdminScope::Ops]).await),
         Some(reporter),
+        Some(world.admin(&[AdminScope::Security]).await),
     ];
     let suspend = SuspendMember { suspended_by: Actor::SYSTEM, reason: None };
     let suspended = people[2].as_ref().unwrap().id();
@@ -190,7 +212,9 @@ async fn rol_01_every_command_as_every_role() {
                 rule,
                 Some("ROL-01" | "MEM-05" | "COM-12" | "ADM-01" | "MSH-01" | "COM-08" | "SES-13")
             );
-            let may = allowed.contains(role) || (role == 'r' && allowed.contains('m'));
+            let may = allowed.contains(role)
+                || (role == 'r' && allowed.contains('m'))
+                || (role == 'y' && allowed.contains('a'));
             assert_eq!(!by_role, may, "{command} as {role}: {rule:?}");
             if let Some(refused) = refused.filter(|_| by_role) {
                 assert_eq!(refused.status, if role == 'g' { 401 } else { 403 }, "{command} {role}");

@@ -159,7 +159,9 @@ pub enum BreachError {
     AlreadyDeclared,
     #[error("the incident is in no register of breaches: declare the breach first")]
     NotDeclared,
-    #[error("a breach is known and told of at a time that has come, and told of no earlier than known")]
+    #[error(
+        "a breach is known and told of at a time that has come, and told of no earlier than known"
+    )]
     WrongTimes,
     #[error("the authority was told after more than 72 hours: say why (Art. 33(1) GDPR)")]
     LateWithoutReason,

@@ -181,10 +181,18 @@ pub enum IncidentEvent {
         severity: Severity,
         last_activity_at: DateTime<Utc>,
     },
-    InvestigationStarted { started_by: Actor },
-    IncidentAssigned { assigned_to: Actor, assigned_by: Actor },
+    InvestigationStarted {
+        started_by: Actor,
+    },
+    IncidentAssigned {
+        assigned_to: Actor,
+        assigned_by: Actor,
+    },
     /// The first turns an investigation into MITIGATED; further ones are added.
-    MitigationApplied { action: Personal<IncidentText>, applied_by: Actor },
+    MitigationApplied {
+        action: Personal<IncidentText>,
+        applied_by: Actor,
+    },
     IncidentEscalated {
         severity: Severity,
         reason: Option<Personal<IncidentText>>,
@@ -195,8 +203,14 @@ pub enum IncidentEvent {
         lessons_learned: Option<Personal<IncidentText>>,
         resolved_by: Actor,
     },
-    IncidentMarkedFalsePositive { reason: Personal<IncidentText>, marked_by: Actor },
-    ForensicDataAdded { data: Personal<JsonObject>, added_by: Actor },
+    IncidentMarkedFalsePositive {
+        reason: Personal<IncidentText>,
+        marked_by: Actor,
+    },
+    ForensicDataAdded {
+        data: Personal<JsonObject>,
+        added_by: Actor,
+    },
     ImpactAssessed {
         impact_assessment: Personal<IncidentText>,
         root_cause: Option<Personal<IncidentText>>,
@@ -238,7 +252,9 @@ pub enum IncidentError {
     SeverityFalls,
     #[error("no more requests can have been blocked than there were, and there was at least one")]
     WrongCounts,
-    #[error("an incident is first detected no later than its last activity, and neither is in the future")]
+    #[error(
+        "an incident is first detected no later than its last activity, and neither is in the future"
+    )]
     WrongTimes,
     #[error("an incident takes 1,000 records of activity: what comes now is a new incident")]
     TooMuchActivity,
@@ -290,7 +306,10 @@ impl Decide for Incident {
     }
 }
 
-fn report(incident: &Incident, command: ReportIncident) -> Result<Vec<IncidentEvent>, IncidentError> {
+fn report(
+    incident: &Incident,
+    command: ReportIncident,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
     if incident.known.is_some() {
         return Err(IncidentError::AlreadyExists);
     }
@@ -352,7 +371,10 @@ fn record_activity(
 }
 
 /// Who starts what is investigated changes nothing.
-fn start_investigation(incident: &Incident, by: Actor) -> Result<Vec<IncidentEvent>, IncidentError> {
+fn start_investigation(
+    incident: &Incident,
+    by: Actor,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
     Ok(match incident.open()?.status {
         IncidentStatus::Detected => vec![IncidentEvent::InvestigationStarted { started_by: by }],
         _ => Vec::new(),

@@ -92,7 +92,12 @@ pub struct IpRecord {
 
 impl IpRecord {
     /// Of an address that nothing was known of until now.
-    pub fn new(id: IpAddressId, address: Personal<Network>, is_range: bool, at: DateTime<Utc>) -> Self {
+    pub fn new(
+        id: IpAddressId,
+        address: Personal<Network>,
+        is_range: bool,
+        at: DateTime<Utc>,
+    ) -> Self {
         Self {
             id,
             address,
@@ -184,17 +189,34 @@ pub struct IpAddressCommand {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// Requests of a window, and how many of them were refused for a block.
-    Observe { requests: u64, blocked: u64 },
-    LinkIncident { incident_id: IncidentId, incident_type: IncidentType, severity: Severity },
+    Observe {
+        requests: u64,
+        blocked: u64,
+    },
+    LinkIncident {
+        incident_id: IncidentId,
+        incident_type: IncidentType,
+        severity: Severity,
+    },
     /// An incident was a false alarm (INC-11).
-    RefuteIncident { incident_id: IncidentId },
-    Whitelist { until: Option<DateTime<Utc>>, reason: Option<Personal<Reason>> },
+    RefuteIncident {
+        incident_id: IncidentId,
+    },
+    Whitelist {
+        until: Option<DateTime<Utc>>,
+        reason: Option<Personal<Reason>>,
+    },
     RemoveFromWhitelist,
-    Blacklist { until: Option<DateTime<Utc>>, reason: Option<Personal<Reason>> },
+    Blacklist {
+        until: Option<DateTime<Utc>>,
+        reason: Option<Personal<Reason>>,
+    },
     RemoveFromBlacklist,
     AutoBlock,
     LiftAutoBlock,
-    Annotate { notes: Option<Personal<AddressNotes>> },
+    Annotate {
+        notes: Option<Personal<AddressNotes>>,
+    },
     RecordExternal(ExternalReport),
 }
 
@@ -265,7 +287,7 @@ impl Refusal for IpAddressError {
         match self {
             Self::NotFound => "REL-10",
             Self::IsBlacklisted | Self::IsWhitelisted | Self::NeverBlocked => "IPR-10",
-            Self::Exempt => "K20",
+            Self::Exempt => "IPR-08",
             Self::Grace => "IPR-12",
             Self::WrongEnd => "IPR-11",
             Self::TooManySources => "IPR-14",

@@ -120,11 +120,15 @@ impl FromStr for SourceName {
     type Err = RuleBreak;
 
     fn from_str(text: &str) -> Result<Self, RuleBreak> {
-        let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        let good =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
         if (1..=32).contains(&text.len()) && text.bytes().all(good) {
             Ok(Self(text.into()))
         } else {
-            Err(RuleBreak::new("IPR-14", "must be 1 to 32 of the letters a to z, digits, `_` and `-`"))
+            Err(RuleBreak::new(
+                "IPR-14",
+                "must be 1 to 32 of the letters a to z, digits, `_` and `-`",
+            ))
         }
     }
 }
@@ -209,9 +213,7 @@ fn decayed(weight: f64, since: DateTime<Utc>, at: DateTime<Utc>, half_life_days:
 /// Adds an entry; what no longer counts makes room, then what is oldest.
 pub fn remember(entries: &mut Vec<Entry>, entry: Entry) {
     let now = entry.at;
-    entries.retain(|known| {
-        decayed(f64::from(known.weight), known.at, now, HALF_LIFE_DAYS) >= 0.5
-    });
+    entries.retain(|known| decayed(f64::from(known.weight), known.at, now, HALF_LIFE_DAYS) >= 0.5);
     if entries.len() >= ENTRIES_MAX {
         entries.remove(0);
     }

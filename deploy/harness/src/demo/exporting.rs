@@ -106,11 +106,7 @@ impl Exporting<'_> {
         Ok(Session { token, ..member.clone() })
     }
 
-    async fn ask(
-        &self,
-        reporter: &Session,
-        members: &[Session],
-    ) -> Result<Vec<Asked>, AgoraError> {
+    async fn ask(&self, reporter: &Session, members: &[Session]) -> Result<Vec<Asked>, AgoraError> {
         let mut commands = Commands::new(&self.stack.command_addr);
         commands.act_as(reporter);
         let report = commands.send("create-report", &report()).await?.aggregate_id;
@@ -162,10 +158,10 @@ impl Exporting<'_> {
         client.set_token(Some(asked.session.token.clone()));
         let token = asked.token.as_deref().map(|token| format!("?token={token}"));
         let path = format!("/v1/exports/{}/download{}", asked.job, token.unwrap_or_default());
-        let reply = client.get(&path).await.map_err(|error| AgoraError::Client {
-            what: asked.what.clone(),
-            error,
-        })?;
+        let reply = client
+            .get(&path)
+            .await
+            .map_err(|error| AgoraError::Client { what: asked.what.clone(), error })?;
         if !reply.is_success() {
             return Ok(Err(format!("the download answers {}", reply.head.status)));
         }

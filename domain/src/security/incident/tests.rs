@@ -113,10 +113,7 @@ fn inc_06_every_command_in_every_status() {
             ["FALSE_POSITIVE", "FALSE_POSITIVE", "FALSE_POSITIVE", "-", "-"],
         ),
         (activity(1, 0), ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"]),
-        (
-            IncidentCommand::Assign { to, by },
-            ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"],
-        ),
+        (IncidentCommand::Assign { to, by }, ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"]),
         (
             IncidentCommand::Escalate { severity: None, reason: None, by },
             ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"],

@@ -72,9 +72,11 @@ fn inc_10_inc_11_incidents_are_counted_and_false_alarms_taken_back() {
     assert_eq!(record.last_incident_at, Some(at));
     assert_eq!(record.score(at).0.get(), 40);
     assert_eq!(record.threat_categories, [IncidentType::BruteForce]);
-    let nobody = decide(&mut IpAddress::default(), 0, Act::RefuteIncident {
-        incident_id: IncidentId(Uuid::from_u128(1)),
-    });
+    let nobody = decide(
+        &mut IpAddress::default(),
+        0,
+        Act::RefuteIncident { incident_id: IncidentId(Uuid::from_u128(1)) },
+    );
     assert_eq!(nobody, Err(IpAddressError::NotFound));
 }
 
