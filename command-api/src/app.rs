@@ -177,6 +177,14 @@ impl Parts {
         URL_SAFE_NO_PAD.encode(mac(&self.address_key, &[network.to_string().as_bytes()]))
     }
 
+    /// As [`Self::address_index`], of an address together with a type of attack.
+    pub fn open_incident_index(&self, network: Network, incident_type: &str) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let network = network.to_string();
+        let parts = [network.as_bytes(), b" ", incident_type.as_bytes()];
+        URL_SAFE_NO_PAD.encode(mac(&self.address_key, &parts))
+    }
+
     /// Counts a mail that somebody has sent to an address of its choice; refuses where there were too
     /// many to it, or from the sender's own address (CRD-12). Whether there is an account plays no
     /// part.

@@ -13,6 +13,7 @@ pub mod command;
 pub mod commands;
 pub mod communities;
 pub mod decision;
+pub mod detection;
 pub mod execute;
 mod expire_session;
 pub mod exports;

@@ -18,6 +18,13 @@ pub struct AutoBlockIp {
     address: Network,
 }
 
+impl AutoBlockIp {
+    /// As detection sends it.
+    pub fn new(address: Network) -> Self {
+        Self { address }
+    }
+}
+
 /// The body of `auto-block-ip`.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

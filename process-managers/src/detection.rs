@@ -1,0 +1,228 @@
+//! Runs `agora_domain::process_managers::detection`: reads what is noted of requests, opens and extends
+//! incidents, blocks clients.
+//!
+//! One of all instances does it, which holds a lock of the database. What it has counted is in memory; one
+//! that starts reads the window before it again, and since ids of what follows derive from the records,
+//! what was done already is not done twice.
+
+use std::{collections::VecDeque, net::IpAddr, time::Duration};
+
+use agora_command_api::{
+    App, Command,
+    commands::auto_block_ip::AutoBlockIp,
+    detection::{DetectIncident, ObserveIp},
+    execute::{Caller, Conditions, execute},
+};
+use agora_domain::{
+    process_managers::detection::{Detector, Found, Noted, Signal, Thresholds, WINDOW},
+    security::network::Network,
+};
+use agora_event_store::{
+    Opener,
+    seal::SealedField,
+    security::{IP_ADDRESS, RECORD},
+};
+use agora_service::{clock, problem::Problem};
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How often it looks: what begins is found within a second.
+const EVERY: Duration = Duration::from_millis(400);
+/// Records of one look.
+const ROWS: i64 = 5_000;
+/// Any number, the same for all instances.
+const LOCK: i64 = 418_347_184_739;
+
+/// What an operator can choose.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DetectionArgs {
+    /// Failed logins of one client in five minutes that are an incident, and block it
+    #[arg(long, env = "AGORA_DETECT_LOGIN_FAILURES", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_login_failures: u64,
+    /// Requests of one client in five minutes that were refused for being too many (429), as above
+    #[arg(long, env = "AGORA_DETECT_TOO_MANY_REQUESTS", default_value_t = 100,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_too_many_requests: u64,
+}
+
+impl DetectionArgs {
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            login_failures: self.detect_login_failures,
+            too_many: self.detect_too_many_requests,
+        }
+    }
+}
+
+/// Detects until told to stop.
+pub async fn run(app: App, thresholds: Thresholds, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = hold_and_look(&app, thresholds, &stop).await {
+            tracing::warn!(%error, "detection waits for the database");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+/// Looks for as long as the lock's connection lives; returns at once where another instance has it.
+async fn hold_and_look(
+    app: &App,
+    thresholds: Thresholds,
+    stop: &CancellationToken,
+) -> Result<(), sqlx::Error> {
+    // Apart from the pool: a lock of a session must not go back into it.
+    let mut connection = app.log.pool().acquire().await?.detach();
+    let has_it: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind(LOCK)
+        .fetch_one(&mut connection)
+        .await?;
+    if !has_it {
+        return Ok(());
+    }
+    let mut detection = Detection::new(app, thresholds);
+    while !stop.is_cancelled() {
+        detection.look(&mut connection).await?;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What one instance has counted.
+pub struct Detection {
+    app: App,
+    opener: Opener,
+    detector: Detector,
+    /// Where the next look begins. Records are written by several instances, so their times are not
+    /// quite in order: a look begins a little before where the last ended.
+    after: DateTime<Utc>,
+    seen: VecDeque<Uuid>,
+}
+
+impl Detection {
+    pub fn new(app: &App, thresholds: Thresholds) -> Self {
+        Self {
+            app: app.clone(),
+            opener: Opener::new(app.log.vault().clone()),
+            detector: Detector::new(thresholds),
+            after: clock::now() - WINDOW,
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// Reads what is new, and does what follows.
+    ///
+    /// # Errors
+    /// Where the database cannot be asked; what could not be opened or sent is tried again.
+    pub async fn look(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, recorded_at, kind, action, status, occurrences, ip_address
+             FROM log.security_records
+             WHERE recorded_at > $1 AND NOT id = ANY($2) AND ip_address IS NOT NULL
+               AND (kind IN ('login_failed', 'blocked') OR status = 429)
+             ORDER BY recorded_at LIMIT $3",
+        )
+        .bind(self.after)
+        .bind(self.seen.iter().copied().collect::<Vec<_>>())
+        .bind(ROWS)
+        .fetch_all(connection)
+        .await?;
+        if let Some(last) = rows.last() {
+            self.after = self.after.max(last.recorded_at - chrono::TimeDelta::seconds(1));
+        }
+        self.take(rows).await;
+        for found in self.detector.found(clock::now()) {
+            if let Err(problem) = self.act(found).await {
+                tracing::warn!(rule = problem.rule, "what was found could not be recorded");
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, rows: Vec<Row>) {
+        let ids: Vec<_> = rows.iter().map(|row| row.id.to_string()).collect();
+        let fields: Vec<_> = rows
+            .iter()
+            .zip(&ids)
+            .map(|(row, id)| SealedField {
+                aggregate_type: RECORD,
+                aggregate_id: id,
+                field: IP_ADDRESS,
+                sealed: &row.ip_address,
+            })
+            .collect();
+        let opened = match self.opener.open_many(&fields).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(%error, "addresses cannot be opened");
+                return;
+            }
+        };
+        for (row, address) in rows.iter().zip(opened) {
+            self.seen.push_back(row.id);
+            let address = address.into_text().and_then(|text| text.parse::<IpAddr>().ok());
+            if let Some(address) = address {
+                self.detector.note(row.noted(address));
+            }
+        }
+        // As many as one look can give again.
+        let old = self.seen.len().saturating_sub(2 * usize::try_from(ROWS).unwrap_or_default());
+        self.seen.drain(..old);
+    }
+
+    async fn act(&self, found: Found) -> Result<(), Problem> {
+        match found {
+            Found::Refused { address, times, cause } => {
+                let network = Network::of(address);
+                self.send(ObserveIp { network, requests: times, blocked: times }, cause).await
+            }
+            Found::Attack(attack) => {
+                self.send(DetectIncident(attack), attack.cause).await?;
+                let block = AutoBlockIp::new(attack.client);
+                // A refusal is no failure: it is on the whitelist, or has a time of grace.
+                match self.send(block, Uuid::new_v5(&attack.cause, b"block")).await {
+                    Err(problem) if problem.kind.status().is_client_error() => Ok(()),
+                    done => done,
+                }
+            }
+        }
+    }
+
+    async fn send<C: Command>(&self, command: C, cause: Uuid) -> Result<(), Problem> {
+        let caller = Caller::system(Some(cause));
+        execute(&self.app, &caller, &Conditions::default(), command).await.map(|_| ())
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    recorded_at: DateTime<Utc>,
+    kind: String,
+    action: String,
+    status: i32,
+    occurrences: i64,
+    ip_address: String,
+}
+
+impl Row {
+    fn noted(&self, address: IpAddr) -> Noted {
+        let is_login = self.kind == "login_failed" || self.action == "log-in";
+        let signal = match self.kind.as_str() {
+            "blocked" => Signal::Blocked,
+            _ if is_login => Signal::LoginFailed,
+            _ => Signal::TooMany,
+        };
+        let times = u64::try_from(self.occurrences).unwrap_or_default();
+        let blocked = if self.status == 429 { times } else { 0 };
+        Noted { id: self.id, address, signal, times, blocked, at: self.recorded_at }
+    }
+}
