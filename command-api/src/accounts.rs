@@ -3,15 +3,17 @@
 use std::str::FromStr;
 
 use agora_domain::{
-    Actor, ActorKind, RuleBreak,
+    Actor, ActorKind, Personal, PersonalCategory, RuleBreak,
     identity::{
         admin::Admin,
         credential::{Credential, CredentialCommand, InvalidateCredential},
-        member::Member,
+        member::{Member, MemberCommand},
         values::RevocationCause,
     },
     ids::{CredentialId, MemberId},
+    values::Reason,
 };
+use agora_event_store::Loaded;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -23,6 +25,22 @@ use crate::{
     refusal::CommandError,
     sessions,
 };
+
+/// Lets the sender, an admin, change a member's status with a reason that is about the member. Gives
+/// the member as it was.
+pub async fn change_member(
+    decision: &mut Decision<'_>,
+    member_id: MemberId,
+    reason: Option<Reason>,
+    command: impl FnOnce(Actor, Option<Personal<Reason>>) -> MemberCommand,
+) -> Result<Loaded<Member>, CommandError> {
+    let actor = decision.actor()?;
+    let member = decision.load::<Member>(member_id.to_string()).await?;
+    let (principal, category) = (Actor::member(member_id), PersonalCategory::Content);
+    let reason = reason.map(|reason| decision.personal(principal, category, reason));
+    decision.decide_on_target(&member, command(actor, reason)).await?;
+    Ok(member)
+}
 
 /// A member or an admin, as bodies name one.
 #[derive(Default, Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! What a command is: its name, its body, and its use case.
 
-use agora_service::problem::Problem;
+use agora_service::{deprecation::Deprecation, problem::Problem};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -24,6 +24,8 @@ pub trait Command: Sized + Send + Sync + 'static {
     const SECRET_REPLY: bool = false;
     /// Whether it is counted how many of its senders were guests until now (GST-06).
     const COUNTS_GUESTS: bool = false;
+    /// Set where it is to go: replies and the OpenAPI document say so (ESX-14).
+    const DEPRECATED: Option<Deprecation> = None;
     /// The body as it comes.
     type Body: DeserializeOwned + Default + ToSchema + Send;
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     authenticate::{Principal, Proof},
     decision::{Decision, Done},
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
     permission::Roles,
     refusal::{CommandError, no_such, too_many},
     reply::Reply,
@@ -31,10 +31,7 @@ const RETRY_AFTER_SECONDS: &str = "retry_after_seconds";
 pub const AT_ONCE_MAX: usize = 100;
 
 /// The ids of several exports, each once, in order.
-pub fn ids(
-    fields: Option<Vec<Field<ExportJobId>>>,
-    wrong: &mut WrongFields,
-) -> Option<Vec<ExportJobId>> {
+pub fn ids(fields: Field<List<ExportJobId>>, wrong: &mut WrongFields) -> Option<Vec<ExportJobId>> {
     let mut ids = wrong.list("/export_ids", fields)?;
     ids.sort_unstable();
     ids.dedup();

@@ -10,7 +10,10 @@ use agora_domain::{
     values::DisplayOrder,
 };
 use agora_service::problem::{FieldError, Problem};
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 
 /// A field as it came.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +46,22 @@ pub trait FromJson: Sized {
     fn from_bool(_: bool) -> Result<Self, RuleBreak> {
         Err(RuleBreak::malformed(Self::EXPECTED))
     }
+
+    /// The outer error is the whole body's.
+    fn from_items<'de, A: de::SeqAccess<'de>>(
+        mut items: A,
+    ) -> Result<Result<Self, RuleBreak>, A::Error> {
+        while items.next_element::<de::IgnoredAny>()?.is_some() {}
+        Ok(Err(RuleBreak::malformed(Self::EXPECTED)))
+    }
+
+    /// As [`Self::from_items`].
+    fn from_fields<'de, A: de::MapAccess<'de>>(
+        mut fields: A,
+    ) -> Result<Result<Self, RuleBreak>, A::Error> {
+        while fields.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+        Ok(Err(RuleBreak::malformed(Self::EXPECTED)))
+    }
 }
 
 impl<T: FromStr<Err = RuleBreak>> FromJson for T {
@@ -74,10 +93,20 @@ impl FromJson for Whole<FileSize> {
 }
 
 impl FromJson for Whole<u64> {
-    const EXPECTED: &'static str = "must be a whole number from 0";
+    const EXPECTED: &'static str = "must be a whole number from 0 to 2^53";
+
+    /// No more than every JSON reader takes without rounding (RFC 8259 §6).
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        let count = u64::try_from(number).ok().filter(|count| *count <= 1 << 53);
+        count.map(Self).ok_or(RuleBreak::malformed(Self::EXPECTED))
+    }
+}
+
+impl FromJson for Whole<u32> {
+    const EXPECTED: &'static str = "must be a whole number from 0 to 2^32 - 1";
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
-        u64::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
+        u32::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
     }
 }
 
@@ -124,37 +153,39 @@ impl<'de, T: FromJson> Deserialize<'de> for Field<T> {
     }
 }
 
-/// An object in a body. serde reads a list as a struct, too: its items by their places.
-#[derive(Debug, Default)]
+/// An object in a body. What stands in it is told by its own places.
+#[derive(Debug)]
 pub struct Object<T>(pub T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+impl<T: DeserializeOwned> FromJson for Object<T> {
+    const EXPECTED: &'static str = "must be an object";
+
+    fn from_fields<'de, A: de::MapAccess<'de>>(
+        fields: A,
+    ) -> Result<Result<Self, RuleBreak>, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(fields)).map(|it| Ok(Self(it)))
     }
 }
 
-struct ObjectVisitor<T>(PhantomData<T>);
+/// A list in a body. What is wrong with its items is told by their own places.
+#[derive(Debug)]
+pub struct List<T>(pub Vec<Field<T>>);
 
-impl<'de, T: Deserialize<'de>> de::Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
+impl<T: FromJson> FromJson for List<T> {
+    const EXPECTED: &'static str = "must be a list";
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(de::value::MapAccessDeserializer::new(fields)).map(Object)
+    fn from_items<'de, A: de::SeqAccess<'de>>(
+        mut items: A,
+    ) -> Result<Result<Self, RuleBreak>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Ok(Self(list)))
     }
 }
 
 struct FieldVisitor<T>(PhantomData<T>);
-
-impl<T: FromJson> FieldVisitor<T> {
-    fn wrong_type() -> Field<T> {
-        Field::Bad(RuleBreak::malformed(T::EXPECTED))
-    }
-}
 
 impl<'de, T: FromJson> de::Visitor<'de> for FieldVisitor<T> {
     type Value = Field<T>;
@@ -187,14 +218,12 @@ impl<'de, T: FromJson> de::Visitor<'de> for FieldVisitor<T> {
         Ok(T::from_float(number).map_or_else(Field::Bad, Field::Good))
     }
 
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Field<T>, A::Error> {
-        while items.next_element::<de::IgnoredAny>()?.is_some() {}
-        Ok(Self::wrong_type())
+    fn visit_seq<A: de::SeqAccess<'de>>(self, items: A) -> Result<Field<T>, A::Error> {
+        Ok(T::from_items(items)?.map_or_else(Field::Bad, Field::Good))
     }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, mut fields: A) -> Result<Field<T>, A::Error> {
-        while fields.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
-        Ok(Self::wrong_type())
+    fn visit_map<A: de::MapAccess<'de>>(self, fields: A) -> Result<Field<T>, A::Error> {
+        Ok(T::from_fields(fields)?.map_or_else(Field::Bad, Field::Good))
     }
 }
 
@@ -269,12 +298,11 @@ impl WrongFields {
     /// Every item of a list.
     pub fn list<T>(
         &mut self,
-        pointer: &'static str,
-        fields: Option<Vec<Field<T>>>,
+        pointer: impl Into<Cow<'static, str>>,
+        fields: Field<List<T>>,
     ) -> Option<Vec<T>> {
-        let Some(fields) = fields else {
-            return self.note(pointer, &RuleBreak::malformed("is required"));
-        };
+        let pointer = pointer.into();
+        let List(fields) = self.required(pointer.clone(), fields)?;
         let mut values = Vec::with_capacity(fields.len());
         let mut whole = true;
         for (index, field) in fields.into_iter().enumerate() {

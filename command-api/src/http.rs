@@ -38,10 +38,14 @@ async fn handle<C: Command>(
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
-    match accept::<C>(&app, client, &headers, body).await {
+    let mut reply = match accept::<C>(&app, client, &headers, body).await {
         Ok(reply) => reply,
         Err(refusal) => refuse(&app, C::NAME, client, *refusal).await,
+    };
+    if let Some(deprecation) = C::DEPRECATED {
+        deprecation.mark(reply.headers_mut());
     }
+    reply
 }
 
 /// A problem and, where it is known, who got it.

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod addresses;
+pub mod admins;
 pub mod app;
 pub mod authenticate;
 pub mod bootstrap;
@@ -14,6 +15,7 @@ pub mod commands;
 pub mod communities;
 pub mod decision;
 pub mod detection;
+mod drop_registration;
 pub mod execute;
 mod expire_session;
 pub mod exports;
@@ -21,6 +23,7 @@ pub mod fields;
 pub mod guests;
 pub mod http;
 pub mod incidents;
+pub mod integrations;
 pub mod mail_tokens;
 pub mod moderations;
 pub mod openapi;

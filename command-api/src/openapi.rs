@@ -127,7 +127,11 @@ pub fn describe<C: Command>() -> Described {
     if roles.include(Roles::SIGNED_GUEST) {
         operation = operation.security(scheme("guest"));
     }
-    Described { item: PathItem::new(HttpMethod::Post, operation.build()), schemas }
+    let mut operation = operation.build();
+    if let Some(deprecation) = C::DEPRECATED {
+        deprecation.describe(&mut operation);
+    }
+    Described { item: PathItem::new(HttpMethod::Post, operation), schemas }
 }
 
 fn roles<C: Command>() -> Roles {
@@ -150,7 +154,8 @@ fn problems() -> [(&'static str, &'static str); 12] {
         ("422", "A rule is broken: see `rule` and `errors`"),
         (
             "429",
-            "Too many failures, or too much from a guest: wait for as long as Retry-After says",
+            "Too many failures, too much from a guest, or more exports than the quota has room for: \
+             wait for as long as Retry-After says",
         ),
         ("503", "The log is away: wait for as long as Retry-After says"),
     ]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 pub use agora_domain::permissions::{COMMANDS, Roles};
 use agora_service::problem::Problem;
+use utoipa::ToSchema;
 
 /// Nobody changes its own status or scopes (ADM-05, ADM-06): whoever takes an admin's rights away
 /// keeps its own, so that somebody who administers is always left.
@@ -18,6 +19,13 @@ pub fn not_oneself(
     }
     Ok(())
 }
+
+/// A scope of an admin, one of a list.
+#[derive(ToSchema)]
+#[schema(as = AdminScope, example = "auditor",
+         pattern = "^(global|security|privacy|legal|auditor|ops)$")]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct ScopeSchema(String);
 
 /// The table, ready for look-ups.
 pub struct Matrix(HashMap<&'static str, Roles>);

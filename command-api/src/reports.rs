@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::{
     decision::Decision,
-    fields::{Field, FromJson, Object, WrongFields},
+    fields::{Field, FromJson, List, Object, WrongFields},
     refusal::{CommandError, refused},
 };
 
@@ -46,8 +46,8 @@ pub async fn of(
 #[serde(deny_unknown_fields)]
 pub struct SectionBody {
     /// What a program knows it by; no two sections have the same.
-    #[schema(value_type = String, required, example = "families",
-             pattern = "^[a-z][a-z0-9_]{0,63}$")]
+    #[schema(value_type = String, required, example = "families", min_length = 1, max_length = 64,
+             pattern = "^[a-z][a-z0-9_]*$")]
     #[serde(default)]
     key: Field<ReportKey>,
     #[schema(value_type = String, required, min_length = 1, max_length = 200)]
@@ -55,7 +55,7 @@ pub struct SectionBody {
     title: Field<SectionTitle>,
     #[schema(value_type = Vec<MeasureBody>, required, max_items = 200)]
     #[serde(default)]
-    measures: Option<Vec<Object<MeasureBody>>>,
+    measures: Field<List<Object<MeasureBody>>>,
 }
 
 /// A named figure.
@@ -63,8 +63,8 @@ pub struct SectionBody {
 #[serde(deny_unknown_fields)]
 pub struct MeasureBody {
     /// What a program knows it by; no two measures of a report have the same.
-    #[schema(value_type = String, required, example = "families_counselled",
-             pattern = "^[a-z][a-z0-9_]{0,63}$")]
+    #[schema(value_type = String, required, example = "families_counselled", min_length = 1,
+             max_length = 64, pattern = "^[a-z][a-z0-9_]*$")]
     #[serde(default)]
     key: Field<ReportKey>,
     #[schema(value_type = String, required, min_length = 1, max_length = 200)]
@@ -89,9 +89,21 @@ pub struct MeasureBody {
 #[schema(as = MeasureValue)]
 #[serde(untagged)]
 pub enum MeasureValueSchema {
-    Number(f64),
-    Text(String),
+    Number(MeasureNumberSchema),
+    Text(MeasureTextSchema),
 }
+
+/// As a JSON number: at most 15 digits, of which 6 follow the point.
+#[derive(ToSchema)]
+#[schema(as = MeasureNumber, minimum = -999_999_999_999_999_i64, maximum = 999_999_999_999_999_i64)]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct MeasureNumberSchema(f64);
+
+/// A number with its digits as they are, or what there is to say where nothing is counted.
+#[derive(ToSchema)]
+#[schema(as = MeasureText, min_length = 1, max_length = 200)]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct MeasureTextSchema(String);
 
 /// A figure in a body.
 struct Figure(MeasureValue);
@@ -138,11 +150,9 @@ struct ParsedMeasure {
 
 impl Sections {
     /// All sections, every wrong field of them noted.
-    pub fn parse(body: Option<Vec<Object<SectionBody>>>, wrong: &mut WrongFields) -> Option<Self> {
-        let Some(body) = body else {
-            return wrong.note("/sections", &RuleBreak::malformed("is required"));
-        };
-        let sections: Vec<Option<ParsedSection>> = body
+    pub fn parse(body: Field<List<Object<SectionBody>>>, wrong: &mut WrongFields) -> Option<Self> {
+        let sections: Vec<Option<ParsedSection>> = wrong
+            .list("/sections", body)?
             .into_iter()
             .enumerate()
             .map(|(index, Object(section))| section.parse(&format!("/sections/{index}"), wrong))
@@ -174,11 +184,8 @@ impl SectionBody {
     fn parse(self, place: &str, wrong: &mut WrongFields) -> Option<ParsedSection> {
         let key = wrong.required(format!("{place}/key"), self.key);
         let title = wrong.required(format!("{place}/title"), self.title);
-        let Some(measures) = self.measures else {
-            let missing = RuleBreak::malformed("is required");
-            return wrong.note(format!("{place}/measures"), &missing);
-        };
-        let measures: Vec<Option<ParsedMeasure>> = measures
+        let measures: Vec<Option<ParsedMeasure>> = wrong
+            .list(format!("{place}/measures"), self.measures)?
             .into_iter()
             .enumerate()
             .map(|(index, Object(body))| body.parse(&format!("{place}/measures/{index}"), wrong))

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod changes;
 pub mod ids;
 pub mod permissions;
 pub mod personal;

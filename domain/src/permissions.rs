@@ -176,11 +176,12 @@ pub const MATRIX: &[Action] = &[
         &["change-email", "change-display-name"],
         &[],
     ),
+    row("what one searched", KNOWN, &[], &["/v1/me/searches"]),
     row(
-        "what one searched, and acts on what one wrote",
-        KNOWN,
+        "acts on what one wrote",
+        KNOWN.and(Roles::SIGNED_GUEST),
         &[],
-        &["/v1/me/searches", "/v1/me/moderation-notices"],
+        &["/v1/me/moderation-notices"],
     ),
     row(
         "end one's own account",

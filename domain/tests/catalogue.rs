@@ -65,10 +65,13 @@ impl Found {
 fn found() -> Found {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/stored_events");
     let mut found = Found::default();
-    for event in fs::read_dir(folder).unwrap() {
-        for file in fs::read_dir(event.unwrap().path()).unwrap() {
-            let text = fs::read_to_string(file.unwrap().path()).unwrap();
-            let stored: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+    for event in fs::read_dir(folder).expect("the folder is there") {
+        let event = event.expect("a folder can be listed").path();
+        for file in fs::read_dir(event).expect("an event has a folder") {
+            let file = file.expect("a folder can be listed").path();
+            let text = fs::read_to_string(file).expect("a fixture is text");
+            let stored: BTreeMap<String, Value> =
+                serde_json::from_str(&text).expect("a fixture is JSON");
             for (event_type, payload) in stored {
                 found.walk(aggregate_of(&event_type), "", &payload);
             }
@@ -111,8 +114,8 @@ fn law_07_every_personal_field_that_the_sources_declare_in_an_event_is_in_the_ca
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("a folder can be listed").path();
         match path.is_dir() {
             true => files.extend(sources(&path)),
             false => files.push(path),
@@ -140,7 +143,8 @@ fn declared_in_events(text: &str) -> Vec<(String, String)> {
         }
         // A variant on one line has all its fields on it.
         for field in rest.split(", ").filter(|field| field.contains("Personal<")) {
-            let name = field.rsplit("{ ").next().unwrap().split(':').next().unwrap();
+            let after_brace = field.rsplit("{ ").next().unwrap_or(field);
+            let name = after_brace.split(':').next().unwrap_or(after_brace);
             found.push((variant.clone(), name.trim().to_owned()));
         }
     }

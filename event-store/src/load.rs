@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agora_domain::Decide;
+use agora_domain::{Decide, changes::STREAM_MAX};
 use cqrs_es::{
     DomainEvent,
     persist::{EventUpcaster, PersistedEventRepository, PersistenceError, SerializedEvent},
@@ -129,6 +129,13 @@ impl Loader {
         let mut sequence = 0;
         let events = self.serialized::<A>(&stream.aggregate_id).await?;
         metrics::histogram!("agora_load_events").record(events.len() as f64);
+        // Tests alone stop here; who runs the platform sees it in the metric.
+        debug_assert!(
+            events.len() <= STREAM_MAX,
+            "the stream of a {} has {} events: no rule bounds it",
+            A::TYPE,
+            events.len(),
+        );
         for (number, event) in self.deserialize::<A>(events).await? {
             sequence = number;
             state.apply(event);

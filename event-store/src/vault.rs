@@ -9,6 +9,7 @@ use std::{
     num::NonZeroUsize,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use agora_domain::{PersonalCategory, Subject};
@@ -16,6 +17,7 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use chrono::NaiveDate;
 use hmac::{Hmac, Mac};
 use lru::LruCache;
 use sha2::Sha256;
@@ -24,6 +26,8 @@ use zeroize::Zeroizing;
 
 /// How many opened keys are kept in memory.
 const KEYS_MAX: usize = 50_000;
+/// How long a key is kept in memory: by then one that was destroyed is forgotten in every process.
+const KEPT: Duration = Duration::from_secs(600);
 
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -117,12 +121,18 @@ pub enum SubjectKey {
 
 pub type KeyName = (Subject, PersonalCategory);
 
+/// An opened key, and when it was read.
+struct Opened {
+    key: Arc<Key>,
+    read_at: Instant,
+}
+
 /// Access to the keys, with a bounded cache.
 #[derive(Clone)]
 pub struct Vault {
     pool: PgPool,
     masters: MasterKeys,
-    opened: Arc<Mutex<LruCache<KeyName, Arc<Key>>>>,
+    opened: Arc<Mutex<LruCache<KeyName, Opened>>>,
 }
 
 impl Vault {
@@ -235,6 +245,25 @@ impl Vault {
         Ok(())
     }
 
+    /// Destroys the keys of days before this one: what was sealed for nobody known is kept for so
+    /// long and no longer. Says how many.
+    pub async fn destroy_days_before(&self, day: NaiveDate) -> Result<u64, VaultError> {
+        // No key is made of a day that is past, so there is nothing that a tombstone has to prevent
+        // where there is no key. Days of four digits stand in their order as texts, too.
+        let destroyed = sqlx::query(
+            r#"UPDATE vault.subject_keys SET wrapped_key = NULL, destroyed_at = clock_timestamp()
+             WHERE subject ~ '^day-[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND subject < $1 COLLATE "C"
+               AND destroyed_at IS NULL RETURNING subject"#,
+        )
+        .bind(Subject::day(day).as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        for row in &destroyed {
+            self.forget(&Subject::from(row.try_get::<&str, _>("subject")?));
+        }
+        Ok(destroyed.len() as u64)
+    }
+
     /// Wraps anew, under the current master key, what is wrapped by older ones; says how many. The
     /// older ones can go from the file after that.
     pub async fn rewrap(&self) -> Result<u64, VaultError> {
@@ -284,11 +313,11 @@ impl Vault {
         let mut missing = Vec::new();
         for name in names {
             match opened.get(name) {
-                Some(key) => {
+                Some(Opened { key, read_at }) if read_at.elapsed() < KEPT => {
                     found.insert(name.clone(), SubjectKey::Present(Arc::clone(key)));
                 }
-                None if !missing.contains(name) => missing.push(name.clone()),
-                None => {}
+                _ if !missing.contains(name) => missing.push(name.clone()),
+                _ => {}
             }
         }
         (found, missing)
@@ -308,7 +337,7 @@ impl Vault {
         let master: String = row.try_get("master_key_id")?;
         let key = Arc::new(self.unwrap(&name, &wrapped, &master)?);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.put(name.clone(), Arc::clone(&key));
+        opened.put(name.clone(), Opened { key: Arc::clone(&key), read_at: Instant::now() });
         Ok((name, SubjectKey::Present(key)))
     }
 

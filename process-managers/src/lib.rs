@@ -8,4 +8,5 @@ pub mod detection;
 pub mod exports;
 pub mod mail;
 pub mod processes;
+pub mod retention;
 pub mod runner;

@@ -9,6 +9,7 @@ use agora_process_managers::{
     exports::worker::WorkerArgs,
     mail::{MailArgs, Mailer},
     processes,
+    retention::{self, RetentionArgs},
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
@@ -49,6 +50,8 @@ struct RunArguments {
     #[command(flatten)]
     mail: MailArgs,
     #[command(flatten)]
+    retention: RetentionArgs,
+    #[command(flatten)]
     objects: ObjectsArgs,
     #[command(flatten)]
     workers: WorkerArgs,
@@ -85,6 +88,7 @@ async fn main() -> Result<(), Failure> {
     let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
+    running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();
     agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;

@@ -1,20 +1,19 @@
 //! A statutory export as its readers see it (E21), whatever list it stands in. Where its file lies is told
 //! to nobody (BUF-22).
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde_json::Value;
-use sqlx::{FromRow, types::Json};
-use utoipa::ToSchema;
-use uuid::Uuid;
-
 use agora_domain::{
     exports::export_job::ExportStatus,
     ids::{BufdirReportId, OrganizationId},
 };
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{FromRow, types::Json};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::{
-    params::{self, Params, Says, id},
+    params::{self, FromParams, Params, Says, id},
     rows::Instant,
 };
 
@@ -78,17 +77,25 @@ pub const COLUMNS: &str = "id, bufdir_report_id, organization_id, exported_by_us
      retry_at, archived_at, sequence";
 
 /// Which exports, of those that one may see.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Chosen {
+    /// Only of one report.
+    #[param(value_type = Option<Uuid>)]
     pub report: Option<BufdirReportId>,
+    /// Only what one member or admin asked for.
     pub user: Option<Uuid>,
+    /// Only `pending`, `processing`, `completed` or `failed`.
+    #[param(value_type = Option<String>, example = "completed")]
     pub status: Option<ExportStatus>,
+    /// Only from this time on.
     pub from: Option<DateTime<Utc>>,
+    /// Only before this time.
     pub to: Option<DateTime<Utc>>,
 }
 
-impl Chosen {
-    pub fn from_params(params: &mut Params) -> Self {
+impl FromParams for Chosen {
+    fn from_params(params: &mut Params) -> Self {
         Self {
             report: params.value("report", id),
             user: params
@@ -98,7 +105,9 @@ impl Chosen {
             to: params.value("to", params::instant),
         }
     }
+}
 
+impl Chosen {
     /// Part of a list's name: with all that chooses its rows.
     pub fn name(&self) -> String {
         let Self { report, user, status, from, to } = self;

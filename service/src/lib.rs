@@ -7,6 +7,7 @@
 pub mod client_address;
 pub mod clock;
 pub mod config;
+pub mod deprecation;
 pub mod health;
 pub mod http;
 pub mod nats;

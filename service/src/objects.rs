@@ -233,10 +233,8 @@ impl Upload {
     /// Where it could not be written; nothing is there then.
     pub async fn finish(mut self) -> Result<Stored, StorageError> {
         use tokio::io::AsyncWriteExt;
-        if let Err(error) = self.inner.shutdown().await {
-            self.abort().await;
-            return Err(why(&error));
-        }
+        // What a bucket holds of it then, it gives up by itself after some days (docs/exports.md).
+        self.inner.shutdown().await.map_err(|error| why(&error))?;
         let sha256 = hex::encode(self.hash.finalize());
         Ok(Stored { size_bytes: self.size_bytes, sha256 })
     }

@@ -1,7 +1,7 @@
 //! `add-organization-member`: somebody may act for an organization from now on, or in another role.
 
 use agora_domain::{
-    Actor, RuleBreak,
+    Actor,
     exports::{
         organization::Organization,
         organization_membership::{
@@ -41,7 +41,7 @@ pub struct AddOrganizationMemberBody {
     /// Who is added: a member, or an admin who is a person.
     #[schema(value_type = AccountBody, required)]
     #[serde(default)]
-    principal: Option<Object<AccountBody>>,
+    principal: Field<Object<AccountBody>>,
     /// `reporter` writes reports and requests exports, `reader` sees and downloads. Of who is in it
     /// already the role changes, from its next request on.
     #[schema(value_type = String, required, pattern = "^(reporter|reader)$")]
@@ -57,10 +57,8 @@ impl Command for AddOrganizationMember {
 
     fn parse(body: AddOrganizationMemberBody, wrong: &mut WrongFields) -> Option<Self> {
         let organization_id = wrong.required("/organization_id", body.organization_id);
-        let principal = match body.principal {
-            Some(Object(account)) => account.parse("/principal", wrong),
-            None => wrong.note("/principal", &RuleBreak::malformed("is required")),
-        };
+        let principal = wrong.required("/principal", body.principal);
+        let principal = principal.and_then(|Object(account)| account.parse("/principal", wrong));
         let role = wrong.required("/role", body.role);
         Some(Self { organization_id: organization_id?, principal: principal?, role: role? })
     }

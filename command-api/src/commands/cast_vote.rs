@@ -43,7 +43,7 @@ enum VoteTarget {
 pub struct CastVoteBody {
     #[schema(value_type = TargetBody, required)]
     #[serde(default)]
-    target: Option<Object<TargetBody>>,
+    target: Field<Object<TargetBody>>,
     /// `none` takes the vote back.
     #[schema(value_type = String, required, example = "upvote", pattern = "^(upvote|downvote|none)$")]
     #[serde(default)]
@@ -91,9 +91,13 @@ impl Command for CastVote {
     type Body = CastVoteBody;
 
     fn parse(body: CastVoteBody, wrong: &mut WrongFields) -> Option<Self> {
-        let Object(target) = body.target.unwrap_or_default();
-        let kind = wrong.required("/target/kind", target.kind);
-        let id = wrong.required("/target/id", target.id);
+        let (kind, id) = match wrong.required("/target", body.target) {
+            Some(Object(target)) => (
+                wrong.required("/target/kind", target.kind),
+                wrong.required("/target/id", target.id),
+            ),
+            None => (None, None),
+        };
         let on_comment = matches!(kind, Some(TargetKind::Comment));
         let vote_state = match body.vote_state {
             Field::Null => {

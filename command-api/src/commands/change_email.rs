@@ -35,7 +35,7 @@ pub struct ChangeEmail {
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmailBody {
     /// Unique up to case.
-    #[schema(value_type = String, required, format = Email)]
+    #[schema(value_type = String, required, format = Email, min_length = 5, max_length = 254)]
     #[serde(default)]
     email: Field<Email>,
     /// The present one.

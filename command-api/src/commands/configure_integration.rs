@@ -36,11 +36,11 @@ pub struct ConfigureIntegrationBody {
     #[serde(default)]
     integration_id: Field<IntegrationId>,
     /// Stays as it is where it is absent; null takes it away.
-    #[schema(value_type = Option<String>, max_length = 80_000)]
+    #[schema(value_type = Option<String>, min_length = 11, max_length = 80_000)]
     #[serde(default)]
     provider_url: Field<ProviderUrl>,
     /// All of the settings, in the place of those before; they stay where it is absent.
-    #[schema(value_type = Option<String>, max_length = 65_536)]
+    #[schema(value_type = Option<String>, min_length = 2, max_length = 65_536)]
     #[serde(default)]
     config_json: Field<ConfigJson>,
 }

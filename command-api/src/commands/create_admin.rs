@@ -15,7 +15,8 @@ use crate::{
     bootstrap::{self, NewAdmin},
     decision::{Decision, Done},
     execute::Caller,
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
+    permission::ScopeSchema,
     refusal::CommandError,
 };
 
@@ -27,7 +28,7 @@ pub struct CreateAdmin(NewAdmin);
 #[serde(deny_unknown_fields)]
 pub struct CreateAdminBody {
     /// Unique up to case, also among members.
-    #[schema(value_type = String, required, format = Email)]
+    #[schema(value_type = String, required, format = Email, min_length = 5, max_length = 254)]
     #[serde(default)]
     email: Field<Email>,
     /// At least 12 characters (configurable), any characters, none of the common ones.
@@ -39,9 +40,9 @@ pub struct CreateAdminBody {
     display_name: Field<DisplayName>,
     /// global, security, privacy, legal, auditor or ops. With `auditor` or `ops` alone the admin
     /// administers nothing.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ScopeSchema>>)]
     #[serde(default)]
-    scopes: Option<Vec<Field<AdminScope>>>,
+    scopes: Field<List<AdminScope>>,
 }
 
 impl Command for CreateAdmin {
@@ -55,7 +56,10 @@ impl Command for CreateAdmin {
         let email = wrong.required("/email", body.email);
         let password = wrong.required("/password", body.password);
         let display_name = wrong.optional("/display_name", body.display_name);
-        let scopes = wrong.list("/scopes", Some(body.scopes.unwrap_or_default()));
+        let scopes = match body.scopes {
+            Field::Missing | Field::Null => Some(Vec::new()),
+            given => wrong.list("/scopes", given),
+        };
         Some(Self(NewAdmin {
             email: email?,
             password: NewPassword::Given(password?.0),

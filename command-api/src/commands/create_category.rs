@@ -44,7 +44,7 @@ pub struct CreateCategoryBody {
     #[serde(default)]
     description: Field<CategoryDescription>,
     /// Its place, from 1; those from there on move down. The end where it is absent or beyond it.
-    #[schema(value_type = Option<u32>, minimum = 1)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 4_294_967_295_u32)]
     #[serde(default)]
     display_order: Field<Whole<DisplayOrder>>,
 }

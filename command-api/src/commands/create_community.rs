@@ -48,10 +48,12 @@ pub struct CreateCommunityBody {
     #[schema(value_type = Option<String>, max_length = 200)]
     #[serde(default)]
     description: Field<CommunityDescription>,
-    #[schema(value_type = Option<String>, format = "uri", max_length = 2_048, pattern = "^https://")]
+    #[schema(value_type = Option<String>, format = "uri", min_length = 9, max_length = 2_048,
+             pattern = "^https://")]
     #[serde(default)]
     logo_uri: Field<ImageUri>,
-    #[schema(value_type = Option<String>, format = "uri", max_length = 2_048, pattern = "^https://")]
+    #[schema(value_type = Option<String>, format = "uri", min_length = 9, max_length = 2_048,
+             pattern = "^https://")]
     #[serde(default)]
     banner_uri: Field<ImageUri>,
 }

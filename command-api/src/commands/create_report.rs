@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     Command,
     decision::{Decision, Done},
-    fields::{Field, Object, WrongFields},
+    fields::{Field, List, Object, WrongFields},
     organizations,
     refusal::CommandError,
     reports::{self, REPORT_DRAFT, SectionBody, Sections},
@@ -32,7 +32,8 @@ pub struct CreateReport {
 #[serde(deny_unknown_fields)]
 pub struct CreateReportBody {
     /// A year, a quarter or a month.
-    #[schema(value_type = String, required, pattern = "^[0-9]{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?$")]
+    #[schema(value_type = String, required, min_length = 4, max_length = 7,
+             pattern = "^[0-9]{4}(-Q[1-4]|-(0[1-9]|1[0-2]))?$")]
     #[serde(default)]
     period_label: Field<PeriodLabel>,
     /// The first day that the report is about, within what the label names.
@@ -44,13 +45,14 @@ pub struct CreateReportBody {
     #[serde(default)]
     period_to: Field<ReportDay>,
     /// The version of the authority's schema by which it is filled in.
-    #[schema(value_type = String, required, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+    #[schema(value_type = String, required, min_length = 1, max_length = 32,
+             pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     #[serde(default)]
     schema_version: Field<SchemaVersion>,
     /// At most 64 KiB of JSON in all; they may be few, or none, until the report is submitted.
     #[schema(value_type = Vec<SectionBody>, required, max_items = 50)]
     #[serde(default)]
-    sections: Option<Vec<Object<SectionBody>>>,
+    sections: Field<List<Object<SectionBody>>>,
 }
 
 impl Command for CreateReport {

@@ -20,7 +20,8 @@ use crate::{
     App, Command,
     decision::{Decision, Done},
     execute::Caller,
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
+    permission::ScopeSchema,
     refusal::CommandError,
     service_accounts::NewKey,
 };
@@ -42,9 +43,9 @@ pub struct CreateServiceAccountBody {
     display_name: Field<DisplayName>,
     /// At least one of global, security, privacy, legal, auditor and ops: an admin without scopes
     /// administers everything, which a program is to be given by name.
-    #[schema(value_type = Vec<String>, required, min_items = 1)]
+    #[schema(value_type = Vec<ScopeSchema>, required, min_items = 1)]
     #[serde(default)]
-    scopes: Option<Vec<Field<AdminScope>>>,
+    scopes: Field<List<AdminScope>>,
 }
 
 impl Command for CreateServiceAccount {

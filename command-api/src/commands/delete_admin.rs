@@ -4,8 +4,7 @@
 use agora_domain::{
     Actor,
     identity::{
-        admin::{Admin, AdminCommand, ChangeAdminStatus},
-        admin_roster::{AdminRoster, AdminRosterCommand, ChangeAdminRoster},
+        admin::{Admin, AdminCommand},
         service_account::ServiceAccount,
     },
     ids::AdminId,
@@ -15,11 +14,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command, accounts, bootstrap,
+    Command, accounts, admins, bootstrap,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    permission::not_oneself,
     refusal::CommandError,
     service_accounts,
 };
@@ -57,13 +55,7 @@ impl Command for DeleteAdmin {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let actor = decision.actor()?;
         let admin_id = self.admin_id;
-        let admin = decision.load::<Admin>(admin_id.to_string()).await?;
-        let change = AdminCommand::Delete(ChangeAdminStatus { actor });
-        decision.decide_on_target(&admin, change).await?;
-        let roster = decision.load::<AdminRoster>(AdminRoster::STREAM_ID).await?;
-        let leave = AdminRosterCommand::Leave(ChangeAdminRoster { admin_id });
-        decision.decide(&roster, leave).await?;
-        not_oneself(decision, admin_id, "ADM-05")?;
+        let admin = admins::leaves(decision, admin_id, AdminCommand::Delete).await?;
         service_accounts::end_key(decision, admin_id, actor).await?;
         let is_program =
             decision.load::<ServiceAccount>(admin_id.to_string()).await?.state.exists();

@@ -40,7 +40,7 @@ impl Command for DeletePost {
     const NAME: &'static str = "delete-post";
     const SUMMARY: &'static str = "Delete a post of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] =
-        &["PST-08", "PST-09", "MOD-02", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
+        &["PST-08", "PST-09", "MOD-02", "MOD-03", "MOD-06", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
     type Body = DeletePostBody;
 
     fn parse(body: DeletePostBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -28,7 +28,8 @@ pub struct DescribeConfiguration {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DescribeConfigurationBody {
-    #[schema(value_type = String, required, example = "max_post_length", pattern = "^[a-z0-9_.]{1,64}$")]
+    #[schema(value_type = String, required, example = "max_post_length", min_length = 1, max_length = 64,
+             pattern = "^[a-z0-9_.]+$")]
     #[serde(default)]
     key: Field<ConfigurationKey>,
     /// Null takes the description away.

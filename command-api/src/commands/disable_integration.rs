@@ -1,9 +1,6 @@
 //! `disable-integration`: an integration rests until it is enabled again.
 
-use agora_domain::{
-    ids::IntegrationId,
-    site::integration::{Integration, IntegrationCommand},
-};
+use agora_domain::{ids::IntegrationId, site::integration::IntegrationCommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -12,6 +9,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    integrations,
     refusal::CommandError,
 };
 
@@ -41,10 +39,8 @@ impl Command for DisableIntegration {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let integration = decision.load::<Integration>(self.integration_id.to_string()).await?;
-        let command = IntegrationCommand::Disable { actor: decision.actor()? };
-        decision.decide_on_target(&integration, command).await?;
-        Ok(Done::of::<Integration>(self.integration_id))
+        let command = |actor| IntegrationCommand::Disable { actor };
+        integrations::change(decision, self.integration_id, command).await
     }
 
     fn example() -> Value {

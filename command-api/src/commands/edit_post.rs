@@ -53,7 +53,7 @@ impl Command for EditPost {
     const SUMMARY: &'static str = "Change a post of one's own or, as an admin with a reason, any";
     const RULES: &'static [&'static str] = &[
         "PST-01", "PST-02", "PST-03", "PST-04", "PST-08", "PST-09", "PST-12", "MOD-02", "MOD-03",
-        "MEM-05", "REL-10", "ESX-03", "ESX-04",
+        "MOD-06", "MEM-05", "REL-10", "ESX-03", "ESX-04",
     ];
     type Body = EditPostBody;
 

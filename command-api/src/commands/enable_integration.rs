@@ -4,15 +4,18 @@ use agora_domain::{
     ids::IntegrationId,
     site::integration::{Integration, IntegrationCommand},
 };
+use agora_service::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    App, Command,
     decision::{Decision, Done},
+    execute::Caller,
     fields::{Field, WrongFields},
-    refusal::CommandError,
+    integrations, provider,
+    refusal::{CommandError, at_once},
 };
 
 /// Enables an integration.
@@ -32,7 +35,7 @@ pub struct EnableIntegrationBody {
 impl Command for EnableIntegration {
     const NAME: &'static str = "enable-integration";
     const SUMMARY: &'static str = "Enable an integration";
-    const RULES: &'static [&'static str] = &["INT-07", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] = &["INT-06", "INT-07", "REL-10", "ESX-03", "ESX-04"];
     type Body = EnableIntegrationBody;
 
     fn parse(body: EnableIntegrationBody, wrong: &mut WrongFields) -> Option<Self> {
@@ -40,11 +43,20 @@ impl Command for EnableIntegration {
         Some(Self { integration_id: integration_id? })
     }
 
+    /// What the name stands for may have changed since it was configured (INT-06).
+    async fn prepare(&mut self, app: &App, _: &Caller) -> Result<(), Problem> {
+        let id = self.integration_id.to_string();
+        let integration = app.log.load::<Integration>(&id).await;
+        let integration = integration.map_err(|error| at_once(error.into()))?;
+        match integration.state.provider_url() {
+            Some(url) => provider::check(url).await,
+            None => Ok(()),
+        }
+    }
+
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let integration = decision.load::<Integration>(self.integration_id.to_string()).await?;
-        let command = IntegrationCommand::Enable { actor: decision.actor()? };
-        decision.decide_on_target(&integration, command).await?;
-        Ok(Done::of::<Integration>(self.integration_id))
+        let command = |actor| IntegrationCommand::Enable { actor };
+        integrations::change(decision, self.integration_id, command).await
     }
 
     fn example() -> Value {

@@ -56,7 +56,7 @@ struct Verified {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogInBody {
-    #[schema(value_type = String, required, format = Email)]
+    #[schema(value_type = String, required, format = Email, min_length = 5, max_length = 254)]
     #[serde(default)]
     email: Field<Email>,
     #[schema(value_type = String, required, format = Password, max_length = 1_024)]

@@ -46,23 +46,25 @@ pub struct MarkExportCompletedBody {
     #[serde(default)]
     export_id: Field<ExportJobId>,
     /// As whoever downloads it sees it.
-    #[schema(value_type = String, required, max_length = 128)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 128,
+             pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     #[serde(default)]
     file_name: Field<FileName>,
     /// `exports/{kind}/{export_id}/{file_name}`.
-    #[schema(value_type = String, required, max_length = 512)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 512)]
     #[serde(default)]
     file_path: Field<FilePath>,
-    #[schema(value_type = i64, required, minimum = 1)]
+    #[schema(value_type = i64, required, minimum = 1, maximum = 1_125_899_906_842_624_i64)]
     #[serde(default)]
     file_size_bytes: Field<Whole<FileSize>>,
     /// Of the file, in lower-case hexadecimal.
-    #[schema(value_type = String, required, min_length = 64, max_length = 64)]
+    #[schema(value_type = String, required, min_length = 64, max_length = 64,
+             pattern = "^[0-9a-f]+$")]
     #[serde(default)]
     checksum_sha256: Field<Sha256Hex>,
     #[schema(value_type = Option<MetadataBody>)]
     #[serde(default)]
-    metadata: Option<Object<MetadataBody>>,
+    metadata: Field<Object<MetadataBody>>,
     /// Not before it was begun, and not in the future. Now, where it is absent.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
@@ -73,22 +75,24 @@ pub struct MarkExportCompletedBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetadataBody {
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_992_i64)]
     #[serde(default)]
     row_count: Field<Whole<u64>>,
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 4_294_967_295_i64)]
     #[serde(default)]
-    page_count: Field<Whole<u64>>,
+    page_count: Field<Whole<u32>>,
     /// Of the form of its data.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 32,
+             pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     #[serde(default)]
     schema_version: Field<SchemaVersion>,
     /// How much of the log it reflects.
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_992_i64)]
     #[serde(default)]
     log_position: Field<Whole<u64>>,
     /// SHA-256 of the data that it shows.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 64, max_length = 64,
+             pattern = "^[0-9a-f]+$")]
     #[serde(default)]
     data_sha256: Field<Sha256Hex>,
     #[schema(value_type = Option<bool>)]
@@ -112,7 +116,7 @@ impl Command for MarkExportCompleted {
         let file_path = wrong.required_by("BUF-04", "/file_path", body.file_path);
         let size = wrong.required_by("BUF-04", "/file_size_bytes", body.file_size_bytes);
         let checksum = wrong.required_by("BUF-04", "/checksum_sha256", body.checksum_sha256);
-        let metadata = metadata(body.metadata.map(|Object(body)| body), wrong);
+        let metadata = metadata(body.metadata, wrong);
         let completed_at = wrong.optional("/completed_at", body.completed_at);
         let file = ExportFile {
             file_name: file_name?,
@@ -156,8 +160,8 @@ impl Command for MarkExportCompleted {
     }
 }
 
-fn metadata(body: Option<MetadataBody>, wrong: &mut WrongFields) -> Option<FileMetadata> {
-    let body = body.unwrap_or_default();
+fn metadata(body: Field<Object<MetadataBody>>, wrong: &mut WrongFields) -> Option<FileMetadata> {
+    let body = wrong.optional("/metadata", body)?.map(|Object(body)| body).unwrap_or_default();
     let row_count = wrong.optional("/metadata/row_count", body.row_count);
     let page_count = wrong.optional("/metadata/page_count", body.page_count);
     let schema_version = wrong.optional("/metadata/schema_version", body.schema_version);
@@ -166,7 +170,7 @@ fn metadata(body: Option<MetadataBody>, wrong: &mut WrongFields) -> Option<FileM
     let is_draft = wrong.optional("/metadata/is_draft", body.is_draft);
     Some(FileMetadata {
         row_count: row_count?.map(|Whole(count)| count),
-        page_count: page_count?.map(|Whole(count)| u32::try_from(count).unwrap_or(u32::MAX)),
+        page_count: page_count?.map(|Whole(count)| count),
         schema_version: schema_version?,
         log_position: log_position?.map(|Whole(position)| position),
         data_sha256: data_sha256?,

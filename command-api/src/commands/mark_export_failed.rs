@@ -43,7 +43,8 @@ pub struct MarkExportFailedBody {
     #[serde(default)]
     export_id: Field<ExportJobId>,
     /// For machines, such as AGGREGATION_TIMEOUT.
-    #[schema(value_type = String, required, max_length = 64)]
+    #[schema(value_type = String, required, min_length = 1, max_length = 64,
+             pattern = "^[A-Z0-9_]+$")]
     #[serde(default)]
     error_code: Field<ErrorCode>,
     /// For people.

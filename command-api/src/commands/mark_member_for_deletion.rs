@@ -2,7 +2,7 @@
 //! member's sessions end.
 
 use agora_domain::{
-    Actor, PersonalCategory,
+    Actor,
     identity::{
         member::{MarkMemberForDeletion as Mark, Member, MemberCommand, MemberStatus},
         values::RevocationCause,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    Command, accounts,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
@@ -59,15 +59,13 @@ impl Command for MarkMemberForDeletion {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let actor = decision.actor()?;
-        let principal = Actor::member(self.member_id);
-        let member = decision.load::<Member>(self.member_id.to_string()).await?;
-        let (category, reason) = (PersonalCategory::Content, self.reason.clone());
-        let reason = Some(decision.personal(principal, category, reason));
-        let mark = Mark { requested_by: actor, reason };
-        decision.decide_on_target(&member, MemberCommand::MarkForDeletion(mark)).await?;
+        let mark =
+            |requested_by, reason| MemberCommand::MarkForDeletion(Mark { requested_by, reason });
+        let reason = Some(self.reason.clone());
+        let member = accounts::change_member(decision, self.member_id, reason, mark).await?;
         // Who waits already may have logged in since, to follow it: that session stays.
         if member.state.status() != Some(MemberStatus::PendingDeletion) {
+            let (principal, actor) = (Actor::member(self.member_id), decision.actor()?);
             let cause = RevocationCause::PrincipalRetired;
             sessions::end_all(decision, principal, None, actor, cause).await?;
         }

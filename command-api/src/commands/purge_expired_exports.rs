@@ -12,7 +12,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     exports,
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
     refusal::CommandError,
 };
 
@@ -36,7 +36,7 @@ pub struct PurgeExpiredExportsBody {
     /// file, is passed over.
     #[schema(value_type = Vec<Uuid>, required, min_items = 1, max_items = 100)]
     #[serde(default)]
-    export_ids: Option<Vec<Field<ExportJobId>>>,
+    export_ids: Field<List<ExportJobId>>,
 }
 
 impl Command for PurgeExpiredExports {

@@ -37,7 +37,7 @@ pub struct RecordExportDownloadBody {
     #[serde(default)]
     export_id: Field<ExportJobId>,
     /// Of one's own data: the one that the request was answered with, or that came by mail.
-    #[schema(value_type = Option<String>, format = Password)]
+    #[schema(value_type = Option<String>, format = Password, min_length = 43, max_length = 43)]
     #[serde(default)]
     verification_token: Field<ExportToken>,
 }

@@ -41,12 +41,12 @@ pub struct RegisterIntegrationBody {
     #[serde(default)]
     integration_name: Field<IntegrationName>,
     /// An https address on the public internet, without credentials.
-    #[schema(value_type = Option<String>, max_length = 80_000)]
+    #[schema(value_type = Option<String>, min_length = 11, max_length = 80_000)]
     #[serde(default)]
     provider_url: Field<ProviderUrl>,
     /// A JSON object, as text, of at most 64 KiB. It is stored sealed and never shown again: reads
     /// give the names of its fields only.
-    #[schema(value_type = String, required, max_length = 65_536)]
+    #[schema(value_type = String, required, min_length = 2, max_length = 65_536)]
     #[serde(default)]
     config_json: Field<ConfigJson>,
 }

@@ -77,7 +77,7 @@ impl NewPassword {
 #[serde(deny_unknown_fields)]
 pub struct RegisterMemberBody {
     /// Unique up to case.
-    #[schema(value_type = String, required, format = Email)]
+    #[schema(value_type = String, required, format = Email, min_length = 5, max_length = 254)]
     #[serde(default)]
     email: Field<Email>,
     /// At least 12 characters (configurable), any characters, none of the common ones.

@@ -1,9 +1,6 @@
 //! `remove-integration`: an integration is there no longer, and its name is free.
 
-use agora_domain::{
-    ids::IntegrationId,
-    site::integration::{Integration, IntegrationCommand},
-};
+use agora_domain::{ids::IntegrationId, site::integration::IntegrationCommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -13,6 +10,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    integrations,
     refusal::CommandError,
 };
 
@@ -42,11 +40,10 @@ impl Command for RemoveIntegration {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let integration = decision.load::<Integration>(self.integration_id.to_string()).await?;
-        let command = IntegrationCommand::Remove { actor: decision.actor()? };
-        decision.decide_on_target(&integration, command).await?;
+        let command = |actor| IntegrationCommand::Remove { actor };
+        let removed = integrations::change(decision, self.integration_id, command).await?;
         decision.release(INTEGRATION_NAME, self.integration_id);
-        Ok(Done::of::<Integration>(self.integration_id))
+        Ok(removed)
     }
 
     fn example() -> Value {

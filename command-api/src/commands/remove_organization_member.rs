@@ -1,7 +1,7 @@
 //! `remove-organization-member`: somebody no longer acts for an organization, from its next request on.
 
 use agora_domain::{
-    Actor, RuleBreak,
+    Actor,
     exports::{
         organization::Organization,
         organization_membership::{
@@ -39,7 +39,7 @@ pub struct RemoveOrganizationMemberBody {
     /// Who is removed. Sessions stay, and are of no organization any more.
     #[schema(value_type = AccountBody, required)]
     #[serde(default)]
-    principal: Option<Object<AccountBody>>,
+    principal: Field<Object<AccountBody>>,
 }
 
 impl Command for RemoveOrganizationMember {
@@ -50,10 +50,8 @@ impl Command for RemoveOrganizationMember {
 
     fn parse(body: RemoveOrganizationMemberBody, wrong: &mut WrongFields) -> Option<Self> {
         let organization_id = wrong.required("/organization_id", body.organization_id);
-        let principal = match body.principal {
-            Some(Object(account)) => account.parse("/principal", wrong),
-            None => wrong.note("/principal", &RuleBreak::malformed("is required")),
-        };
+        let principal = wrong.required("/principal", body.principal);
+        let principal = principal.and_then(|Object(account)| account.parse("/principal", wrong));
         Some(Self { organization_id: organization_id?, principal: principal? })
     }
 

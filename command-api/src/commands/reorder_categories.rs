@@ -14,7 +14,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     execute::Caller,
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
     refusal::CommandError,
 };
 
@@ -35,7 +35,7 @@ pub struct ReorderCategoriesBody {
     /// Every category that is not retired, once, in the order in which they are to be shown.
     #[schema(value_type = Vec<Uuid>, required)]
     #[serde(default)]
-    order: Option<Vec<Field<CategoryId>>>,
+    order: Field<List<CategoryId>>,
 }
 
 impl Command for ReorderCategories {

@@ -36,8 +36,8 @@ pub struct RequestBatchExportBody {
     #[schema(value_type = Option<Uuid>)]
     #[serde(default)]
     organization_id: Field<OrganizationId>,
-    /// PDF, CSV, XLSX, JSON or XML.
-    #[schema(value_type = String, required)]
+    #[schema(value_type = String, required, example = "PDF",
+             pattern = "^(PDF|CSV|XLSX|JSON|XML)$")]
     #[serde(default)]
     format: Field<ReportFormat>,
 }

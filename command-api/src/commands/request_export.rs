@@ -33,7 +33,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     exports,
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
     mail_tokens::export_token_sha256,
     permission::Roles,
     refusal::{CommandError, no_such},
@@ -47,13 +47,14 @@ pub struct RequestExport(Asked);
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestExportBody {
-    /// `statutory_report`, `subject_data` or `platform_data`.
-    #[schema(value_type = String, required, example = "statutory_report")]
+    #[schema(value_type = String, required, example = "statutory_report",
+             pattern = "^(statutory_report|subject_data|platform_data)$")]
     #[serde(default)]
     kind: Field<Kind>,
     /// Of a report: PDF, CSV, XLSX, JSON or XML. Of a person's data: JSON, CSV, XML or PDF. Of the
     /// platform's: json or csv.
-    #[schema(value_type = String, required, example = "PDF")]
+    #[schema(value_type = String, required, example = "PDF",
+             pattern = "^(PDF|CSV|XLSX|JSON|XML|json|csv)$")]
     #[serde(default)]
     format: Field<FormatWord>,
     /// `statutory_report`: which one; of the session's organization.
@@ -64,40 +65,45 @@ pub struct RequestExportBody {
     #[schema(value_type = Option<Uuid>)]
     #[serde(default)]
     organization_id: Field<OrganizationId>,
-    /// `statutory_report`: MOBILE_ONE_CLICK or ADMIN_PORTAL.
-    #[schema(value_type = Option<String>)]
+    /// `statutory_report`: which surface asks.
+    #[schema(value_type = Option<String>, pattern = "^(MOBILE_ONE_CLICK|ADMIN_PORTAL)$")]
     #[serde(default)]
     source: Field<ExportSource>,
     /// `statutory_report`: the device's system, such as `iOS 18.2`.
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     #[serde(default)]
     mobile_os: Field<MobileOs>,
-    /// `subject_data`: FULL_EXPORT, PARTIAL_EXPORT or SPECIFIC_DATA.
-    #[schema(value_type = Option<String>)]
+    /// `subject_data`: how much.
+    #[schema(value_type = Option<String>, pattern = "^(FULL_EXPORT|PARTIAL_EXPORT|SPECIFIC_DATA)$")]
     #[serde(default)]
     request_type: Field<SubjectRequestType>,
-    /// `subject_data`: which of account, sessions, communities, posts, comments, votes, moderation,
-    /// searches, exports, organizations and security; absent for a FULL_EXPORT, which has them all.
-    #[schema(value_type = Option<Vec<String>>)]
+    /// `subject_data`: which data; absent for a FULL_EXPORT, which has all.
+    #[schema(value_type = Option<Vec<DataCategorySchema>>, min_items = 1)]
     #[serde(default)]
-    data_categories: Option<Vec<Field<DataCategory>>>,
-    /// `subject_data`: DOWNLOAD_LINK, EMAIL or SECURE_PORTAL.
-    #[schema(value_type = Option<String>)]
+    data_categories: Field<List<DataCategory>>,
+    /// `subject_data`: how the person gets it.
+    #[schema(value_type = Option<String>, pattern = "^(DOWNLOAD_LINK|EMAIL|SECURE_PORTAL)$")]
     #[serde(default)]
     delivery_method: Field<DeliveryMethod>,
     /// `subject_data` by EMAIL: may be given, and must then be the person's confirmed address.
-    #[schema(value_type = Option<String>, format = Email)]
+    #[schema(value_type = Option<String>, format = Email, min_length = 5, max_length = 254)]
     #[serde(default)]
     delivery_address: Field<Email>,
     /// `subject_data`: the member on whose behalf an admin asks, by EMAIL.
     #[schema(value_type = Option<Uuid>)]
     #[serde(default)]
     member_id: Field<MemberId>,
-    /// `platform_data`: communities, posts or comments.
-    #[schema(value_type = Option<String>)]
+    /// `platform_data`: of what.
+    #[schema(value_type = Option<String>, pattern = "^(communities|posts|comments)$")]
     #[serde(default)]
     export_type: Field<PlatformExportType>,
 }
+
+/// A part of what is stored about a person.
+#[derive(ToSchema)]
+#[schema(as = DataCategory, pattern = "^(account|sessions|communities|posts|comments|votes|moderation|searches|exports|organizations|security)$")]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct DataCategorySchema(String);
 
 impl Command for RequestExport {
     const NAME: &'static str = "request-export";

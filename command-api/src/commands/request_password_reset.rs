@@ -31,7 +31,7 @@ pub struct RequestPasswordReset {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestPasswordResetBody {
-    #[schema(value_type = String, required, format = Email)]
+    #[schema(value_type = String, required, format = Email, min_length = 5, max_length = 254)]
     #[serde(default)]
     email: Field<Email>,
 }

@@ -41,8 +41,10 @@ impl Command for RestorePost {
     const NAME: &'static str = "restore-post";
     const SUMMARY: &'static str =
         "Bring a deleted post back; what an admin deleted, an admin restores";
-    const RULES: &'static [&'static str] =
-        &["PST-08", "PST-09", "PST-12", "MOD-02", "MOD-03", "MEM-05", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] = &[
+        "PST-08", "PST-09", "PST-12", "MOD-02", "MOD-03", "MOD-06", "MEM-05", "REL-10", "ESX-03",
+        "ESX-04",
+    ];
     type Body = RestorePostBody;
 
     fn parse(body: RestorePostBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     Command,
     decision::{Decision, Done},
-    fields::{Field, Object, WrongFields},
+    fields::{Field, List, Object, WrongFields},
     organizations,
     refusal::CommandError,
     reports::{self, SectionBody, Sections},
@@ -46,7 +46,7 @@ pub struct ReviseReportBody {
     /// All of them: they replace those before. At most 64 KiB of JSON.
     #[schema(value_type = Vec<SectionBody>, required, max_items = 50)]
     #[serde(default)]
-    sections: Option<Vec<Object<SectionBody>>>,
+    sections: Field<List<Object<SectionBody>>>,
 }
 
 impl Command for ReviseReport {

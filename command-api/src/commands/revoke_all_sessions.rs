@@ -35,7 +35,7 @@ pub struct RevokeAllSessionsBody {
     /// Whose sessions; absent: one's own. Only admins may name somebody else.
     #[schema(value_type = Option<AccountBody>)]
     #[serde(default)]
-    principal: Option<Object<AccountBody>>,
+    principal: Field<Object<AccountBody>>,
     /// Leave the session that sends this open.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -50,9 +50,10 @@ impl Command for RevokeAllSessions {
     type Body = RevokeAllSessionsBody;
 
     fn parse(body: RevokeAllSessionsBody, wrong: &mut WrongFields) -> Option<Self> {
-        let principal = match body.principal {
-            None => Some(None),
-            Some(Object(holder)) => holder.parse("/principal", wrong).map(Some),
+        let principal = match wrong.optional("/principal", body.principal) {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(Object(holder))) => holder.parse("/principal", wrong).map(Some),
         };
         let keep_current = wrong.optional("/keep_current", body.keep_current);
         Some(Self {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     Command, communities,
     decision::{Decision, Done},
-    fields::{Field, WrongFields},
+    fields::{Field, List, WrongFields},
     refusal::{CommandError, no_such},
 };
 
@@ -34,10 +34,16 @@ pub struct SetCommunityRulesBody {
     community_id: Field<CommunityId>,
     /// All rules in their order, none twice; an empty list takes all away. A text that stands in
     /// the list already stays the same rule.
-    #[schema(value_type = Vec<String>, required, max_items = 10)]
+    #[schema(value_type = Vec<RuleSchema>, required, max_items = 10)]
     #[serde(default)]
-    rules: Option<Vec<Field<RuleText>>>,
+    rules: Field<List<RuleText>>,
 }
+
+/// A rule's text, one of a list.
+#[derive(ToSchema)]
+#[schema(as = CommunityRuleText, min_length = 1, max_length = 100)]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct RuleSchema(String);
 
 impl Command for SetCommunityRules {
     const NAME: &'static str = "set-community-rules";

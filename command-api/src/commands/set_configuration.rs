@@ -25,7 +25,8 @@ pub struct SetConfiguration {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetConfigurationBody {
-    #[schema(value_type = String, required, example = "max_post_length", pattern = "^[a-z0-9_.]{1,64}$")]
+    #[schema(value_type = String, required, example = "max_post_length", min_length = 1, max_length = 64,
+             pattern = "^[a-z0-9_.]+$")]
     #[serde(default)]
     key: Field<ConfigurationKey>,
     /// Any text, kept byte for byte; of a key that the platform reads, a value of its kind.

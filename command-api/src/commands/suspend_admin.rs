@@ -3,8 +3,7 @@
 use agora_domain::{
     Actor,
     identity::{
-        admin::{Admin, AdminCommand, ChangeAdminStatus},
-        admin_roster::{AdminRoster, AdminRosterCommand, ChangeAdminRoster},
+        admin::{Admin, AdminCommand},
         values::RevocationCause,
     },
     ids::AdminId,
@@ -14,11 +13,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command, bootstrap,
+    Command, admins, bootstrap,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    permission::not_oneself,
     refusal::CommandError,
     sessions,
 };
@@ -56,13 +54,7 @@ impl Command for SuspendAdmin {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let actor = decision.actor()?;
         let admin_id = self.admin_id;
-        let admin = decision.load::<Admin>(admin_id.to_string()).await?;
-        let change = AdminCommand::Suspend(ChangeAdminStatus { actor });
-        decision.decide_on_target(&admin, change).await?;
-        let roster = decision.load::<AdminRoster>(AdminRoster::STREAM_ID).await?;
-        let leave = AdminRosterCommand::Leave(ChangeAdminRoster { admin_id });
-        decision.decide(&roster, leave).await?;
-        not_oneself(decision, admin_id, "ADM-05")?;
+        admins::leaves(decision, admin_id, AdminCommand::Suspend).await?;
         let (principal, cause) = (Actor::admin(admin_id), RevocationCause::PrincipalSuspended);
         sessions::end_all(decision, principal, None, actor, cause).await?;
         Ok(Done::of::<Admin>(admin_id))

@@ -2,7 +2,7 @@
 //! sessions end.
 
 use agora_domain::{
-    Actor, PersonalCategory,
+    Actor,
     identity::{
         member::{Member, MemberCommand, SuspendMember as Suspend},
         values::RevocationCause,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Command,
+    Command, accounts,
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
@@ -59,18 +59,13 @@ impl Command for SuspendMember {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let actor = decision.actor()?;
-        let principal = Actor::member(self.member_id);
-        let member = decision.load::<Member>(self.member_id.to_string()).await?;
+        let suspend =
+            |suspended_by, reason| MemberCommand::Suspend(Suspend { suspended_by, reason });
         let reason = self.reason.clone();
-        let suspend = Suspend {
-            suspended_by: actor,
-            reason: reason
-                .map(|reason| decision.personal(principal, PersonalCategory::Content, reason)),
-        };
-        decision.decide_on_target(&member, MemberCommand::Suspend(suspend)).await?;
+        let member = accounts::change_member(decision, self.member_id, reason, suspend).await?;
         // Who is suspended already may have logged in since, to read: that session stays.
         if member.state.is_active() {
+            let (principal, actor) = (Actor::member(self.member_id), decision.actor()?);
             let cause = RevocationCause::PrincipalSuspended;
             sessions::end_all(decision, principal, None, actor, cause).await?;
         }

@@ -45,11 +45,13 @@ pub struct UpdateCommunityBody {
     #[serde(default)]
     category_id: Field<CategoryId>,
     /// Null takes the logo away.
-    #[schema(value_type = Option<String>, format = "uri", max_length = 2_048, pattern = "^https://")]
+    #[schema(value_type = Option<String>, format = "uri", min_length = 9, max_length = 2_048,
+             pattern = "^https://")]
     #[serde(default)]
     logo_uri: Field<ImageUri>,
     /// Null takes the banner away.
-    #[schema(value_type = Option<String>, format = "uri", max_length = 2_048, pattern = "^https://")]
+    #[schema(value_type = Option<String>, format = "uri", min_length = 9, max_length = 2_048,
+             pattern = "^https://")]
     #[serde(default)]
     banner_uri: Field<ImageUri>,
     /// Known only to be refused by its rule: a name never changes (COM-02).

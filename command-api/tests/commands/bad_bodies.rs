@@ -8,9 +8,17 @@ use agora_command_api::{
     permission::{Matrix, Roles},
 };
 use agora_domain::identity::values::AdminScope;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::common::{Answer, Call, Person, World, unknown_id};
+
+/// Commands with a field of which a rule of its own says that it must be there.
+const RULED: [&str; 4] = [
+    "extend-export-deadline",
+    "mark-export-completed",
+    "mark-export-failed",
+    "request-batch-export",
+];
 
 /// Stands in values that must not come back.
 const MARK: &str = "zqxjkv";
@@ -130,7 +138,11 @@ async fn bodies_that_are_no_json_object_are_malformed() {
             .problem(400);
         if !shape.required.is_empty() {
             for raw in ["", "{}"] {
-                walk.wrong(command, "nothing", walk.call(command).raw(raw)).await.problem(400);
+                let answer = walk.wrong(command, "nothing", walk.call(command).raw(raw)).await;
+                // Of some fields a rule itself says that they must be there (BUF-01, BUF-04).
+                let by_rule = answer.body["rule"].is_string();
+                assert_eq!(by_rule, RULED.contains(&command.as_str()), "{command}");
+                answer.problem(if by_rule { 422 } else { 400 });
             }
         }
     }
@@ -152,51 +164,6 @@ async fn a_key_twice_is_malformed() {
                 format!("{{{first},{first}{separator}{rest}")
             };
             walk.wrong(command, field, walk.call(command).raw(doubled)).await.problem(400);
-        }
-    }
-}
-
-#[tokio::test]
-async fn wrong_types_are_told_by_field() {
-    let walk = Walk::new().await;
-    for (command, shape) in &walk.commands {
-        for (field, schema) in &shape.properties {
-            let types = serde_json::to_string(&schema["type"]).unwrap();
-            let list = types.contains("array");
-            for value in [
-                json!(42),
-                json!(-1.5),
-                json!(u64::MAX),
-                json!(1e308),
-                json!(true),
-                json!({ "x": MARK }),
-                json!([MARK]),
-                json!([[[MARK]]]),
-                json!(MARK),
-            ] {
-                let of_texts =
-                    schema["items"]["type"] == "string" && schema["items"]["format"] == Value::Null;
-                let fits = (of_texts && value == json!([MARK]))
-                    || (types.contains("boolean") && value.is_boolean())
-                    || (types.contains("string") && value.is_string())
-                    || (types.contains("integer") && value == json!(42));
-                if fits {
-                    continue;
-                }
-                let body = with(&shape.example, field, value.clone());
-                let what = format!("{field}: {value}");
-                let answer = walk.wrong(command, &what, walk.call(command).body(body)).await;
-                if list && value.is_array() {
-                    // The list is one, its items are not what they should be.
-                    assert!(matches!(answer.status, 400 | 422), "{command} {what}");
-                } else {
-                    assert!(
-                        matches!(answer.status, 400 | 422),
-                        "{command} {what}: {}",
-                        answer.text
-                    );
-                }
-            }
         }
     }
 }
@@ -278,6 +245,9 @@ async fn ids_of_nothing_and_of_other_things_are_unknown() {
                 let expected = match command.as_str() {
                     "create-community" => 422,
                     "log-in" => 401,
+                    // The example asks for one's own data; these are of other kinds, or for mails.
+                    "request-export" if field == "member_id" => 422,
+                    "request-export" => 400,
                     _ => 404,
                 };
                 assert_eq!(answer.status, expected, "{command}, {what}: {}", answer.text);

@@ -1,6 +1,7 @@
 //! Requests that are wrong around their bodies: tokens, media types, sizes, paths, headers.
 
 use agora_command_api::{commands, permission::Matrix, permission::Roles};
+use agora_domain::identity::values::AdminScope;
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
@@ -93,12 +94,16 @@ async fn a_body_of_more_than_a_mebibyte_is_too_large() {
 async fn a_body_of_another_media_type_is_refused() {
     let world = World::new().await;
     let (member, admin) = (world.member().await, world.admin(&[]).await);
+    let (_, reporter) = world.reporter().await;
+    let ops = world.admin(&[AdminScope::Ops]).await;
     let before = world.head().await;
     for command in commands::all() {
         let roles = Matrix::new().roles(command.name);
         let call = || match Call::new(command.name) {
             call if roles.include(Roles::MEMBER) => call.token(&member.token),
             call if roles.include(Roles::ADMIN.in_person()) => call.token(&admin.token),
+            call if roles.include(Roles::ORG_USER) => call.token(&reporter.token),
+            call if roles.include(Roles::OPS) => call.token(&ops.token),
             // What is for those alone who have no session.
             call => call,
         };

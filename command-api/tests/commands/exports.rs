@@ -10,10 +10,7 @@ use agora_domain::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::{
-    common::{Answer, Call, Person, World, report, unknown_id},
-    roles::examples,
-};
+use crate::common::{Answer, Call, Person, World, examples, report, unknown_id};
 
 /// An organization with a report, and a program that makes exports.
 pub struct Office {

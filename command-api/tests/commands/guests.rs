@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    common::{Answer, CLIENT, Call, PASSWORD, World, unknown_id},
+    common::{Answer, CLIENT, Call, PASSWORD, World, examples, unknown_id},
     personal_data::dump,
-    roles::{EXPECTED, examples, try_call},
 };
 
 /// A guest that can come back.
@@ -212,36 +211,4 @@ async fn one_address_makes_only_so_many_guests() {
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
     // Who is a guest already comes back as often as it likes.
     world.send_as_guest(&guest, "record-guest-visit", json!({})).await.accepted();
-}
-
-/// What guests with a signature may send, beside what everybody may.
-const OF_GUESTS: &[&str] = &[
-    "record-guest-visit",
-    "forget-guest",
-    "create-comment",
-    "edit-comment",
-    "delete-comment",
-    "restore-comment",
-    "cast-vote",
-];
-
-#[tokio::test]
-async fn rol_01_every_command_as_a_guest_with_a_signature() {
-    let world = World::new().await;
-    let examples = examples();
-    for (command, allowed) in EXPECTED {
-        let guest = world.visitor().await;
-        let call = guest.call(command, examples[*command].clone());
-        let refused = try_call(&world, call, command).await;
-        let rule = refused.as_ref().map(|refused| refused.rule.as_str());
-        let by_role = matches!(
-            rule,
-            Some("ROL-01" | "COM-12" | "PST-05" | "ADM-01" | "MSH-01" | "COM-08" | "SES-13")
-        );
-        let may = allowed.contains('g') || OF_GUESTS.contains(command);
-        assert_eq!(!by_role, may, "{command}: {rule:?}");
-        if let Some(refused) = refused.filter(|_| by_role) {
-            assert_eq!(refused.status, 403, "{command}");
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! INT: integrations with outside services.
 
+use agora_domain::site::integration::{ConfigureIntegration, Integration, IntegrationCommand};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -147,4 +148,26 @@ async fn int_02_int_05_int_07_status_and_handshakes_follow_the_life_cycle() {
     about(&world, &admin, "disable-integration", &id).await.accepted();
     about(&world, &ops, "report-integration-error", &id).await.refused(409, "INT-07");
     about(&world, &admin, "enable-integration", &unknown_id()).await.refused(404, "REL-10");
+}
+
+#[tokio::test]
+async fn int_06_an_integration_is_not_enabled_once_its_host_is_no_longer_public() {
+    let world = World::new().await;
+    let Settled { admin, .. } = world.settled().await;
+    let id = register(&world, &admin).await;
+    // A name that stood for a public address when it was configured: as an event that is stored.
+    let provider_url = serde_json::from_value(json!("https://localhost/")).unwrap();
+    let moved = ConfigureIntegration {
+        provider_url: Some(Some(provider_url)),
+        config: None,
+        actor: admin.actor,
+    };
+    world.decide::<Integration>(&id, IntegrationCommand::Configure(moved)).await;
+    let twin = world.twin().await;
+    about(&twin, &admin, "enable-integration", &id).await.refused(422, "INT-06");
+    let back = json!({ "integration_id": id, "provider_url": "https://1.1.1.1/" });
+    twin.send(&admin, "configure-integration", back).await.accepted();
+    let enabled = about(&twin, &admin, "enable-integration", &id).await;
+    assert_eq!(enabled.events(), ["IntegrationEnabled"]);
+    about(&twin, &admin, "enable-integration", &unknown_id()).await.refused(404, "REL-10");
 }

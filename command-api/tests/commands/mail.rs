@@ -217,7 +217,7 @@ async fn crd_10_another_address_needs_the_password_and_its_own_confirmation() {
     let member = world.member().await;
     let new = format!("{}@example.org", unique("new"));
     let wrong = json!({ "email": new, "password": "not the password" });
-    world.send(&member, "change-email", wrong).await.refused(403, "CRD-08");
+    world.send(&member, "change-email", wrong).await.refused(403, "CRD-10");
     let asked = change_email(&world, &member, &new).await;
     assert_eq!(asked.events(), ["EmailChangeRequested"]);
     log_in(&world, &new, PASSWORD).await.refused(401, "CRD-09");

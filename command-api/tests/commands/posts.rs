@@ -127,7 +127,7 @@ async fn pst_09_mod_02_another_member_is_refused_and_an_admin_gives_a_reason() {
     ] {
         let before = world.head().await;
         world.send(&other, command, with.clone()).await.refused(403, "PST-09");
-        world.send(&admin, command, without.clone()).await.refused(422, "PST-09");
+        world.send(&admin, command, without.clone()).await.refused(422, "MOD-06");
         assert_eq!(world.head().await, before);
         if command == "restore-post" {
             // What a moderator deleted, its author cannot bring back.

@@ -1,12 +1,11 @@
 //! ADM-07: admins that are programs. They have a key, and nothing else.
 
-use agora_domain::{Actor, identity::values::AdminScope};
+use agora_domain::Actor;
 use serde_json::{Value, json};
 
 use crate::{
     common::{Call, Person, World, unique, unknown_id},
     personal_data::dump,
-    roles::{EXPECTED, examples, try_call},
 };
 
 /// A service account with its present key.
@@ -204,41 +203,3 @@ async fn adm_07_a_service_account_has_no_login() {
     let ends = json!({ "principal": { "kind": "admin", "id": of_admin.id } });
     assert!(world.send(&admin, "revoke-all-sessions", ends).await.events().is_empty());
 }
-
-#[tokio::test]
-async fn rol_01_adm_07_every_command_as_a_service_account() {
-    let world = World::new().await;
-    let admin = world.admin(&[AdminScope::Global]).await;
-    let (program, auditor) =
-        (world.program(&admin, &["global"]).await, world.program(&admin, &["auditor"]).await);
-    let examples = examples();
-    for (command, allowed) in EXPECTED {
-        for (program, role) in [(&program, 'a'), (&auditor, 'u')] {
-            let call = program.call(command, examples[*command].clone());
-            let refused = try_call(&world, call, command).await;
-            let rule = refused.as_ref().map(|refused| refused.rule.as_str());
-            let by_role = matches!(
-                rule,
-                Some("ROL-01" | "COM-12" | "ADM-01" | "MSH-01" | "COM-08" | "SES-13")
-            );
-            let in_person = IN_PERSON.contains(command);
-            let may = allowed.contains(role) && !in_person;
-            assert_eq!(!by_role, may, "{command} as {role}: {rule:?}");
-        }
-    }
-}
-
-/// What an admin does as a person only.
-const IN_PERSON: &[&str] = &[
-    "create-admin",
-    "create-service-account",
-    "decide-appeal",
-    "delete-admin",
-    "grant-admin-scope",
-    "reinstate-admin",
-    "retire-admin",
-    "revoke-admin-scope",
-    "revoke-service-account-key",
-    "rotate-service-account-key",
-    "suspend-admin",
-];

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     aggregate::{Decide, aggregate, domain_event},
+    changes::{self, CARETAKERS_CHANGES_MAX, ChangedTooOften},
     ids::CategoryId,
     refusal::{Refusal, RefusalKind},
     values::{CategoryDescription, CategoryName},
@@ -24,6 +25,8 @@ struct Created {
     name: CategoryName,
     description: Option<CategoryDescription>,
     retired: bool,
+    /// Events since its creation.
+    changes: u32,
 }
 
 impl Category {
@@ -93,12 +96,15 @@ pub enum CategoryError {
     AlreadyExists,
     #[error("there is no such category")]
     NotFound,
+    #[error("the category was described too often to be described once more")]
+    ChangedTooOften,
 }
 
 impl Refusal for CategoryError {
     fn rule(&self) -> &'static str {
         match self {
             Self::AlreadyExists | Self::NotFound => "REL-10",
+            Self::ChangedTooOften => "CAT-05",
         }
     }
 
@@ -106,7 +112,14 @@ impl Refusal for CategoryError {
         match self {
             Self::AlreadyExists => RefusalKind::Conflict,
             Self::NotFound => RefusalKind::NotFound,
+            Self::ChangedTooOften => RefusalKind::Invalid,
         }
+    }
+}
+
+impl From<ChangedTooOften> for CategoryError {
+    fn from(_: ChangedTooOften) -> Self {
+        Self::ChangedTooOften
     }
 }
 
@@ -144,6 +157,7 @@ fn describe(
     if command.description == current.description {
         return Ok(Vec::new());
     }
+    changes::room(current.changes, CARETAKERS_CHANGES_MAX)?;
     Ok(vec![CategoryEvent::CategoryDescribed { description: command.description }])
 }
 
@@ -157,9 +171,10 @@ fn retire(category: &Category) -> Result<Vec<CategoryEvent>, CategoryError> {
 
 impl Category {
     fn apply(&mut self, event: CategoryEvent) {
+        self.change(|category| category.changes = category.changes.saturating_add(1));
         match event {
             CategoryEvent::CategoryCreated { name, description, .. } => {
-                self.created = Some(Created { name, description, retired: false });
+                self.created = Some(Created { name, description, retired: false, changes: 0 });
             }
             CategoryEvent::CategoryDescribed { description } => {
                 self.change(|category| category.description = description);

@@ -6,17 +6,22 @@
 //! undone by an admin only. An admin gives a reason, and a
 //! `CommunityModerated` stands beside the change in the same unit (MOD-06, MOD-07).
 
+mod commands;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
+    changes::{self, CARETAKERS_CHANGES_MAX, CHANGES_MAX, ChangedTooOften},
     content::moderation::{self, ModerationAction, Removal},
     ids::{CategoryId, CommunityId, MemberId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
     values::{CommunityDescription, CommunityName, ImageUri, ModerationReason},
 };
+
+pub use commands::*;
 
 /// A community as the log tells it. `Default` is the community that does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,56 +73,6 @@ impl Community {
     pub fn category_id(&self) -> Option<CategoryId> {
         self.created.as_ref().map(|community| community.category_id)
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum CommunityCommand {
-    Create(CreateCommunity),
-    Update(UpdateCommunity),
-    Delete(ChangeCommunityVisibility),
-    Restore(ChangeCommunityVisibility),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct CreateCommunity {
-    pub community_id: CommunityId,
-    /// The owner to be.
-    pub creator: Actor,
-    pub category_id: CategoryId,
-    pub name: CommunityName,
-    pub description: Option<CommunityDescription>,
-    pub logo_uri: Option<ImageUri>,
-    pub banner_uri: Option<ImageUri>,
-    /// What the decision needs to know of the creator and of the category.
-    pub creator_is_active: bool,
-    pub category_open: bool,
-}
-
-/// What stays as it is where `None`; `Some(None)` clears.
-#[derive(Clone, Debug, PartialEq)]
-pub struct UpdateCommunity {
-    pub actor: Actor,
-    pub description: Option<Option<CommunityDescription>>,
-    pub logo_uri: Option<Option<ImageUri>>,
-    pub banner_uri: Option<Option<ImageUri>>,
-    pub category: Option<NewCategory>,
-    /// Whether the owner's account is deleted, which is for ever: admins are the stewards of what it
-    /// leaves behind (COM-16).
-    pub owner_is_gone: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct NewCategory {
-    pub category_id: CategoryId,
-    /// Whether it exists and is not retired.
-    pub open: bool,
-}
-
-/// Deletes or restores.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeCommunityVisibility {
-    pub actor: Actor,
-    pub reason: Option<Personal<ModerationReason>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -184,6 +139,8 @@ pub enum CommunityError {
     ReasonMissing,
     #[error("the community is deleted")]
     Deleted,
+    #[error("the community was changed too often to be changed once more; it can be deleted")]
+    ChangedTooOften,
 }
 
 impl Refusal for CommunityError {
@@ -192,7 +149,7 @@ impl Refusal for CommunityError {
             Self::AlreadyExists | Self::NotFound => "REL-10",
             Self::NoOwner => "COM-12",
             Self::CategoryClosed => "COM-05",
-            Self::NotTheOwner => "COM-07",
+            Self::NotTheOwner | Self::ChangedTooOften => "COM-07",
             Self::MayNotDelete | Self::MayNotRestore => "COM-08",
             Self::ReasonMissing => "MOD-06",
             Self::Deleted => "COM-09",
@@ -206,9 +163,17 @@ impl Refusal for CommunityError {
             Self::NoOwner | Self::NotTheOwner | Self::MayNotDelete | Self::MayNotRestore => {
                 RefusalKind::Forbidden
             }
-            Self::CategoryClosed | Self::ReasonMissing => RefusalKind::Invalid,
+            Self::CategoryClosed | Self::ReasonMissing | Self::ChangedTooOften => {
+                RefusalKind::Invalid
+            }
             Self::Deleted => RefusalKind::Gone,
         }
+    }
+}
+
+impl From<ChangedTooOften> for CommunityError {
+    fn from(_: ChangedTooOften) -> Self {
+        Self::ChangedTooOften
     }
 }
 
@@ -272,7 +237,12 @@ fn update(
         logo_uri: after.logo_uri,
         banner_uri: after.banner_uri,
     });
-    Ok(updated.into_iter().chain(recategorised).collect())
+    let events: Vec<_> = updated.into_iter().chain(recategorised).collect();
+    if !events.is_empty() {
+        let changes_max = if is_steward { CARETAKERS_CHANGES_MAX } else { CHANGES_MAX };
+        changes::room(community.removal.changes(), changes_max)?;
+    }
+    Ok(events)
 }
 
 /// A community stays in a category that was retired after it came there.
@@ -321,6 +291,7 @@ fn restore(
     if current.deleted_by.is_none() {
         return Ok(Vec::new());
     }
+    changes::room(community.removal.changes(), CARETAKERS_CHANGES_MAX)?;
     let (action, actor) = (ModerationAction::Restore, command.actor);
     let restored = CommunityEvent::CommunityRestored { restored_by: actor };
     Ok(with_moderation(current, restored, action, actor, Some(reason)))

@@ -3,15 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{actor::Actor, personal::Personal, values::ModerationReason};
-
-/// After so many events a post or comment is not edited or restored by its author any more. Its whole
-/// stream is read where it is loaded and where its history is shown (PST-12), so it must stay short.
-pub const CHANGES_MAX: u32 = 100;
-
-/// As [`CHANGES_MAX`], for moderators. No deletion is ever refused: after the last restoration a
-/// deletion by the author and one by a moderator can come, three events, and 200 are not reached.
-pub const MODERATED_CHANGES_MAX: u32 = 190;
+use crate::{
+    actor::Actor,
+    changes::{self, CARETAKERS_CHANGES_MAX, CHANGES_MAX},
+    personal::Personal,
+    values::ModerationReason,
+};
 
 /// What a moderator did (MOD-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +49,11 @@ impl Removal {
         }
     }
 
+    /// Events since the creation.
+    pub(crate) fn changes(self) -> u32 {
+        u32::try_from(self.sequence.saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn is_by(self, act: u64) -> bool {
         self.standing == Some(act)
     }
@@ -85,8 +87,8 @@ pub(crate) fn reason(
 /// Whether there is room for an edit or a restoration after so many events that followed the creation,
 /// of whatever kind.
 pub(super) fn room(author: Actor, actor: Actor, changes: u32) -> Result<(), Refused> {
-    let changes_max = if actor == author { CHANGES_MAX } else { MODERATED_CHANGES_MAX };
-    (changes < changes_max).then_some(()).ok_or(Refused::ChangedTooOften)
+    let changes_max = if actor == author { CHANGES_MAX } else { CARETAKERS_CHANGES_MAX };
+    changes::room(changes, changes_max).map_err(|_| Refused::ChangedTooOften)
 }
 
 /// Whether a deletion changes anything: a moderator's word stands above the author's, who could take

@@ -181,7 +181,8 @@ impl Refusal for PostError {
             Self::CommunityClosed => "PST-06",
             Self::NotAMember => "PST-13",
             Self::NoAuthor => "PST-05",
-            Self::NotTheAuthor | Self::ReasonMissing | Self::DeletedByModerator => "PST-09",
+            Self::NotTheAuthor | Self::DeletedByModerator => "PST-09",
+            Self::ReasonMissing => "MOD-06",
             Self::Deleted => "PST-08",
             Self::ChangedTooOften => "PST-12",
         }

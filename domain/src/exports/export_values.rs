@@ -189,6 +189,9 @@ impl ErrorMessage {
 pub struct FileSize(u64);
 
 impl FileSize {
+    /// No store takes larger ones.
+    const MAX: u64 = 1 << 50;
+
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -200,9 +203,9 @@ impl TryFrom<i64> for FileSize {
     fn try_from(bytes: i64) -> Result<Self, RuleBreak> {
         u64::try_from(bytes)
             .ok()
-            .filter(|bytes| *bytes >= 1)
+            .filter(|bytes| (1..=Self::MAX).contains(bytes))
             .map(Self)
-            .ok_or(RuleBreak::new("BUF-04", "must be a whole number of bytes from 1"))
+            .ok_or(RuleBreak::new("BUF-04", "must be a whole number of bytes from 1 to 2^50"))
     }
 }
 
@@ -294,7 +297,7 @@ mod tests {
         for path in ["", "/etc/passwd", "exports/../a", "exports//a", "exports/a/", "file:///a"] {
             assert_eq!(path.parse::<FilePath>().unwrap_err().rule, Some("BUF-04"), "{path:?}");
         }
-        for size in [0, -1, i64::MIN] {
+        for size in [0, -1, i64::MIN, i64::MAX] {
             assert_eq!(FileSize::try_from(size).unwrap_err().rule, Some("BUF-04"));
         }
         assert_eq!(FileSize::try_from(1).map(FileSize::get), Ok(1));

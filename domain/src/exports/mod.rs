@@ -4,6 +4,7 @@
 
 pub mod bufdir_report;
 pub mod catalogue;
+pub mod export_content;
 pub mod export_downloads;
 pub mod export_job;
 pub mod export_quota;

@@ -6,17 +6,22 @@
 //! what they were before (ADM-06). That one admin stays active is the roster's rule (ADM-05): who
 //! suspends, reinstates or retires changes [`AdminRoster`](super::admin_roster) in the same unit.
 
+mod commands;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::{Actor, ActorKind},
     aggregate::{Decide, aggregate, domain_event},
+    changes::{self, CARETAKERS_CHANGES_MAX, CHANGES_MAX, ChangedTooOften},
     identity::values::AdminScope,
     ids::{AdminId, CredentialId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
     values::DisplayName,
 };
+
+pub use commands::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +55,8 @@ struct Created {
     scopes: Vec<AdminScope>,
     status: AdminStatus,
     deleted: bool,
+    /// Events since its creation.
+    changes: u32,
 }
 
 impl Admin {
@@ -93,49 +100,6 @@ impl Admin {
             Some(AdminStatus::Suspended | AdminStatus::Retired) => Err(AdminError::NotActive),
         }
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum AdminCommand {
-    Create(CreateAdmin),
-    ChangeDisplayName(ChangeAdminDisplayName),
-    Suspend(ChangeAdminStatus),
-    Reinstate(ChangeAdminStatus),
-    Retire(ChangeAdminStatus),
-    Delete(ChangeAdminStatus),
-    GrantScope(ChangeAdminScope),
-    RevokeScope(ChangeAdminScope),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct CreateAdmin {
-    pub admin_id: AdminId,
-    pub credential_id: CredentialId,
-    pub display_name: Option<Personal<DisplayName>>,
-    pub scopes: Vec<AdminScope>,
-    /// An active admin, or the platform itself for the first.
-    pub created_by: Actor,
-    /// What the decision needs to know of the roster and of the credential.
-    pub roster_empty: bool,
-    pub credential_holder: Actor,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeAdminDisplayName {
-    pub display_name: Option<Personal<DisplayName>>,
-}
-
-/// Suspends, reinstates, retires or deletes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeAdminStatus {
-    pub actor: Actor,
-}
-
-/// Grants or revokes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeAdminScope {
-    pub scope: AdminScope,
-    pub actor: Actor,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -210,6 +174,8 @@ pub enum AdminError {
          first, or retire the admin"
     )]
     LastScope,
+    #[error("the admin was changed too often to be changed once more; it can be retired")]
+    ChangedTooOften,
 }
 
 impl Refusal for AdminError {
@@ -219,7 +185,7 @@ impl Refusal for AdminError {
             Self::CreatorIsNoAdmin | Self::AlreadyBootstrapped => "ADM-01",
             Self::CredentialOfAnother => "ADM-02",
             Self::NotActive | Self::Retired => "ADM-04",
-            Self::LastScope => "ADM-06",
+            Self::LastScope | Self::ChangedTooOften => "ADM-06",
         }
     }
 
@@ -232,7 +198,14 @@ impl Refusal for AdminError {
             Self::CreatorIsNoAdmin | Self::CredentialOfAnother | Self::NotActive => {
                 RefusalKind::Forbidden
             }
+            Self::ChangedTooOften => RefusalKind::Invalid,
         }
+    }
+}
+
+impl From<ChangedTooOften> for AdminError {
+    fn from(_: ChangedTooOften) -> Self {
+        Self::ChangedTooOften
     }
 }
 
@@ -286,6 +259,7 @@ fn change_display_name(
     if command.display_name.as_ref() == admin.display_name() {
         return Ok(Vec::new());
     }
+    changes::room(admin.changes(), CHANGES_MAX)?;
     Ok(vec![AdminEvent::AdminDisplayNameChanged { display_name: command.display_name }])
 }
 
@@ -301,6 +275,7 @@ fn reinstate(admin: &Admin, command: ChangeAdminStatus) -> Result<Vec<AdminEvent
     match admin.status().ok_or(AdminError::NotFound)? {
         AdminStatus::Active => Ok(Vec::new()),
         AdminStatus::Suspended => {
+            changes::room(admin.changes(), CARETAKERS_CHANGES_MAX)?;
             Ok(vec![AdminEvent::AdminReinstated { reinstated_by: command.actor }])
         }
         AdminStatus::Retired => Err(AdminError::Retired),
@@ -328,6 +303,7 @@ fn grant_scope(admin: &Admin, command: ChangeAdminScope) -> Result<Vec<AdminEven
     if current.scopes.contains(&command.scope) {
         return Ok(Vec::new());
     }
+    changes::room(current.changes, CARETAKERS_CHANGES_MAX)?;
     let previous = current.scopes.clone();
     let mut scopes = previous.clone();
     scopes.push(command.scope);
@@ -367,12 +343,12 @@ fn not_retired(admin: &Admin) -> Result<&Created, AdminError> {
 
 impl Admin {
     fn apply(&mut self, event: AdminEvent) {
+        self.change(|admin| admin.changes = admin.changes.saturating_add(1));
         match event {
             AdminEvent::AdminCreated { credential_id, display_name, scopes, .. } => {
-                let status = AdminStatus::Active;
-                let deleted = false;
+                let (status, deleted, changes) = (AdminStatus::Active, false, 0);
                 self.created =
-                    Some(Created { credential_id, display_name, scopes, status, deleted });
+                    Some(Created { credential_id, display_name, scopes, status, deleted, changes });
             }
             AdminEvent::AdminDisplayNameChanged { display_name } => {
                 self.change(|admin| admin.display_name = display_name);
@@ -395,6 +371,10 @@ impl Admin {
                 self.change(|admin| admin.scopes = scopes);
             }
         }
+    }
+
+    fn changes(&self) -> u32 {
+        self.created.as_ref().map_or(0, |admin| admin.changes)
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Created)) {

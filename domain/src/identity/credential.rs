@@ -5,18 +5,24 @@
 //! confirms) any number of times → invalidated, which is the end: nobody logs in with it again
 //! (CRD-04).
 
+mod commands;
+mod error;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::{Actor, ActorKind},
     aggregate::{Decide, aggregate, domain_event},
+    changes::{self, CARETAKERS_CHANGES_MAX, CHANGES_MAX, ChangedTooOften},
     identity::password::PasswordHash,
     ids::{CredentialId, EmailConfirmationId, PasswordResetId},
     personal::Personal,
-    refusal::{Refusal, RefusalKind},
     values::{DisplayName, Email},
 };
+
+pub use commands::*;
+pub use error::CredentialError;
 
 /// A credential as the log tells it. `Default` is the credential that does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +37,8 @@ struct Registered {
     password_hash: Personal<PasswordHash>,
     awaited: Option<Awaited>,
     invalidated: bool,
+    /// Events since its registration.
+    changes: u32,
 }
 
 /// A confirmation that is to come by mail.
@@ -89,6 +97,17 @@ impl Credential {
         current.and_then(|credential| credential.password_hash.get())
     }
 
+    /// Whose account it would have been, where it ended before anybody confirmed it.
+    pub fn dropped_holder(&self) -> Option<Actor> {
+        let dropped = |it: &&Registered| it.invalidated && it.awaits_registration();
+        self.registered.as_ref().filter(dropped).map(|credential| credential.holder)
+    }
+
+    /// Whether it is of a registration that is still to be confirmed.
+    pub fn awaits_registration(&self) -> bool {
+        self.valid().is_some_and(Registered::awaits_registration)
+    }
+
     pub fn is_valid(&self) -> bool {
         self.valid().is_some()
     }
@@ -103,69 +122,6 @@ impl Registered {
         let what = self.awaited.as_ref().map(|awaited| &awaited.what);
         matches!(what, Some(AwaitedFor::Registration { .. }))
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum CredentialCommand {
-    Register(RegisterCredential),
-    RegisterToConfirm(RegisterToConfirm),
-    ChangePassword(ChangePassword),
-    ResetPassword(ResetPassword),
-    ChangeEmail(ChangeEmail),
-    ConfirmEmail(ConfirmEmail),
-    Invalidate(InvalidateCredential),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct RegisterCredential {
-    pub credential_id: CredentialId,
-    pub holder: Actor,
-    pub email: Personal<Email>,
-    pub password_hash: Personal<PasswordHash>,
-}
-
-/// A registration that counts once its address is confirmed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RegisterToConfirm {
-    pub register: RegisterCredential,
-    pub confirmation_id: EmailConfirmationId,
-    pub expires_at: DateTime<Utc>,
-    pub display_name: Option<Personal<DisplayName>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangePassword {
-    pub password_hash: Personal<PasswordHash>,
-    /// Whether the current password was given and fits (ASVS 5.0 §6.2.3).
-    pub current_password_verified: bool,
-}
-
-/// A new password for whoever reads the address's mail; that is checked before.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ResetPassword {
-    pub reset_id: PasswordResetId,
-    pub password_hash: Personal<PasswordHash>,
-}
-
-/// Asks for another address, which counts once it is confirmed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangeEmail {
-    pub confirmation_id: EmailConfirmationId,
-    pub email: Personal<Email>,
-    pub expires_at: DateTime<Utc>,
-    /// Whether the current password was given and fits (ASVS 5.0 §7.5.1).
-    pub current_password_verified: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConfirmEmail {
-    pub confirmation_id: EmailConfirmationId,
-    pub now: DateTime<Utc>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct InvalidateCredential {
-    pub invalidated_by: Actor,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,55 +174,6 @@ domain_event!(CredentialEvent {
     PasswordReset => "1",
     CredentialInvalidated => "1",
 });
-
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum CredentialError {
-    #[error("there is already a credential of this id")]
-    AlreadyExists,
-    #[error("there is no such credential")]
-    NotFound,
-    #[error("a credential is held by a member or an admin")]
-    NoHolder,
-    #[error("a guest has no credential: it registers as a member instead")]
-    HeldByGuest,
-    #[error("the credential is no longer valid")]
-    Invalidated,
-    #[error("the current password is wrong: give it to change anything")]
-    CurrentPasswordWrong,
-    #[error("the address was not confirmed yet")]
-    NotConfirmed,
-    #[error("the token is wrong, was used, or another one has taken its place: ask for a new one")]
-    NotAwaited,
-    #[error("the token has expired: ask for a new one")]
-    ConfirmationExpired,
-}
-
-impl Refusal for CredentialError {
-    fn rule(&self) -> &'static str {
-        match self {
-            Self::AlreadyExists => "MEM-03",
-            Self::NotFound => "REL-10",
-            Self::NoHolder => "REL-01",
-            Self::HeldByGuest => "GST-02",
-            Self::Invalidated => "CRD-04",
-            Self::CurrentPasswordWrong => "CRD-08",
-            Self::NotConfirmed => "CRD-09",
-            Self::NotAwaited | Self::ConfirmationExpired => "CRD-12",
-        }
-    }
-
-    fn kind(&self) -> RefusalKind {
-        match self {
-            Self::AlreadyExists | Self::NotConfirmed => RefusalKind::Conflict,
-            Self::NotFound => RefusalKind::NotFound,
-            Self::NoHolder | Self::HeldByGuest | Self::CurrentPasswordWrong => {
-                RefusalKind::Forbidden
-            }
-            Self::Invalidated => RefusalKind::Gone,
-            Self::NotAwaited | Self::ConfirmationExpired => RefusalKind::Invalid,
-        }
-    }
-}
 
 aggregate!(Credential, "credential", CredentialCommand, CredentialEvent, CredentialError);
 
@@ -330,10 +237,11 @@ fn change_password(
     credential: &Credential,
     command: ChangePassword,
 ) -> Result<Vec<CredentialEvent>, CredentialError> {
-    in_use(credential)?;
+    let current = in_use(credential)?;
     if !command.current_password_verified {
         return Err(CredentialError::CurrentPasswordWrong);
     }
+    changes::room(current.changes, CHANGES_MAX)?;
     // Even the same password gives a new hash and an event: the change is audited (CRD-05).
     Ok(vec![CredentialEvent::PasswordChanged { password_hash: command.password_hash }])
 }
@@ -342,7 +250,10 @@ fn reset_password(
     credential: &Credential,
     command: ResetPassword,
 ) -> Result<Vec<CredentialEvent>, CredentialError> {
-    in_use(credential)?;
+    let current = in_use(credential)?;
+    // Whoever knows the password uses up what is its own; the rest is for whoever reads the mail.
+    changes::room(current.changes, CARETAKERS_CHANGES_MAX)
+        .map_err(|ChangedTooOften| CredentialError::ResetTooOften)?;
     let ResetPassword { reset_id, password_hash } = command;
     Ok(vec![CredentialEvent::PasswordReset { reset_id, password_hash }])
 }
@@ -351,10 +262,11 @@ fn change_email(
     credential: &Credential,
     command: ChangeEmail,
 ) -> Result<Vec<CredentialEvent>, CredentialError> {
-    in_use(credential)?;
+    let current = in_use(credential)?;
     if !command.current_password_verified {
-        return Err(CredentialError::CurrentPasswordWrong);
+        return Err(CredentialError::NotReauthenticated);
     }
+    changes::room(current.changes, CHANGES_MAX)?;
     let ChangeEmail { confirmation_id, email, expires_at, .. } = command;
     Ok(vec![CredentialEvent::EmailChangeRequested { confirmation_id, email, expires_at }])
 }
@@ -399,11 +311,17 @@ fn invalidate(
 
 impl Credential {
     fn apply(&mut self, event: CredentialEvent) {
+        self.change(|credential| credential.changes = credential.changes.saturating_add(1));
         match event {
             CredentialEvent::CredentialRegistered { holder, email, password_hash, .. } => {
-                let (awaited, invalidated) = (None, false);
-                self.registered =
-                    Some(Registered { holder, email, password_hash, awaited, invalidated });
+                self.registered = Some(Registered {
+                    holder,
+                    email,
+                    password_hash,
+                    awaited: None,
+                    invalidated: false,
+                    changes: 0,
+                });
             }
             CredentialEvent::EmailConfirmationRequested {
                 confirmation_id,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
+    changes::{self, CARETAKERS_CHANGES_MAX, CHANGES_MAX, ChangedTooOften},
     ids::{CredentialId, MemberId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
@@ -48,6 +49,8 @@ struct Registered {
     status: MemberStatus,
     /// The suspension in force, remembered while a deletion is pending.
     suspension: Option<Suspension>,
+    /// Events since the registration.
+    changes: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,6 +201,8 @@ pub enum MemberError {
     Deleted,
     #[error("no deletion of the member is pending")]
     NoDeletionPending,
+    #[error("the member was changed too often to be changed once more; it can be deleted")]
+    ChangedTooOften,
 }
 
 impl Refusal for MemberError {
@@ -208,7 +213,7 @@ impl Refusal for MemberError {
             Self::CredentialOfAnother => "MEM-03",
             Self::Suspended => "MEM-05",
             Self::PendingDeletion => "MEM-06",
-            Self::NoDeletionPending => "MEM-08",
+            Self::NoDeletionPending | Self::ChangedTooOften => "MEM-08",
         }
     }
 
@@ -220,7 +225,14 @@ impl Refusal for MemberError {
                 RefusalKind::Forbidden
             }
             Self::Deleted => RefusalKind::Gone,
+            Self::ChangedTooOften => RefusalKind::Invalid,
         }
+    }
+}
+
+impl From<ChangedTooOften> for MemberError {
+    fn from(_: ChangedTooOften) -> Self {
+        Self::ChangedTooOften
     }
 }
 
@@ -262,6 +274,7 @@ fn change_display_name(
     if command.display_name.as_ref() == member.display_name() {
         return Ok(Vec::new());
     }
+    changes::room(member.changes(), CHANGES_MAX)?;
     Ok(vec![MemberEvent::DisplayNameChanged { display_name: command.display_name }])
 }
 
@@ -281,6 +294,7 @@ fn reinstate(member: &Member, command: ReinstateMember) -> Result<Vec<MemberEven
     match member.status().ok_or(MemberError::NotFound)? {
         MemberStatus::Active => Ok(Vec::new()),
         MemberStatus::Suspended => {
+            changes::room(member.changes(), CARETAKERS_CHANGES_MAX)?;
             Ok(vec![MemberEvent::MemberReinstated { reinstated_by: command.reinstated_by }])
         }
         MemberStatus::PendingDeletion => Err(MemberError::PendingDeletion),
@@ -312,6 +326,7 @@ fn reject_deletion(
     match current.status {
         MemberStatus::Active | MemberStatus::Suspended => Err(MemberError::NoDeletionPending),
         MemberStatus::PendingDeletion => {
+            changes::room(current.changes, CARETAKERS_CHANGES_MAX)?;
             let rejected = MemberEvent::MemberDeletionRejected { rejected_by: command.rejected_by };
             let suspended =
                 current.suspension.clone().map(|suspension| MemberEvent::MemberSuspended {
@@ -334,11 +349,12 @@ fn delete(member: &Member) -> Result<Vec<MemberEvent>, MemberError> {
 
 impl Member {
     fn apply(&mut self, event: MemberEvent) {
+        self.change(|member| member.changes = member.changes.saturating_add(1));
         match event {
             MemberEvent::MemberRegistered { credential_id, display_name, .. } => {
-                let status = MemberStatus::Active;
+                let (status, suspension, changes) = (MemberStatus::Active, None, 0);
                 self.registered =
-                    Some(Registered { credential_id, display_name, status, suspension: None });
+                    Some(Registered { credential_id, display_name, status, suspension, changes });
             }
             MemberEvent::DisplayNameChanged { display_name } => {
                 self.change(|member| member.display_name = display_name);
@@ -360,6 +376,10 @@ impl Member {
                 self.change(|member| member.status = MemberStatus::Deleted);
             }
         }
+    }
+
+    fn changes(&self) -> u32 {
+        self.registered.as_ref().map_or(0, |member| member.changes)
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Registered)) {

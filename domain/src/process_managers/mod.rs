@@ -7,6 +7,7 @@
 pub mod detection;
 pub mod exports;
 pub mod mail;
+pub mod registration_expiry;
 pub mod session_expiry;
 
 use chrono::{DateTime, Utc};

@@ -314,6 +314,11 @@ fn record_sync(
 }
 
 impl Integration {
+    /// Where its provider is; none where that was not said, and where there is no integration.
+    pub fn provider_url(&self) -> Option<&ProviderUrl> {
+        self.state.as_ref().and_then(|state| state.provider_url.as_ref())
+    }
+
     fn state(&self) -> Result<&IntegrationState, IntegrationError> {
         self.state.as_ref().ok_or(IntegrationError::NotFound)
     }

@@ -40,13 +40,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// Whether a name can be one of the public domain name system: it has a dot, and does not end in a name
-/// that is kept for what is near (RFC 6761, 6762, 8375, 9476).
+/// Whether a name can be one of the public domain name system: it has a dot and something on both sides
+/// of each, and does not end in a name that is kept for what is near (RFC 6761, 6762, 8375, 9476).
 pub fn is_public_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let near = ["localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp"];
     let Some((_, last)) = name.rsplit_once('.') else { return false };
-    !near.contains(&last)
+    !name.split('.').any(str::is_empty)
+        && !near.contains(&last)
         && !["alt", "arpa", "onion", "test", "invalid"].contains(&last)
         // A resolver reads a name of digits as an address.
         && !last.bytes().all(|byte| byte.is_ascii_digit())
@@ -119,6 +120,8 @@ mod tests {
             "x.home.arpa",
             "a.test",
             "1.2.3.4",
+            ".com",
+            "a..com",
         ] {
             assert!(!is_public_name(near), "{near}");
         }

@@ -25,5 +25,6 @@ mod receipts;
 mod relay;
 mod sealing;
 mod security_records;
+mod short_streams;
 mod stale_cache;
 mod vault;

@@ -10,7 +10,7 @@
 //!   in all, and fails with the last attempt's code;
 //! - it takes too long, in one attempt or in all: it fails with `AGGREGATION_TIMEOUT`.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use agora_command_api::{
     App, Command,
@@ -30,13 +30,14 @@ use agora_domain::{
 use agora_event_store::{Opener, read};
 use agora_service::{clock, objects::Objects, problem::Problem};
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     queue::{self, Taken},
     source::{Attempt, Made},
-    trouble::{AGGREGATION_TIMEOUT, GENERATION_FAILED, Trouble, said},
+    trouble::{AGGREGATION_TIMEOUT, DATA_UNAVAILABLE, GENERATION_FAILED, Trouble, said},
 };
 
 /// Attempts at one job.
@@ -133,7 +134,7 @@ impl Worker {
             return Ok(false);
         };
         let turn = tokio::select! {
-            ended = tokio::time::timeout(self.arguments.timeout(), self.attempt(&taken)) => {
+            ended = tokio::time::timeout(self.arguments.timeout(), self.guarded(&taken)) => {
                 Turn::Ended(ended.unwrap_or_else(|_| Err(Trouble::timeout())))
             }
             lost = self.keep(&taken) => Turn::Ended(Err(lost)),
@@ -168,6 +169,14 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// An attempt that panics is one that failed: the worker goes on.
+    async fn guarded(&self, taken: &Taken) -> Result<(), Trouble> {
+        AssertUnwindSafe(self.attempt(taken)).catch_unwind().await.unwrap_or_else(|_| {
+            let message = "the attempt has panicked".to_owned();
+            Err(Trouble::Later { code: GENERATION_FAILED, message })
+        })
     }
 
     /// From the job's start to its end in the log.
@@ -237,12 +246,13 @@ impl Worker {
             is_draft,
         };
         self.say(MarkExportCompleted::new(taken.job_id, file, metadata), start_id).await?;
+        self.settle(taken).await?;
         tracing::info!(job_id = %taken.job_id, rows = written.rows, bytes = stored.size_bytes,
                        attempt = taken.number, "an export is made");
         metrics::counter!("agora_exports", "kind" => kind, "outcome" => "completed").increment(1);
         metrics::counter!("agora_export_rows", "kind" => kind).increment(written.rows);
         metrics::counter!("agora_export_bytes", "kind" => kind).increment(stored.size_bytes);
-        self.settle(taken).await
+        Ok(())
     }
 
     /// Another attempt, or the end.
@@ -292,7 +302,11 @@ impl Worker {
     async fn settle(&self, taken: &Taken) -> Result<(), Trouble> {
         let export = self.app.log.load_fresh::<ExportJob>(&taken.job_id.to_string()).await?;
         match export.state.get() {
-            Some(job) if !job.status.is_terminal() => return Ok(()),
+            // Others kept changing what its end needs.
+            Some(job) if !job.status.is_terminal() => {
+                let message = "the end of an export could not be said".to_owned();
+                return Err(Trouble::Later { code: DATA_UNAVAILABLE, message });
+            }
             Some(job) => {
                 let kept = job.file.as_ref().map(|file| file.file_path.as_str());
                 // What stays is swept later.

@@ -30,7 +30,7 @@ async fn request_reset(world: &World, email: &str) {
 }
 
 /// Has registrations wait for a mail, without an admin.
-async fn require_confirmation(world: &World) {
+pub async fn require_confirmation(world: &World) {
     let key = "registration_requires_confirmation";
     let loaded = world.app.log.load::<Configuration>(key).await.unwrap();
     let set = SetConfiguration {

@@ -10,6 +10,7 @@
 
 mod exports;
 mod mail;
+mod retention;
 mod smtp_server;
 mod subject_data;
 mod subject_story;

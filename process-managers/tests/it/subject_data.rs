@@ -53,7 +53,8 @@ impl Story {
         let summary =
             subject_data::write(&mut snapshot, &opener, export, &document, &mut bytes).await;
         let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-        let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+        let names: Vec<String> =
+            archive.file_names().map(|name| name.unwrap().into_owned()).collect();
         let files = names.into_iter().map(|name| {
             let mut content = Vec::new();
             archive.by_name(&name).unwrap().read_to_end(&mut content).unwrap();

@@ -333,9 +333,9 @@ impl Story {
             "organization_id": organization, "period_label": "2025-Q1",
             "period_from": "2025-01-01", "period_to": "2025-03-31", "schema_version": "1.0",
             "sections": [{ "key": "counselling", "title": "Veiledning", "measures": [
-                { "key": "families", "label": "theirs-figure", "value": { "number": "12" },
+                { "key": "families", "label": "theirs-figure", "value": { "type": "number", "value": "12" },
                   "unit": null, "note": note },
-                { "key": "others", "label": "theirs-figure", "value": { "number": "13" },
+                { "key": "others", "label": "theirs-figure", "value": { "type": "number", "value": "13" },
                   "unit": null, "note": personal(self.other, "content", "theirs-note") }] }] })
         };
         let mine = report(personal(self.me, "content", "mine-note"));

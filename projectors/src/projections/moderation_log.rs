@@ -12,7 +12,7 @@ use crate::projection::{ApplyError, Columns, Projection, number, payload, stream
 
 pub(super) const PROJECTION: Projection = Projection {
     name: "moderation_log",
-    version: 1,
+    version: 2,
     event_types: &["PostModerated", "CommentModerated", "CommunityModerated"],
     columns: Columns::All,
     tables: &["moderation_log"],
@@ -67,10 +67,11 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
     let author = |entry: &Entry| entry.moderated.author;
     sqlx::query(
         "INSERT INTO moderation_log (id, community_platform_post_id, comment_id, community_id,
-             author_memberuser_id, author_adminuser_id, performed_adminuser_id, action_type,
-             action_reason, created_at, position)
+             author_memberuser_id, author_adminuser_id, author_guestuser_id,
+             performed_adminuser_id, action_type, action_reason, created_at, position)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[],
-             $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::timestamptz[], $11::bigint[])",
+             $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[],
+             $12::bigint[])",
     )
     .bind(entries.iter().map(|entry| entry.id).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.post).collect::<Vec<_>>())
@@ -78,6 +79,7 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
     .bind(entries.iter().map(|entry| entry.moderated.community_id).collect::<Vec<_>>())
     .bind(entries.iter().map(|it| author(it)?.as_member().map(|id| id.0)).collect::<Vec<_>>())
     .bind(entries.iter().map(|it| author(it)?.as_admin().map(|id| id.0)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|it| author(it)?.as_guest().map(|id| id.0)).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.moderated.moderator.id).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.moderated.action.as_str()).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.moderated.reason.as_str()).collect::<Vec<_>>())

@@ -432,8 +432,8 @@ async fn every_read_table_is_in_the_catalogue_and_in_the_registry() {
     let catalogue: Vec<(String, String)> = sqlx::query_as(
         "SELECT coalesce(t.projection, '(nobody)'), c.relname
          FROM pg_class c LEFT JOIN read.projection_tables t ON t.table_name = c.relname
-         WHERE c.relnamespace = 'read'::regnamespace AND c.relkind = 'r'
-           AND c.relname NOT IN ('checkpoints', 'progress', 'projection_tables')
+         WHERE c.relnamespace = 'read'::regnamespace AND c.relkind IN ('r', 'p')
+           AND NOT c.relispartition AND c.relname NOT IN ('checkpoints', 'progress', 'projection_tables')
          ORDER BY 2",
     )
     .fetch_all(&scene.db.pool)

@@ -127,3 +127,48 @@ async fn del_04_who_cancels_its_request_got_nothing() {
     assert_eq!(scene.row("SELECT * FROM data_export_requests").await["status"], "CANCELLED");
     assert_eq!(scene.row("SELECT * FROM data_export_logs").await["status"], "failed");
 }
+
+#[tokio::test]
+async fn buf_25_months_keep_their_partitions_through_a_rebuild_and_get_new_ones_after_it() {
+    use agora_projectors::{projections, rebuild};
+    use indicatif::ProgressBar;
+    let mut scene = Scene::new().await;
+    for number in 0..6 {
+        scene.append([export_requested(number, Kind::Statutory, 1)]).await;
+    }
+    scene.project_in(2).await;
+    let parts = async |scene: &Scene| {
+        let statement = "SELECT tableoid::regclass::text AS part, count(*) AS rows
+                         FROM bufdir_export_logs GROUP BY 1 ORDER BY 1";
+        scene.rows(statement).await
+    };
+    let before = parts(&scene).await;
+    assert_eq!(before.len(), 3, "January to March: {before:?}");
+    let own: Vec<_> = [projections::find("bufdir_export_logs").unwrap()].into();
+    for rebuilt in rebuild::run(&scene.connect(), &own, true, &ProgressBar::hidden()).await.unwrap()
+    {
+        rebuilt.result.unwrap();
+    }
+    assert_eq!(parts(&scene).await, before);
+    scene.append([export_requested(9, Kind::Statutory, 1)]).await;
+    scene.project().await;
+    assert_eq!(parts(&scene).await.len(), 4, "and April");
+    // A month whose first rows had no partition stays in the default one.
+    let pool = &scene.db.pool;
+    sqlx::query("DROP TABLE read.bufdir_export_logs_2026_04").execute(pool).await.unwrap();
+    sqlx::query(
+        "INSERT INTO read.bufdir_export_logs SELECT (jsonb_populate_record(t, jsonb_build_object(
+             'triggered_at', '2026-04-20T00:00:00Z', 'id', gen_random_uuid()))).*
+         FROM read.bufdir_export_logs t LIMIT 1",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    let made: bool = sqlx::query_scalar(
+        "SELECT read.make_month_partition('read', 'bufdir_export_logs', '2026-04-01')",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert!(!made);
+}

@@ -13,6 +13,7 @@ use super::things::{Post, Things};
 
 /// The events that streams tell of.
 pub(super) const TYPES: &[&str] = &[
+    "AllSessionsRevoked",
     "CommentCreated",
     "CommentDeleted",
     "CommentEdited",
@@ -121,6 +122,11 @@ impl LiveEvent {
     pub(super) fn closes_community(&self) -> Option<Uuid> {
         self.community_id.filter(|_| self.event_type == "CommunityDeleted")
     }
+
+    /// Everybody who listens to an account is told: whose sessions have ended is too long a list.
+    pub(super) fn concerns_every_account(&self) -> bool {
+        self.event_type == "AllSessionsRevoked"
+    }
 }
 
 /// What is read of an event; everything else of it stays unread, and sealed.
@@ -148,6 +154,7 @@ pub(super) enum Stored {
     MemberReinstated {},
     SessionIssued { principal: Actor },
     SessionRevoked { cause: String },
+    AllSessionsRevoked {},
 }
 
 /// Makes of events what streams tell of them. Of several votes on one thing only the last is told:

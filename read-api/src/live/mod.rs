@@ -153,6 +153,13 @@ impl Live {
                 });
                 posts.for_each(|(topic, _)| put(*topic));
             }
+            if event.concerns_every_account() {
+                let topics = channels.topics.keys();
+                topics
+                    .filter(|topic| matches!(topic, Topic::Account(_)))
+                    .copied()
+                    .for_each(&mut put);
+            }
         }
         for (topic, batch) in batches {
             if let Some(channel) = channels.topics.get(&topic) {

@@ -252,10 +252,14 @@ impl Stream {
         };
         let told = event::compose(&mut connection, &events).await?;
         let Opening { topic, community, .. } = self.opening;
-        let is_post = matches!(topic, Topic::Post(_));
         let mine = told.into_iter().filter(|told| {
             let closes = told.event.closes_community();
-            told.topics.contains(&topic) || (is_post && closes.is_some() && closes == community)
+            told.topics.contains(&topic)
+                || match topic {
+                    Topic::Post(_) => closes.is_some() && closes == community,
+                    Topic::Account(_) => told.event.concerns_every_account(),
+                    Topic::Community(_) => false,
+                }
         });
         self.keep(mine.map(|told| Arc::new(told.event)));
         self.after = read_up_to;

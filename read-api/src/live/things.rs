@@ -148,6 +148,8 @@ impl Things {
                 told.event.cause = Some(cause);
                 told.topics.push(Topic::Account(*self.sessions.get(&id)?));
             }
+            // Not by whom, nor which session stays.
+            Stored::AllSessionsRevoked {} => {}
         }
         Some(told)
     }

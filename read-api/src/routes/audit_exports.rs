@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::{
     app::Shared,
     error::ReadError,
-    exported::{self, COLUMNS, Export},
+    exported::{self, COLUMNS, Chosen, Export},
     freshness::fresh,
     paging::Page,
     params::{FromParams, Params},
@@ -18,53 +18,30 @@ use crate::{
     rows::{PlaceInTime, with_position},
 };
 
-/// Which exports.
+/// Of which organization.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "all but `organization` are in `chosen`; the document tells them one by one"
-)]
-pub struct Filter {
+pub struct Within {
     /// Only of one organization.
-    #[param(value_type = Option<uuid::Uuid>, rename = "organization_id")]
-    organization: Option<OrganizationId>,
-    /// Only of one report.
     #[param(value_type = Option<uuid::Uuid>)]
-    report: (),
-    /// Only what one user asked for.
-    #[param(value_type = Option<uuid::Uuid>)]
-    user: (),
-    /// Only `pending`, `processing`, `completed` or `failed`.
-    #[param(value_type = Option<String>)]
-    status: (),
-    /// Only from this time on.
-    #[param(value_type = Option<String>, format = DateTime)]
-    from: (),
-    /// Only before this time.
-    #[param(value_type = Option<String>, format = DateTime)]
-    to: (),
-    #[param(ignore)]
-    chosen: exported::Chosen,
+    organization_id: Option<OrganizationId>,
 }
 
-impl FromParams for Filter {
+impl FromParams for Within {
     fn from_params(params: &mut Params) -> Self {
-        let organization = params.value("organization_id", exported::organization);
-        let chosen = exported::Chosen::from_params(params);
-        Self { organization, report: (), user: (), status: (), from: (), to: (), chosen }
+        Self { organization_id: params.value("organization_id", exported::organization) }
     }
 }
 
 /// Lists statutory exports of all organizations, the newest first, also those in the archive.
-#[utoipa::path(get, path = "/v1/audit/exports", tag = "Audit", params(Filter, Page),
+#[utoipa::path(get, path = "/v1/audit/exports", tag = "Audit", params(Within, Chosen, Page),
     responses((status = 200, description = "A part of the list", body = List<Export>)))]
 pub async fn list(
     State(app): State<Shared>,
-    read: Read<(Filter, Page)>,
+    read: Read<((Within, Chosen), Page)>,
 ) -> Result<Response, ReadError> {
     read.record_audit_read(&app, "/v1/audit/exports").await;
-    let (Filter { organization, chosen, .. }, page) = &read.query;
+    let ((Within { organization_id: organization }, chosen), page) = &read.query;
     let list = format!("audit-exports/{organization:?}/{}", chosen.name());
     let before = page.place(&app, &list, PlaceInTime::start())?;
     let statement = list_statement(organization.is_some(), chosen);
@@ -83,7 +60,7 @@ pub async fn list(
 }
 
 /// `$1` is now, `$2` the organization, then the place before, the number of rows, and what is chosen.
-pub fn list_statement(of_one: bool, chosen: &exported::Chosen) -> String {
+pub fn list_statement(of_one: bool, chosen: &Chosen) -> String {
     let within = match of_one {
         true => "organization_id = $2::uuid",
         false => "$2::uuid IS NULL",

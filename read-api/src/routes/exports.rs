@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::{
     app::Shared,
     error::ReadError,
-    exported::{self, COLUMNS, Export},
+    exported::{self, COLUMNS, Chosen, Export},
     freshness::fresh,
     paging::Page,
     params::{FromParams, Params},
@@ -18,41 +18,18 @@ use crate::{
     rows::{PlaceInTime, with_position},
 };
 
-/// Which exports.
+/// Of which organization.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "all but `within` are in `chosen`; the document tells them one by one"
-)]
-pub struct Filter {
+pub struct Within {
     /// May be given, and must then be the session's: a filter never shows more.
-    #[param(value_type = Option<uuid::Uuid>, rename = "organization_id")]
-    within: Option<OrganizationId>,
-    /// Only of one report.
     #[param(value_type = Option<uuid::Uuid>)]
-    report: (),
-    /// Only what one user asked for.
-    #[param(value_type = Option<uuid::Uuid>)]
-    user: (),
-    /// Only `pending`, `processing`, `completed` or `failed`.
-    #[param(value_type = Option<String>)]
-    status: (),
-    /// Only from this time on.
-    #[param(value_type = Option<String>, format = DateTime)]
-    from: (),
-    /// Only before this time.
-    #[param(value_type = Option<String>, format = DateTime)]
-    to: (),
-    #[param(ignore)]
-    chosen: exported::Chosen,
+    organization_id: Option<OrganizationId>,
 }
 
-impl FromParams for Filter {
+impl FromParams for Within {
     fn from_params(params: &mut Params) -> Self {
-        let within = params.value("organization_id", exported::organization);
-        let chosen = exported::Chosen::from_params(params);
-        Self { within, report: (), user: (), status: (), from: (), to: (), chosen }
+        Self { organization_id: params.value("organization_id", exported::organization) }
     }
 }
 
@@ -71,15 +48,15 @@ pub(super) fn own_organization<Q>(
 }
 
 /// Lists the organization's exports, the newest first.
-#[utoipa::path(get, path = "/v1/exports", tag = "Exports", params(Filter, Page),
+#[utoipa::path(get, path = "/v1/exports", tag = "Exports", params(Within, Chosen, Page),
     responses((status = 200, description = "A part of the list", body = List<Export>),
               (status = 404, description = "The organization or report is another's, or none")))]
 pub async fn list(
     State(app): State<Shared>,
-    read: Read<(Filter, Page)>,
+    read: Read<((Within, Chosen), Page)>,
 ) -> Result<Response, ReadError> {
-    let (Filter { within, chosen, .. }, page) = &read.query;
-    let organization = own_organization(&read, *within)?;
+    let ((Within { organization_id }, chosen), page) = &read.query;
+    let organization = own_organization(&read, *organization_id)?;
     let list = format!("exports/{organization}/{}", chosen.name());
     let before = page.place(&app, &list, PlaceInTime::start())?;
     let statement = list_statement(chosen);
@@ -111,7 +88,7 @@ pub async fn list(
 }
 
 /// `$1` is now, `$2` the organization, then the place before, the number of rows, and what is chosen.
-pub fn list_statement(chosen: &exported::Chosen) -> String {
+pub fn list_statement(chosen: &Chosen) -> String {
     format!(
         "SELECT p.*, x.*
          FROM (SELECT coalesce(read.served_position('bufdir_export_logs'), 0) OFFSET 0) p

@@ -158,7 +158,8 @@ pub async fn community(
 ///
 /// As the stream of a post, with these events: `CommentCreated` (an answer to one's own post or
 /// comment), `PostModerated`, `CommentModerated` (the reason is in `/v1/me/moderation-notices`),
-/// `SessionIssued`, `SessionRevoked`, `MemberSuspended`, `MemberReinstated`.
+/// `SessionIssued`, `SessionRevoked`, `AllSessionsRevoked` (everybody's, but perhaps one's own),
+/// `MemberSuspended`, `MemberReinstated`.
 #[utoipa::path(get, path = "/v1/live/me", tag = "Live",
     params(("Last-Event-ID" = Option<u64>, Header,
             description = "The `id` of the last event that you have, or the position of a read")),

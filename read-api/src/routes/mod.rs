@@ -45,7 +45,10 @@ pub mod service_accounts;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::Shared;
+use crate::{app::Shared, http::Routes};
+
+/// The routes that are to go (ESX-14), by path.
+pub const DEPRECATED: Routes = &[];
 
 pub fn all() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -82,9 +85,9 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::all))
         .routes(routes!(appeals::list))
         .routes(routes!(my_votes::on_comments))
-        .routes(routes!(search::communities))
-        .routes(routes!(search::posts))
-        .routes(routes!(search::comments))
+        .routes(routes!(search::communities::list))
+        .routes(routes!(search::posts::list))
+        .routes(routes!(search::comments::list))
         .routes(routes!(search_logs::own))
         .routes(routes!(search_logs::list))
         .routes(routes!(search_logs::trends))

@@ -2,7 +2,7 @@
 //! anything personal (MOD-08); one's own notices with their reasons (MOD-06); all of it for admins and
 //! auditors.
 
-use agora_domain::{ActorKind, values::CommunityName};
+use agora_domain::values::CommunityName;
 use agora_event_store::{Opener, vault::VaultError};
 use axum::{extract::State, response::Response};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    access::token_is_missing,
     app::Shared,
     error::ReadError,
     freshness::fresh,
@@ -171,13 +172,13 @@ pub async fn of_community(
     Ok(read.list(position, &part))
 }
 
-/// Lists what admins changed of what one wrote oneself, with the reasons, the newest first.
+/// Lists what admins changed of what one wrote oneself, with the reasons, the newest first. Guests show
+/// the signature that they wrote with.
 #[utoipa::path(get, path = "/v1/me/moderation-notices", tag = "Own account", params(Page),
     responses((status = 200, description = "A part of the list", body = List<Entry>)))]
 pub async fn notices(State(app): State<Shared>, read: Read<Page>) -> Result<Response, ReadError> {
-    let me = read.principal()?.actor;
-    let author = if me.kind == ActorKind::Admin { "adminuser" } else { "memberuser" };
-    let mine = Some((format!("author_{author}_id"), me.id));
+    let me = read.caller.actor().ok_or_else(token_is_missing)?;
+    let mine = Some((format!("author_{}user_id", me.kind.as_str()), me.id));
     list(&app, &read, &format!("notices/{me}"), mine).await
 }
 

@@ -1,77 +1,15 @@
-//! Who may read what, and what a refusal leaves behind.
+//! Who is let in, and what a refusal leaves behind. Which role may read what, the permission matrix's
+//! test of the command API walks (`command-api/tests/commands/matrix.rs`).
 
-use agora_domain::{
-    exports::organization_membership::OrganizationRole,
-    identity::{
-        admin::{Admin, AdminEvent},
-        member::{Member, MemberEvent},
-        values::AdminScope,
-    },
+use agora_domain::identity::{
+    admin::{Admin, AdminEvent},
+    member::{Member, MemberEvent},
+    values::AdminScope,
 };
-use agora_read_api::access::{READS, Roles};
 use agora_service::clock;
 use chrono::TimeDelta;
 
-use crate::world::{User, World};
-
-/// A path of the route with things that exist.
-fn path(route: &str, post: &str, community: &str) -> String {
-    let id = if route.contains("streams") { "00000000-0000-7000-8000-000000000000" } else { post };
-    let path = route.replace("{id}", id).replace("{name}", community).replace("{type}", "post");
-    path.replace("{address}", "203.0.113.9")
-}
-
-#[tokio::test]
-async fn rol_01_every_route_refuses_every_role_that_may_not() {
-    let world = World::new().await;
-    let author = world.member(None).await;
-    let community = world.community_of(&author, "rustaceans").await;
-    let post = world.post(&author, community, "For everybody").await.to_string();
-    let organization = world.organization("Barnas Hus").await;
-    world.place(organization, author.actor, OrganizationRole::Reporter).await;
-    let reporter = world.log_in_within(author.actor, organization).await;
-    let users: Vec<(Roles, Option<User>)> = vec![
-        (Roles::GUEST, None),
-        (Roles::MEMBER, Some(author)),
-        (Roles::ADMIN, Some(world.admin(&[]).await)),
-        (Roles::ADMIN.and(Roles::SECURITY), Some(world.admin(&[AdminScope::Security]).await)),
-        (
-            Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::SECURITY),
-            Some(world.admin(&[AdminScope::Global]).await),
-        ),
-        (Roles::AUDITOR, Some(world.admin(&[AdminScope::Auditor]).await)),
-        (Roles::MEMBER.and(Roles::ORG_USER), Some(reporter)),
-        (Roles::OPS, Some(world.admin(&[AdminScope::Ops]).await)),
-    ];
-    world.project().await;
-    let mut described: Vec<String> =
-        agora_read_api::http::description().paths.paths.into_keys().collect();
-    described.sort();
-    let mut listed: Vec<String> = READS.iter().map(|(route, _)| (*route).to_owned()).collect();
-    listed.sort();
-    assert_eq!(described, listed, "every route stands in the permission table, and no other");
-    let mut refusals = 0;
-    for (route, allowed) in READS.iter() {
-        let path = path(route, &post, "rustaceans");
-        for (role, user) in &users {
-            let reply = match user {
-                None => world.get(&path).await,
-                Some(user) => world.get_as(user, &path).await,
-            };
-            let case = format!("{role:?} reads {route}: {}", reply.body);
-            if allowed.include(*role) {
-                assert!(![401, 403].contains(&reply.status.as_u16()), "{case}");
-                assert!(reply.status.as_u16() < 500, "{case}");
-            } else {
-                reply.problem(if *role == Roles::GUEST { 401 } else { 403 });
-                refusals += 1;
-            }
-        }
-    }
-    let records = world.security_records().await;
-    let refused = records.iter().filter(|(kind, ..)| kind == "refusal").count();
-    assert_eq!(refused, refusals, "aud_06: every refusal leaves a record");
-}
+use crate::world::World;
 
 #[tokio::test]
 async fn aud_06_a_refusal_leaves_a_record_with_who_what_and_why() {

@@ -14,6 +14,7 @@ struct Walk {
     world: World,
     member: User,
     reporter: User,
+    auditor: User,
     root: User,
 }
 
@@ -22,6 +23,7 @@ impl Walk {
         let world = World::new().await;
         let member = world.member(None).await;
         let root = world.admin(&[AdminScope::Global]).await;
+        let auditor = world.admin(&[AdminScope::Auditor]).await;
         let community = world.community_of(&member, "rustaceans").await;
         for number in 0..3 {
             world.post(&member, community, &format!("Post number {number}")).await;
@@ -29,7 +31,7 @@ impl Walk {
         let organization = world.organization("Barnas Hus").await;
         let reporter = world.org_user(organization, OrganizationRole::Reporter).await;
         world.project().await;
-        Self { world, member, reporter, root }
+        Self { world, member, reporter, auditor, root }
     }
 
     /// As somebody who may.
@@ -38,7 +40,8 @@ impl Walk {
         let user = match roles {
             roles if roles.include(Roles::GLOBAL_ADMIN) => &self.root,
             roles if roles.include(Roles::MEMBER) => &self.member,
-            _ => &self.reporter,
+            roles if roles.include(Roles::ORG_USER) => &self.reporter,
+            _ => &self.auditor,
         };
         self.world.get_as(user, path).await
     }
@@ -62,6 +65,12 @@ pub fn with_query(path: &str, query: &str) -> String {
 /// More words than a search takes.
 const LONG: &str = "a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+1+2+3+4+5+6+7";
 
+/// More than any token has.
+const LONG_TOKEN: &str = concat!(
+    "0123456789012345678901234567890123456789012345678901234567890123456789",
+    "0123456789012345678901234567890123456789012345678901234567890123456789",
+);
+
 /// What is wrong for each of the parameters that the description knows.
 fn wrong_values(name: &str) -> &'static [&'static str] {
     match name {
@@ -78,9 +87,15 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "status" => &["open", "", "DRAFT", "%00"],
         "period" => &["x", "", "2025-Q5", "2025-13", "%00", "%D9%A2%D9%A0%D9%A2%D9%A5"],
         "open" => &["yes", "", "1", "TRUE", "%00"],
+        "expired" => &["yes", "", "1", "TRUE", "%00"],
+        "due" => &["soon", "", "OPEN", "%00"],
+        "token" => &["", LONG_TOKEN],
+        "organization_id" | "report" | "user" | "user_id" => {
+            &["x", "", "00000000000070008000000000000000", "%00"]
+        }
         "category_id" => &["x", "", "00000000000070008000000000000000", "%00"],
         "as_of" => &["yesterday", "", "-1", "2026-13-01T00:00:00Z", "99999999999999999999", "%00"],
-        "from" | "to" => &["yesterday", "", "1", "2026-02-30T00:00:00Z", "%00"],
+        "from" | "to" | "since" => &["yesterday", "", "1", "2026-02-30T00:00:00Z", "%00"],
         "actor" => &["root", "", "member:1", "robot:00000000-0000-7000-8000-000000000000", "%00"],
         "type" => &["%00", "", "x%20y", "%27%3B--"],
         "aggregate_type" => &["nothing", "", "%00"],

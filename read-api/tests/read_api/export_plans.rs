@@ -21,7 +21,7 @@ const GROW: &str = "
         export_source, export_format, status, error_message, error_code, file_name, file_path,
         file_size_bytes, checksum_sha256, completed_at, triggered_at, expires_at, report_sequence,
         position, sequence)
-    SELECT gen_random_uuid(), uuid(4_000 + o.number % 5_000), uuid(o.number), uuid(9_000 + g % 700),
+    SELECT gen_random_uuid(), uuid(4000 + o.number % 5000), uuid(o.number), uuid(9000 + g % 700),
         'ADMIN_PORTAL', 'PDF', s.status,
         CASE WHEN s.status = 'failed' THEN 'Too many.' END,
         CASE WHEN s.status = 'failed' THEN 'RATE_LIMIT_EXCEEDED' END,

@@ -1,8 +1,11 @@
 //! Guests as the API knows them, and as admins read them.
 
 use agora_domain::{
-    Actor,
-    content::comment::{Comment, CommentEvent},
+    Actor, Personal, PersonalCategory,
+    content::{
+        comment::{Comment, CommentEvent},
+        moderation::ModerationAction,
+    },
     identity::{
         guest::{Guest, GuestEvent, SignatureDigest},
         member::{Member, MemberEvent},
@@ -124,6 +127,39 @@ async fn gst_03_gst_05_admins_list_guests_and_see_no_signature_that_acts() {
     world.get_as(&auditor, "/v1/guests").await.problem(403);
     world.get("/v1/guests").await.problem(401);
     world.get_as(&admin, "/v1/guests?cursor=AAAA").await.problem(400);
+}
+
+#[tokio::test]
+async fn mod_06_a_guest_is_told_what_became_of_its_comment_and_why() {
+    let world = World::new().await;
+    let (owner, admin) = (world.member(None).await, world.admin(&[]).await);
+    let community = world.community_of(&owner, "rustaceans").await;
+    let post = world.post(&owner, community, "A post for everybody").await;
+    let (guest, other) = (world.visitor().await, world.visitor().await);
+    let comment =
+        world.comment(&guest.as_author(&owner), post, None, "A comment of a guest.").await;
+    let reason = "Off topic.".parse().unwrap();
+    let author = Actor::guest(guest.id);
+    let moderated = CommentEvent::CommentModerated {
+        action: ModerationAction::Delete,
+        moderator: admin.actor,
+        reason: Personal::new(author.subject(), PersonalCategory::Content, reason),
+        community_id: community,
+        author,
+    };
+    let deleted = CommentEvent::CommentDeleted { deleted_by: admin.actor };
+    world.append::<Comment>(admin.actor, comment, vec![deleted, moderated]).await;
+    world.project().await;
+    let path = "/v1/me/moderation-notices";
+    let told = world.get_with(&guest, path).await.ok();
+    assert_eq!(told["items"][0]["comment_id"], comment.to_string());
+    assert_eq!(told["items"][0]["action_reason"], "Off topic.");
+    assert_eq!(told["items"].as_array().unwrap().len(), 1);
+    assert_eq!(world.get_with(&other, path).await.ok()["items"], json!([]));
+    assert_eq!(world.get_as(&owner, path).await.ok()["items"], json!([]));
+    assert_eq!(world.get(path).await.problem(401)["rule"], "SES-13");
+    world.forget(&guest).await;
+    assert_eq!(world.get_with(&guest, path).await.problem(401)["rule"], "GST-05");
 }
 
 #[tokio::test]

@@ -309,6 +309,26 @@ async fn ses_04_a_stream_ends_with_its_session() {
 }
 
 #[tokio::test]
+async fn ses_12_everybody_is_told_that_all_sessions_ended() {
+    let world = World::new().await;
+    let admin = world.admin(&[]).await;
+    let ada = world.member(None).await;
+    world.project().await;
+    let mut kept = world.listen(Some(&admin), "/v1/live/me", None).await;
+    let before = world.head().await;
+    world.revoke_everybodys(admin.actor, Some(admin.session)).await;
+    world.project_and_tell().await;
+    let told = kept.expect("AllSessionsRevoked").await.data;
+    assert!(told["session_id"].is_null() && told["cause"].is_null(), "{told}");
+    // Whoever comes back is told what it missed.
+    let again = world.log_in(ada.actor).await;
+    world.project_and_tell().await;
+    let mut back = world.listen(Some(&again), "/v1/live/me", Some(before)).await;
+    back.expect("AllSessionsRevoked").await;
+    back.expect("SessionIssued").await;
+}
+
+#[tokio::test]
 async fn a_forged_message_tells_nothing_and_without_a_broker_the_log_is_read() {
     let world = World::new().await;
     let author = world.member(Some("Ada")).await;

@@ -1,5 +1,6 @@
 //! The description of the API is complete, because it comes from the code.
 
+use agora_service::deprecation::Deprecation;
 use serde_json::Value;
 
 use crate::world::World;
@@ -70,4 +71,24 @@ async fn the_description_can_be_browsed() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("swagger-ui"));
     assert!(page.header("content-type").starts_with("text/html"));
+}
+
+#[tokio::test]
+async fn esx_14_a_deprecated_route_tells_since_when_and_until_when() {
+    const OLD: &[(&str, Deprecation)] =
+        &[("/v1/categories", Deprecation::new(1_700_000_000, 1_800_000_000))];
+    let world = World::new().await.where_deprecated(OLD);
+    for (path, status) in [("/v1/categories", 200), ("/v1/categories?limit=0", 400)] {
+        let reply = world.get(path).await;
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.header("deprecation"), "@1700000000");
+        assert_eq!(reply.header("sunset"), "Fri, 15 Jan 2027 08:00:00 GMT");
+    }
+    let other = world.get("/v1/communities").await;
+    assert_eq!((other.header("deprecation"), other.header("sunset")), ("", ""));
+    let description = world.get("/openapi.json").await.ok();
+    let operation = &description["paths"]["/v1/categories"]["get"];
+    assert_eq!(operation["deprecated"], true);
+    assert!(operation["responses"]["200"]["headers"]["Sunset"].is_object());
+    assert!(description["paths"]["/v1/communities"]["get"].get("deprecated").is_none());
 }

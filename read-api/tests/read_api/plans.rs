@@ -78,6 +78,7 @@ struct Scene {
     world: World,
     member: User,
     reporter: User,
+    auditor: User,
     root: User,
     organization: String,
     report: String,
@@ -90,6 +91,7 @@ impl Scene {
         let world = World::new().await;
         let (member, other) = (world.member(Some("Kari")).await, world.member(None).await);
         let root = world.admin(&[AdminScope::Global]).await;
+        let auditor = world.admin(&[AdminScope::Auditor]).await;
         let community = world.community_of(&member, "rustaceans").await;
         world.join(&member, community).await;
         world.visit(&member, &[community]).await;
@@ -110,6 +112,7 @@ impl Scene {
             world,
             member,
             reporter,
+            auditor,
             root,
             organization: organization.to_string(),
             report: report.report_id.to_string(),
@@ -139,6 +142,7 @@ impl Scene {
             roles if roles.include(Roles::MEMBER) => &self.member,
             roles if roles.include(Roles::GLOBAL_ADMIN) => &self.root,
             roles if roles.include(Roles::ORG_USER) => &self.reporter,
+            roles if roles.include(Roles::AUDITOR) => &self.auditor,
             _ => &self.root,
         };
         let path = format!("{}{query}", self.path(route));

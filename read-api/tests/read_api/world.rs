@@ -17,7 +17,7 @@ use agora_projectors::{
 };
 use agora_read_api::{
     access::Activity,
-    app::App,
+    app::{App, Shared},
     cursor::Cursors,
     downloads::{Downloads, count::Counter},
     freshness::Projected,
@@ -133,15 +133,9 @@ impl World {
         let shutdown = CancellationToken::new();
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let downloads = downloads(&store, NOBODY);
-        let routes = routes(
-            &reads,
-            vault,
-            projected.clone(),
-            searches.clone(),
-            limits,
-            downloads,
-            &shutdown,
-        );
+        let app =
+            app(&reads, vault, projected.clone(), searches.clone(), limits, downloads, &shutdown);
+        let routes = http::router(app);
         let api = agora_service::http::complete(routes.clone());
         Self { database, log, projected, reads, searches, store, shutdown, routes, api }
     }
@@ -161,18 +155,25 @@ impl World {
         self.another_with(self.searches.clone(), command_url)
     }
 
+    /// The same, with these routes deprecated.
+    pub fn where_deprecated(&self, deprecated: http::Routes) -> Self {
+        let app = self.another_app(self.searches.clone(), NOBODY);
+        self.another_on(http::router_where(app, deprecated), self.searches.clone())
+    }
+
     fn another_with(&self, searches: SearchLog, command_url: &str) -> Self {
+        let app = self.another_app(searches.clone(), command_url);
+        self.another_on(http::router(app), searches)
+    }
+
+    fn another_app(&self, searches: SearchLog, command_url: &str) -> Shared {
         let (limits, projected) = (Limits::default(), self.projected.clone());
+        let downloads = downloads(&self.store, command_url);
         let vault = self.database.vault();
-        let routes = routes(
-            &self.reads,
-            vault,
-            projected,
-            searches.clone(),
-            limits,
-            downloads(&self.store, command_url),
-            &self.shutdown,
-        );
+        app(&self.reads, vault, projected, searches, limits, downloads, &self.shutdown)
+    }
+
+    fn another_on(&self, routes: Router, searches: SearchLog) -> Self {
         Self {
             database: TestDatabase {
                 pool: self.database.pool.clone(),
@@ -337,7 +338,7 @@ fn downloads(store: &Arc<dyn ObjectStore>, command_url: &str) -> Downloads {
     }
 }
 
-fn routes(
+fn app(
     reads: &PgPool,
     vault: Vault,
     projected: Projected,
@@ -345,7 +346,7 @@ fn routes(
     limits: Limits,
     downloads: Downloads,
     shutdown: &CancellationToken,
-) -> Router {
+) -> Shared {
     let app = App {
         downloads,
         controller: Some("Agora, post@agora.example".to_owned()),
@@ -362,5 +363,5 @@ fn routes(
     };
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
-    http::router(app)
+    app
 }

@@ -13,7 +13,7 @@ use agora_domain::{
 };
 
 use super::RequestExportBody;
-use crate::fields::{Field, WrongFields};
+use crate::fields::{Field, List, WrongFields};
 
 pub(in crate::commands) enum Asked {
     Statutory(Statutory),
@@ -109,9 +109,7 @@ pub(super) fn parse(mut body: RequestExportBody, wrong: &mut WrongFields) -> Opt
         wrong.absent("/delivery_method", &body.delivery_method, OTHER_KIND);
         wrong.absent("/delivery_address", &body.delivery_address, OTHER_KIND);
         wrong.absent("/member_id", &body.member_id, OTHER_KIND);
-        if body.data_categories.is_some() {
-            let _: Option<()> = wrong.note("/data_categories", &RuleBreak::malformed(OTHER_KIND));
-        }
+        wrong.absent("/data_categories", &body.data_categories, OTHER_KIND);
     }
     if !is(Kind::PlatformData) {
         wrong.absent("/export_type", &body.export_type, OTHER_KIND);
@@ -148,9 +146,11 @@ fn subject(body: RequestExportBody, wrong: &mut WrongFields) -> Option<Subject> 
     let member_id = wrong.optional("/member_id", body.member_id);
     let is_full = request_type == Some(SubjectRequestType::FullExport);
     let data_categories = match body.data_categories {
-        None if is_full => Some(DataCategory::ALL.to_vec()),
-        None => wrong.note("/data_categories", &RuleBreak::new("DXR-02", "is required")),
-        Some(fields) => categories(fields, is_full, wrong),
+        Field::Missing | Field::Null if is_full => Some(DataCategory::ALL.to_vec()),
+        Field::Missing | Field::Null => {
+            wrong.note("/data_categories", &RuleBreak::new("DXR-02", "is required"))
+        }
+        given => categories(given, is_full, wrong),
     };
     let (delivery_method, delivery_address) = (delivery_method?, delivery_address?);
     if delivery_method != DeliveryMethod::Email {
@@ -174,11 +174,11 @@ fn subject(body: RequestExportBody, wrong: &mut WrongFields) -> Option<Subject> 
 }
 
 fn categories(
-    fields: Vec<Field<DataCategory>>,
+    fields: Field<List<DataCategory>>,
     is_full: bool,
     wrong: &mut WrongFields,
 ) -> Option<Vec<DataCategory>> {
-    let mut named = wrong.list("/data_categories", Some(fields))?;
+    let mut named = wrong.list("/data_categories", fields)?;
     named.sort_unstable();
     named.dedup();
     let says = match (is_full, named.is_empty(), named == DataCategory::ALL) {

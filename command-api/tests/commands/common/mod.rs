@@ -4,10 +4,10 @@ mod answer;
 mod people;
 mod tenants;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use agora_command_api::{
-    App, Command, Settings,
+    App, Command, Settings, commands,
     execute::{Caller, Conditions, execute},
     http,
 };
@@ -254,6 +254,17 @@ impl Call {
         self.body = body.into();
         self
     }
+}
+
+/// Every command's body as the OpenAPI document shows it.
+pub fn examples() -> BTreeMap<String, Value> {
+    let document = serde_json::to_value(agora_command_api::openapi::document()).unwrap();
+    let example = |name: &str| {
+        let path = format!("/v1/commands/{name}");
+        let body = &document["paths"][path]["post"]["requestBody"]["content"];
+        body["application/json"]["example"].clone()
+    };
+    commands::all().iter().map(|command| (command.name.to_owned(), example(command.name))).collect()
 }
 
 /// A name that nobody else has.

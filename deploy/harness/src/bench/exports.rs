@@ -11,7 +11,7 @@ use agora_process_managers::exports::{
 };
 use agora_service::objects::Objects;
 use futures::TryStreamExt;
-use sqlx::{Executor, PgPool};
+use sqlx::{Executor, PgPool, postgres::PgPoolCopyExt};
 use uuid::Uuid;
 
 use super::{Failure, report::Report};

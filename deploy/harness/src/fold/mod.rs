@@ -206,6 +206,7 @@ fn moderation(tables: &mut Tables, event: &Event) {
         "id": event.event_id, "community_platform_post_id": post, "comment_id": comment,
         "community_id": community, "author_memberuser_id": member,
         "author_adminuser_id": id_of(&fields["author"], "admin"),
+        "author_guestuser_id": id_of(&fields["author"], "guest"),
         "performed_adminuser_id": fields["moderator"]["id"], "action_type": fields["action"],
         "action_reason": fields["reason"], "created_at": event.at(), "position": event.position,
     });

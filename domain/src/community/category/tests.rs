@@ -2,6 +2,7 @@ use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 use super::*;
+use crate::changes::tests::exhausted;
 
 fn create(name: &str, description: Option<&str>) -> CategoryCommand {
     CategoryCommand::Create(CreateCategory {
@@ -74,4 +75,15 @@ fn rel_10_what_does_not_exist_is_not_found() {
     for command in [describe(None), CategoryCommand::Retire] {
         assert_eq!(Category::default().decide(command), Err(CategoryError::NotFound));
     }
+}
+
+#[test]
+fn cat_05_whatever_is_done_a_category_stays_below_200_events_and_can_be_retired() {
+    let created = given([create("News-Tech", None)]);
+    let (category, events) =
+        exhausted(created, |turn| vec![describe(Some(&format!("About {turn}")))]);
+    assert_eq!(events, 190);
+    let refused = category.decide(describe(Some("Once more"))).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("CAT-05", RefusalKind::Invalid));
+    assert!(then(category, CategoryCommand::Retire).is_retired());
 }

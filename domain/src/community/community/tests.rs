@@ -2,7 +2,7 @@ use cqrs_es::Aggregate;
 use uuid::Uuid;
 
 use super::*;
-use crate::ids::AdminId;
+use crate::{changes::tests::exhausted, ids::AdminId};
 
 const OWNER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
 const OTHER: Actor = Actor::member(MemberId(Uuid::from_u128(2)));
@@ -207,4 +207,25 @@ fn rel_10_what_does_not_exist_is_not_found() {
     for command in [described(OWNER, "text"), delete_by(OWNER), restore_by(ADMIN)] {
         assert_eq!(Community::default().decide(command), Err(CommunityError::NotFound));
     }
+}
+
+#[test]
+fn com_07_whatever_is_done_a_community_stays_below_200_events_and_can_be_deleted() {
+    let updated = exhausted(given([]), |turn| {
+        vec![
+            described(OWNER, &format!("Time {turn}")),
+            moved(OTHER_CATEGORY, true),
+            moved(CATEGORY, true),
+        ]
+    });
+    assert_eq!(updated.1, 100);
+    let refused = updated.0.decide(described(OWNER, "Once more")).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("COM-07", RefusalKind::Invalid));
+    let category_id = updated.0.category_id().unwrap();
+    let same = updated.0.decide(moved(category_id, true));
+    assert_eq!(same, Ok(vec![]), "what changes nothing is not refused");
+    let (community, events) =
+        exhausted(updated.0, |_| vec![delete_by(ADMIN), restore_by(ADMIN), delete_by(OWNER)]);
+    assert!((190..200).contains(&(1 + 100 + events)), "{events}");
+    assert!(!community.is_open(), "no deletion was refused");
 }

@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    changes::{self, tests::exhausted},
     ids::{AdminId, GuestId, MemberId},
     personal::{Category, Subject},
 };
@@ -211,7 +212,7 @@ fn edited(times: u32) -> Comment {
 
 #[test]
 fn cmt_10_a_comment_takes_a_hundred_changes_by_its_author_and_no_more() {
-    let max = moderation::CHANGES_MAX;
+    let max = changes::CHANGES_MAX;
     for (before, fits) in [(max - 2, true), (max - 1, true), (max, false)] {
         let decided = edited(before).decide(rewrite(AUTHOR, "More words", None));
         assert_eq!(decided.is_ok(), fits, "{before}");
@@ -224,24 +225,14 @@ fn cmt_10_a_comment_takes_a_hundred_changes_by_its_author_and_no_more() {
     assert_eq!(full.decide(rewrite(ADMIN, "More words", Some("rude"))).unwrap().len(), 2);
 }
 
-/// A comment after 500 rounds of all that is let through, with the number of its events.
-fn exhausted(round: impl Fn(u32) -> Vec<CommentCommand>) -> (Comment, usize) {
-    let (mut comment, mut events) = (given([created()]), 1);
-    for command in (0..500).flat_map(round) {
-        for event in comment.decide(command).unwrap_or_default() {
-            Aggregate::apply(&mut comment, event);
-            events += 1;
-        }
-    }
-    (comment, events)
-}
-
 #[test]
 fn cmt_10_whatever_is_done_a_comment_stays_below_200_events_and_can_be_deleted() {
     let rude = Some("rude");
-    let toggled = exhausted(|_| vec![delete(AUTHOR, None), restore(AUTHOR, None)]);
-    let moderated = exhausted(|_| vec![delete(ADMIN, rude), restore(ADMIN, rude)]);
-    let fought_over = exhausted(|turn| {
+    let toggled =
+        exhausted(given([created()]), |_| vec![delete(AUTHOR, None), restore(AUTHOR, None)]);
+    let moderated =
+        exhausted(given([created()]), |_| vec![delete(ADMIN, rude), restore(ADMIN, rude)]);
+    let fought_over = exhausted(given([created()]), |turn| {
         vec![
             rewrite(AUTHOR, &format!("Mine, time {turn}"), None),
             rewrite(ADMIN, &format!("Not so, time {turn}"), rude),

@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    changes::{self, tests::exhausted},
     ids::{AdminId, GuestId, MemberId},
     personal::{Category, Subject},
 };
@@ -128,7 +129,7 @@ fn edited(times: u32) -> Post {
 
 #[test]
 fn pst_12_a_post_takes_a_hundred_changes_by_its_author_and_no_more() {
-    let max = moderation::CHANGES_MAX;
+    let max = changes::CHANGES_MAX;
     for (before, fits) in [(max - 2, true), (max - 1, true), (max, false)] {
         let decided = edited(before).decide(retitle(AUTHOR, "One more title", None));
         assert_eq!(decided.is_ok(), fits, "{before}");
@@ -144,25 +145,16 @@ fn pst_12_a_post_takes_a_hundred_changes_by_its_author_and_no_more() {
     assert_eq!(moderated.unwrap().len(), 2);
 }
 
-/// A post after 500 rounds of all that is let through, with the number of its events.
-fn exhausted(round: impl Fn(u32) -> Vec<PostCommand>) -> (Post, usize) {
-    let (mut post, mut events) = (given([created()]), 1);
-    for command in (0..500).flat_map(round) {
-        for event in post.decide(command).unwrap_or_default() {
-            Aggregate::apply(&mut post, event);
-            events += 1;
-        }
-    }
-    (post, events)
-}
-
 #[test]
 fn pst_12_whatever_is_done_a_post_stays_below_200_events_and_can_be_deleted() {
     let spam = Some("spam");
     let (delete, restore) = (PostCommand::Delete, PostCommand::Restore);
-    let toggled = exhausted(|_| vec![delete(by(AUTHOR, None)), restore(by(AUTHOR, None))]);
-    let moderated = exhausted(|_| vec![delete(by(ADMIN, spam)), restore(by(ADMIN, spam))]);
-    let fought_over = exhausted(|turn| {
+    let toggled = exhausted(given([created()]), |_| {
+        vec![delete(by(AUTHOR, None)), restore(by(AUTHOR, None))]
+    });
+    let moderated =
+        exhausted(given([created()]), |_| vec![delete(by(ADMIN, spam)), restore(by(ADMIN, spam))]);
+    let fought_over = exhausted(given([created()]), |turn| {
         vec![
             retitle(AUTHOR, &format!("Mine, time {turn}"), None),
             retitle(ADMIN, &format!("Not so, time {turn}"), spam),

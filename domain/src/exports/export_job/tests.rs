@@ -4,7 +4,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    ids::{AdminId, MemberId},
+    exports::export_values::{
+        DeliveryMethod, PlatformExportType, PlatformFormat, ReportFormat, SubjectFormat,
+    },
+    ids::{AdminId, BufdirReportId, MemberId},
     personal::{Category, Subject},
 };
 

@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    changes::tests::exhausted,
     ids::MemberId,
     personal::{Category, Subject},
 };
@@ -217,4 +218,25 @@ fn adm_05_a_deleted_admin_is_retired_for_good_and_deleted_once() {
     }
     let nobody = Admin::default().decide(AdminCommand::Delete(by_other()));
     assert_eq!(nobody, Err(AdminError::NotFound));
+}
+
+#[test]
+fn adm_06_whatever_is_done_an_admin_stays_below_200_events_and_can_be_deleted() {
+    const SCOPES: [AdminScope; 4] =
+        [AdminScope::Security, AdminScope::Privacy, AdminScope::Auditor, AdminScope::Ops];
+    let (admin, events) = exhausted(given([]), |turn| {
+        let grant = |it| AdminCommand::GrantScope(scope(it));
+        let revoke = |it| AdminCommand::RevokeScope(scope(it));
+        let mut round = vec![rename(&format!("Kari {turn}"))];
+        round.extend(SCOPES.map(grant));
+        // In the end every scope but the last is taken away.
+        round.extend(SCOPES.map(revoke));
+        round.extend([AdminCommand::Suspend(by_other()), AdminCommand::Reinstate(by_other())]);
+        round
+    });
+    assert!((100..195).contains(&events), "{events}");
+    assert!(!admin.is_active(), "no suspension was refused");
+    let refused = admin.decide(AdminCommand::Reinstate(by_other())).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("ADM-06", RefusalKind::Invalid));
+    assert!(then(admin, AdminCommand::Delete(by_other())).is_deleted());
 }

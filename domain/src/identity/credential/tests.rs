@@ -3,8 +3,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    changes::tests::exhausted,
     ids::{AdminId, GuestId, MemberId},
     personal::{Category, Subject},
+    refusal::{Refusal, RefusalKind},
 };
 
 const MEMBER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
@@ -159,7 +161,7 @@ fn crd_09_no_password_fits_before_the_address_is_confirmed() {
 fn crd_10_another_address_needs_the_password_and_counts_once_it_is_confirmed() {
     let credential = given([register(MEMBER)]);
     let refused = credential.decide(change_email(false));
-    assert_eq!(refused, Err(CredentialError::CurrentPasswordWrong));
+    assert_eq!(refused, Err(CredentialError::NotReauthenticated));
     let asked = given([register(MEMBER), change_email(true)]);
     assert_eq!(asked.email().unwrap().as_str(), "ola@example.org");
     assert!(asked.password_hash().is_some(), "it goes on being used meanwhile");
@@ -196,4 +198,23 @@ fn crd_04_crd_05_an_invalidated_credential_is_neither_reset_nor_confirmed() {
     for command in [reset(), change_email(true), confirm(CONFIRMATION, 0)] {
         assert_eq!(gone.decide(command), Err(CredentialError::Invalidated));
     }
+}
+
+#[test]
+fn crd_12_whatever_is_done_a_credential_stays_below_200_events_and_ends() {
+    let reset = || {
+        CredentialCommand::ResetPassword(ResetPassword {
+            reset_id: PasswordResetId(Uuid::from_u128(7)),
+            password_hash: hash("third"),
+        })
+    };
+    let changed = exhausted(given([register(MEMBER)]), |_| vec![change(true)]);
+    assert_eq!(changed.1, 100);
+    let refused = changed.0.decide(change(true)).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("CRD-12", RefusalKind::Invalid));
+    // Somebody with a stolen password has used it up; who reads the mail still gets it back.
+    let (credential, resets) = exhausted(changed.0, |_| vec![reset()]);
+    assert_eq!(resets, 90);
+    assert_eq!(credential.decide(reset()), Err(CredentialError::ResetTooOften));
+    assert_eq!(credential.decide(invalidate()).unwrap().len(), 1);
 }

@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    changes::tests::exhausted,
     ids::AdminId,
     personal::{Category, Subject},
 };
@@ -202,5 +203,31 @@ fn rel_10_what_does_not_exist_is_not_found() {
     ];
     for command in commands {
         assert_eq!(Member::default().decide(command), Err(MemberError::NotFound));
+    }
+}
+
+#[test]
+fn mem_08_whatever_is_done_a_member_stays_below_200_events_and_can_be_deleted() {
+    let renamed =
+        exhausted(given([registered()]), |turn| vec![rename(Some(&format!("Ola {turn}")))]);
+    assert_eq!(renamed.1, 100);
+    let refused = renamed.0.decide(rename(Some("Kari"))).unwrap_err();
+    assert_eq!((refused.rule(), refused.kind()), ("MEM-08", RefusalKind::Invalid));
+    let same = renamed.0.decide(rename(Some("Ola 99")));
+    assert_eq!(same, Ok(vec![]), "what changes nothing is not refused");
+    let suspended = exhausted(renamed.0, |_| vec![suspend(), reinstate()]);
+    assert_eq!(suspended.0.status(), Some(MemberStatus::Suspended), "no suspension was refused");
+    let (member, events) = exhausted(given([registered()]), |_| {
+        vec![suspend(), mark_for_deletion(), reject(), reinstate(), mark_for_deletion(), reject()]
+    });
+    for (member, events) in [(suspended.0, 100 + suspended.1), (member, events)] {
+        assert!((100..195).contains(&events), "{events}");
+        let mut member = member;
+        for command in [mark_for_deletion(), MemberCommand::Delete] {
+            for event in member.decide(command).unwrap() {
+                Aggregate::apply(&mut member, event);
+            }
+        }
+        assert_eq!(member.status(), Some(MemberStatus::Deleted));
     }
 }

@@ -169,7 +169,7 @@ fn csv_is_rfc_4180_and_no_cell_is_a_formula() {
     let (_, bytes) = written(Format::Csv, &document(), &rows());
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.ends_with("\r\n"));
-    let records: Vec<Vec<String>> = csv::ReaderBuilder::new()
+    let records: Vec<Vec<String>> = ::csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(text.as_bytes())
         .records()
@@ -199,7 +199,7 @@ fn csv_is_rfc_4180_and_no_cell_is_a_formula() {
         let rows = [(section("a", "A"), vec![[begin; 5].map(Cell::text).to_vec()])];
         let (_, bytes) = written(Format::Csv, &Document { period: None, ..document() }, &rows);
         let text = String::from_utf8(bytes).unwrap();
-        let record = csv::Reader::from_reader(text.as_bytes()).records().next().unwrap().unwrap();
+        let record = ::csv::Reader::from_reader(text.as_bytes()).records().next().unwrap().unwrap();
         assert!(record.iter().all(|cell| cell == format!("'{begin}")), "{text:?}");
     }
 }

@@ -141,7 +141,9 @@ fn write_cell(
             sheet.write_datetime_with_format(row, column, excel_time(*value)?, time)?;
         }
         Cell::Integer(_) | Cell::Decimal(_) | Cell::Text(_) => {
-            sheet.write_string_with_format(row, column, fitting(&cell.as_text()), wrapped)?;
+            // A carriage return would be shown as a code.
+            let text = cell.as_text().replace("\r\n", "\n");
+            sheet.write_string_with_format(row, column, fitting(&text), wrapped)?;
         }
     }
     Ok(())

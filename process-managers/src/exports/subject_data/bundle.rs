@@ -61,8 +61,6 @@ pub async fn write(
     out: &mut (impl AsyncWrite + Unpin + Send),
 ) -> Result<Written, SubjectDataError> {
     let person = Person(export.subject);
-    // Keys that were destroyed elsewhere must not be remembered here.
-    opener.vault().forget(&export.subject.subject());
     let buffer = Buffer::default();
     let mut bundle = Bundle::start(buffer.clone(), document.generated_at);
 

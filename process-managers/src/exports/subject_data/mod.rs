@@ -106,14 +106,15 @@ impl Snapshot<'_> {
     }
 }
 
-/// Opens what is sealed in records, with one question to the vault.
+/// Opens what is sealed in records, with one question to the vault: what was erased a moment ago must
+/// not be in a file that is kept.
 async fn open(opener: &Opener, records: &mut [Record]) -> Result<(), VaultError> {
     let sealed: Vec<_> = records.iter().flat_map(|record| &record.sealed).collect();
     if sealed.is_empty() {
         return Ok(());
     }
     let fields: Vec<_> = sealed.into_iter().map(|own| own.field()).collect();
-    let mut opened = opener.open_many(&fields).await?.into_iter();
+    let mut opened = opener.open_many_now(&fields).await?.into_iter();
     for record in records {
         for own in std::mem::take(&mut record.sealed) {
             let Some(opened) = opened.next() else { return Ok(()) };

@@ -23,7 +23,7 @@ async fn made(world: &World, of: &Reporting, triggered_at: DateTime<Utc>) -> Exp
         organization_id: of.organization_id,
         source: ExportSource::AdminPortal,
         format: ReportFormat::Csv,
-        report_period_label: "2025-Q1".into(),
+        report_period_label: "2025-Q1".parse().unwrap(),
         mobile_os: None,
     });
     let path = format!("exports/statutory_report/{job_id}/report.csv");

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
-use agora_command_api::App;
+use agora_command_api::{App, Settings};
 use agora_domain::{
     Actor, Decide,
     exports::{
@@ -17,7 +17,7 @@ use agora_domain::{
     },
     ids::{AdminId, BufdirReportId, ExportJobId, OrganizationId},
 };
-use agora_event_store::testing::eventually;
+use agora_event_store::{security::SecurityLog, testing::eventually};
 use agora_process_managers::{
     exports::worker::{Worker, WorkerArgs},
     processes::exports::LookAfterExports,
@@ -81,7 +81,7 @@ impl World {
             organization_id: of.organization_id,
             source: ExportSource::AdminPortal,
             format,
-            report_period_label: "2025-Q1".into(),
+            report_period_label: "2025-Q1".parse().unwrap(),
             mobile_os: None,
         });
         self.ask(content, Some(KnownReport { organization_id: of.organization_id })).await
@@ -156,7 +156,9 @@ impl World {
         let process = LookAfterExports { objects: objects.clone() };
         tasks.spawn(runner::run(process, self.app.clone(), stop.clone()));
         for _ in 0..workers {
-            let app: App = self.behind().await;
+            let log = self.database.log().await;
+            let security = SecurityLog::start(log.pool().clone(), self.database.vault(), None);
+            let app = App::new(log, security, Settings::default());
             let worker = Worker::new(app, objects.clone(), arguments.clone());
             tasks.spawn(worker.run(stop.clone()));
         }

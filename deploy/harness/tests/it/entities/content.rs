@@ -36,7 +36,7 @@ async fn e14_post(walk: &mut Walk, people: &People, place: &Place) -> Made {
                        "author_adminuser_id": Value::Null }),
         forbidden: vec![
             (act(kari, "edit-post", titled("Up the wrong hill")), 403, "PST-09"),
-            (act(admin, "edit-post", titled("Up without a reason")), 422, "PST-09"),
+            (act(admin, "edit-post", titled("Up without a reason")), 422, "MOD-06"),
             (act(ola, "edit-post", titled("Up")), 422, "PST-01"),
             (act(&guest, "create-post", body), 401, "SES-13"),
         ],
