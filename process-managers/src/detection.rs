@@ -2,8 +2,8 @@
 //! incidents, blocks clients.
 //!
 //! One of all instances does it, which holds a lock of the database. What it has counted is in memory; one
-//! that starts reads the window before it again, and since ids of what follows derive from the records,
-//! what was done already is not done twice.
+//! that starts reads the window before it again, and how far the one before it had told. What that one did
+//! and had not noted yet is not done twice, since ids of what follows derive from the records.
 
 use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
@@ -23,15 +23,19 @@ use agora_event_store::{
     security::{IP_ADDRESS, RECORD},
 };
 use agora_service::{clock, problem::Problem};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+/// As in `process.checkpoints`; its position is the time of a record, in microseconds.
+const NAME: &str = "detection";
 /// How often it looks: what begins is found within a second.
 const EVERY: Duration = Duration::from_millis(400);
 /// Records of one look.
 const ROWS: i64 = 5_000;
+/// What waits at once for a log that cannot be reached.
+const PENDING_MAX: usize = 1_000;
 /// Any number, the same for all instances.
 const LOCK: i64 = 418_347_184_739;
 
@@ -85,7 +89,7 @@ async fn hold_and_look(
     if !has_it {
         return Ok(());
     }
-    let mut detection = Detection::new(app, thresholds);
+    let mut detection = Detection::begin(app, thresholds, &mut connection).await?;
     while !stop.is_cancelled() {
         detection.look(&mut connection).await?;
         tokio::select! {
@@ -101,21 +105,38 @@ pub struct Detection {
     app: App,
     opener: Opener,
     detector: Detector,
-    /// Where the next look begins. Records are written by several instances, so their times are not
-    /// quite in order: a look begins a little before where the last ended.
+    /// Where the next look begins: a little before where the last ended.
     after: DateTime<Utc>,
     seen: VecDeque<Uuid>,
+    /// What was found and could not be recorded yet.
+    pending: Vec<Found>,
+    /// Up to when another one had told, before this one began.
+    told: DateTime<Utc>,
 }
 
 impl Detection {
-    pub fn new(app: &App, thresholds: Thresholds) -> Self {
-        Self {
+    /// # Errors
+    /// Where the database cannot be asked how far the one before had come.
+    pub async fn begin(
+        app: &App,
+        thresholds: Thresholds,
+        connection: &mut PgConnection,
+    ) -> Result<Self, sqlx::Error> {
+        let told: Option<i64> =
+            sqlx::query_scalar("SELECT position FROM process.checkpoints WHERE process = $1")
+                .bind(NAME)
+                .fetch_optional(connection)
+                .await?;
+        let told = told.and_then(DateTime::from_timestamp_micros).unwrap_or_default();
+        Ok(Self {
             app: app.clone(),
             opener: Opener::new(app.log.vault().clone()),
             detector: Detector::new(thresholds),
             after: clock::now() - WINDOW,
             seen: VecDeque::new(),
-        }
+            pending: Vec::new(),
+            told,
+        })
     }
 
     /// Reads what is new, and does what follows.
@@ -133,21 +154,42 @@ impl Detection {
         .bind(self.after)
         .bind(self.seen.iter().copied().collect::<Vec<_>>())
         .bind(ROWS)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-        if let Some(last) = rows.last() {
-            self.after = self.after.max(last.recorded_at - chrono::TimeDelta::seconds(1));
+        let last = rows.last().map(|row| row.recorded_at);
+        if !self.take(rows).await {
+            return Ok(());
         }
-        self.take(rows).await;
-        for found in self.detector.found(clock::now()) {
-            if let Err(problem) = self.act(found).await {
+        let mut due = std::mem::take(&mut self.pending);
+        due.extend(self.detector.found(clock::now()));
+        due.truncate(PENDING_MAX);
+        for found in due {
+            if let Err(problem) = self.act(&found).await {
                 tracing::warn!(rule = problem.rule, "what was found could not be recorded");
+                // A refusal stays one; what could not be reached is asked again.
+                if !problem.kind.status().is_client_error() {
+                    self.pending.push(found);
+                }
             }
         }
+        let Some(last) = last else { return Ok(()) };
+        // Records are written by several instances, so their times are not quite in order.
+        self.after = self.after.max(last - TimeDelta::seconds(1));
+        sqlx::query(
+            "INSERT INTO process.checkpoints (process, position) VALUES ($1, $2)
+             ON CONFLICT (process) DO UPDATE SET
+                 position = greatest(checkpoints.position, excluded.position),
+                 updated_at = clock_timestamp()",
+        )
+        .bind(NAME)
+        .bind(last.timestamp_micros())
+        .execute(connection)
+        .await?;
         Ok(())
     }
 
-    async fn take(&mut self, rows: Vec<Row>) {
+    /// Counts what is new; false where it could not be opened, and is to be read again.
+    async fn take(&mut self, rows: Vec<Row>) -> bool {
         let ids: Vec<_> = rows.iter().map(|row| row.id.to_string()).collect();
         let fields: Vec<_> = rows
             .iter()
@@ -163,23 +205,26 @@ impl Detection {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!(%error, "addresses cannot be opened");
-                return;
+                return false;
             }
         };
         for (row, address) in rows.iter().zip(opened) {
             self.seen.push_back(row.id);
             let address = address.into_text().and_then(|text| text.parse::<IpAddr>().ok());
-            if let Some(address) = address {
-                self.detector.note(row.noted(address));
+            match address.map(|address| row.noted(address)) {
+                Some(noted) if row.recorded_at <= self.told => self.detector.note_told(noted),
+                Some(noted) => self.detector.note(noted),
+                None => {}
             }
         }
         // As many as one look can give again.
         let old = self.seen.len().saturating_sub(2 * usize::try_from(ROWS).unwrap_or_default());
         self.seen.drain(..old);
+        true
     }
 
-    async fn act(&self, found: Found) -> Result<(), Problem> {
-        match found {
+    async fn act(&self, found: &Found) -> Result<(), Problem> {
+        match *found {
             Found::Refused { address, times, cause } => {
                 let network = Network::of(address);
                 self.send(ObserveIp { network, requests: times, blocked: times }, cause).await
