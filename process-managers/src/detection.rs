@@ -5,7 +5,7 @@
 //! that starts reads the window before it again, and how far the one before it had told. What that one did
 //! and had not noted yet is not done twice, since ids of what follows derive from the records.
 
-use std::{collections::VecDeque, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use agora_command_api::{
     App, Command,
@@ -34,6 +34,9 @@ const NAME: &str = "detection";
 const EVERY: Duration = Duration::from_millis(400);
 /// Records of one look.
 const ROWS: i64 = 5_000;
+/// Records are written by several instances, in groups: one may show so long after its time. What is later,
+/// out of a file that kept it while the database was away, is in the records and found by nobody.
+const LATE: TimeDelta = TimeDelta::seconds(5);
 /// What waits at once for a log that cannot be reached.
 const PENDING_MAX: usize = 1_000;
 /// Any number, the same for all instances.
@@ -105,9 +108,9 @@ pub struct Detection {
     app: App,
     opener: Opener,
     detector: Detector,
-    /// Where the next look begins: a little before where the last ended.
+    /// Where the next look begins.
     after: DateTime<Utc>,
-    seen: VecDeque<Uuid>,
+    seen: Vec<(Uuid, DateTime<Utc>)>,
     /// What was found and could not be recorded yet.
     pending: Vec<Found>,
     /// Up to when another one had told, before this one began.
@@ -133,7 +136,7 @@ impl Detection {
             opener: Opener::new(app.log.vault().clone()),
             detector: Detector::new(thresholds),
             after: clock::now() - WINDOW,
-            seen: VecDeque::new(),
+            seen: Vec::new(),
             pending: Vec::new(),
             told,
         })
@@ -152,7 +155,7 @@ impl Detection {
              ORDER BY recorded_at LIMIT $3",
         )
         .bind(self.after)
-        .bind(self.seen.iter().copied().collect::<Vec<_>>())
+        .bind(self.seen.iter().map(|(id, _)| *id).collect::<Vec<_>>())
         .bind(ROWS)
         .fetch_all(&mut *connection)
         .await?;
@@ -172,9 +175,10 @@ impl Detection {
                 }
             }
         }
+        // Also where nothing was found: what else is noted meanwhile is not to be read each time.
+        self.after = self.after.max(clock::now() - LATE);
+        self.seen.retain(|(_, at)| *at > self.after);
         let Some(last) = last else { return Ok(()) };
-        // Records are written by several instances, so their times are not quite in order.
-        self.after = self.after.max(last - TimeDelta::seconds(1));
         sqlx::query(
             "INSERT INTO process.checkpoints (process, position) VALUES ($1, $2)
              ON CONFLICT (process) DO UPDATE SET
@@ -209,7 +213,7 @@ impl Detection {
             }
         };
         for (row, address) in rows.iter().zip(opened) {
-            self.seen.push_back(row.id);
+            self.seen.push((row.id, row.recorded_at));
             let address = address.into_text().and_then(|text| text.parse::<IpAddr>().ok());
             match address.map(|address| row.noted(address)) {
                 Some(noted) if row.recorded_at <= self.told => self.detector.note_told(noted),
@@ -217,9 +221,6 @@ impl Detection {
                 None => {}
             }
         }
-        // As many as one look can give again.
-        let old = self.seen.len().saturating_sub(2 * usize::try_from(ROWS).unwrap_or_default());
-        self.seen.drain(..old);
         true
     }
 

@@ -412,6 +412,7 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     reports.begin(&mut told);
     let mut exports = Exports::default();
     exports.begin(&mut told);
+    crate::story_of_security::begin(&mut told);
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
         match dice.roll(28) {

@@ -97,7 +97,8 @@ pub(super) const REGISTERING_BREACHES: Processing = Processing {
 pub(super) const RATING_ADDRESSES: Processing = Processing {
     purpose: "Know addresses that attack the platform, and refuse what comes from them",
     legal_basis: LegalBasis::LegitimateInterests,
-    retention: "Until nothing was noted of the address for 180 days: its key is destroyed then.",
+    retention: "As long as the platform is defended against the address: each has a key of its own, which \
+        can be destroyed alone.",
     recipients: "Admins with the scope security, global admins, auditors",
 };
 
