@@ -214,8 +214,8 @@ pub struct Chosen {
     #[param(value_type = Option<String>, example = "DETECTED")]
     status: Option<IncidentStatus>,
     /// Only of this type.
-    #[param(value_type = Option<String>, example = "BRUTE_FORCE")]
-    r#type: Option<IncidentType>,
+    #[param(rename = "type", value_type = Option<String>, example = "BRUTE_FORCE")]
+    incident_type: Option<IncidentType>,
     /// Only as bad as this.
     #[param(value_type = Option<String>, example = "HIGH")]
     severity: Option<Severity>,
@@ -228,7 +228,7 @@ impl FromParams for Chosen {
     fn from_params(params: &mut Params) -> Self {
         Self {
             status: params.value("status", params::id),
-            r#type: params.value("type", params::id),
+            incident_type: params.value("type", params::id),
             severity: params.value("severity", params::id),
             source_ip: params.value("source_ip", params::id),
         }
@@ -252,7 +252,7 @@ pub async fn list(
     };
     let list = format!(
         "incidents/{:?}/{:?}/{:?}/{address:?}",
-        chosen.status, chosen.r#type, chosen.severity
+        chosen.status, chosen.incident_type, chosen.severity
     );
     let before: i64 = page.place(&app, &list, i64::MAX)?;
     let (position, rows) = fresh(&app.projected, read.freshness, || async {
@@ -271,7 +271,7 @@ pub async fn list(
         )
         .bind(before)
         .bind(chosen.status.map(IncidentStatus::as_str))
-        .bind(chosen.r#type.map(IncidentType::as_str))
+        .bind(chosen.incident_type.map(IncidentType::as_str))
         .bind(chosen.severity.map(Severity::as_str))
         .bind(address)
         .bind(page.rows())
