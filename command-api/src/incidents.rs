@@ -20,7 +20,7 @@ use crate::{
     accounts::{self, AccountBody},
     addresses,
     decision::{Decision, Done},
-    fields::{Object, WrongFields},
+    fields::{Field, Object, WrongFields},
     refusal::{CommandError, no_such},
 };
 
@@ -156,11 +156,11 @@ pub async fn require_principal(
 
 /// A member or an admin, where one is named.
 pub fn principal(
-    account: Option<Object<AccountBody>>,
+    account: Field<Object<AccountBody>>,
     pointer: &'static str,
     wrong: &mut WrongFields,
 ) -> Option<Option<Actor>> {
-    match account {
+    match wrong.optional(pointer, account)? {
         None => Some(None),
         Some(Object(account)) => account.parse(pointer, wrong).map(Some),
     }

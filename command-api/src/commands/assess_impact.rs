@@ -60,7 +60,7 @@ pub struct AssessImpactBody {
     /// Whom it is about.
     #[schema(value_type = Option<AccountBody>)]
     #[serde(default)]
-    user: Option<Object<AccountBody>>,
+    user: Field<Object<AccountBody>>,
     #[schema(value_type = Option<Object>)]
     #[serde(default)]
     threat_intelligence: Option<Value>,

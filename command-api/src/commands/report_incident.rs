@@ -65,7 +65,7 @@ pub struct ReportIncidentBody {
     /// Whom it is about, where somebody is known.
     #[schema(value_type = Option<AccountBody>)]
     #[serde(default)]
-    user: Option<Object<AccountBody>>,
+    user: Field<Object<AccountBody>>,
     #[schema(value_type = Option<String>, pattern = "^(HTTP_FLOOD|SYN_FLOOD|SLOWLORIS|APPLICATION_LAYER|VOLUMETRIC)$")]
     #[serde(default)]
     attack_vector: Field<AttackVector>,

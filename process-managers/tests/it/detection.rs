@@ -42,7 +42,7 @@ impl World {
     }
 
     /// The types of events of security, in order.
-    async fn story(&self) -> Vec<String> {
+    async fn attack_story(&self) -> Vec<String> {
         sqlx::query_scalar(
             "SELECT event_type FROM log.events
              WHERE aggregate_type IN ('incident', 'ip_address') ORDER BY position",
@@ -73,11 +73,11 @@ async fn inc_12_ipr_08_guessing_passwords_is_an_incident_that_is_extended_and_th
     world.noted("127.0.0.1", "login_failed", 401, 1_000).await;
     world.noted("203.0.113.9", "login_failed", 401, 4).await;
     world.look(&mut detection).await;
-    assert!(world.story().await.is_empty());
+    assert!(world.attack_story().await.is_empty());
     world.noted("203.0.113.9", "login_failed", 401, 3).await;
     world.look(&mut detection).await;
     let opened = ["IpIncidentLinked", "IncidentDetected", "IpAutoBlocked"];
-    assert_eq!(world.story().await, opened);
+    assert_eq!(world.attack_story().await, opened);
     let incident = world.first_stream("incident").await;
     let state = world.app.log.load::<Incident>(&incident).await.unwrap().state;
     let standing = state.get().unwrap();
@@ -86,10 +86,10 @@ async fn inc_12_ipr_08_guessing_passwords_is_an_incident_that_is_extended_and_th
     // Another instance that goes on with it tells nothing twice, and extends what there is.
     let mut another = world.detection().await;
     world.look(&mut another).await;
-    assert_eq!(world.story().await, opened);
+    assert_eq!(world.attack_story().await, opened);
     world.noted("203.0.113.9", "login_failed", 401, 2).await;
     world.look(&mut another).await;
-    assert_eq!(world.story().await[3..], ["IncidentActivityObserved"]);
+    assert_eq!(world.attack_story().await[3..], ["IncidentActivityObserved"]);
     let state = world.app.log.load::<Incident>(&incident).await.unwrap().state;
     assert_eq!(state.get().unwrap().request_count, Some(9));
 }
@@ -101,7 +101,7 @@ async fn inc_12_too_many_requests_of_one_network_are_an_incident_and_it_is_block
     world.noted("2001:db8:1:2::1", "refusal", 429, 6).await;
     world.noted("2001:db8:1:2::2", "refusal", 429, 6).await;
     world.look(&mut detection).await;
-    let story = world.story().await;
+    let story = world.attack_story().await;
     assert_eq!(story, ["IpIncidentLinked", "IncidentDetected", "IpAutoBlocked"]);
     let blocked: String = sqlx::query_scalar(
         "SELECT aggregate_id FROM log.events WHERE event_type = 'IpAutoBlocked'",
@@ -115,7 +115,7 @@ async fn inc_12_too_many_requests_of_one_network_are_an_incident_and_it_is_block
     // What a blocked client sends on is counted with its address.
     world.noted("2001:db8:1:2::1", "blocked", 403, 40).await;
     world.look(&mut detection).await;
-    assert_eq!(world.story().await[3..], ["IpObserved"]);
+    assert_eq!(world.attack_story().await[3..], ["IpObserved"]);
 }
 
 #[tokio::test]
@@ -127,6 +127,6 @@ async fn ipr_12_what_is_blocked_already_is_not_blocked_again() {
     let mut detection = world.detection().await;
     world.noted("203.0.113.9", "login_failed", 401, 5).await;
     world.look(&mut detection).await;
-    let story = world.story().await;
+    let story = world.attack_story().await;
     assert_eq!(story, ["IpAutoBlocked", "IpIncidentLinked", "IncidentDetected"]);
 }
