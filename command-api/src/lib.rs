@@ -5,6 +5,7 @@
 //! before the log has it.
 
 pub mod accounts;
+pub mod addresses;
 pub mod admins;
 pub mod app;
 pub mod authenticate;
@@ -14,6 +15,7 @@ pub mod commands;
 pub mod communities;
 pub mod consents;
 pub mod decision;
+pub mod detection;
 mod drop_registration;
 pub mod execute;
 mod expire_session;
@@ -21,6 +23,7 @@ pub mod exports;
 pub mod fields;
 pub mod guests;
 pub mod http;
+pub mod incidents;
 pub mod integrations;
 pub mod mail_tokens;
 pub mod moderations;

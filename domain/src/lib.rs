@@ -20,6 +20,7 @@ pub mod content;
 pub mod exports;
 pub mod identity;
 pub mod process_managers;
+pub mod security;
 pub mod site;
 
 pub use actor::{Actor, ActorKind};

@@ -40,8 +40,12 @@ impl Roles {
     /// (K3). Beside what its holder is: a member, an admin.
     pub const ORG_USER: Self = Self(1 << 9);
 
+    /// An admin with the scope `security` or `global`: incidents and the reputation of addresses. Beside
+    /// what an admin is.
+    pub const SECURITY: Self = Self(1 << 12);
+
     /// Each role with its name.
-    pub const ALL: [(&str, Self); 10] = [
+    pub const ALL: [(&str, Self); 11] = [
         ("guest", Self::GUEST),
         ("signed guest", Self::SIGNED_GUEST),
         ("member", Self::MEMBER),
@@ -52,6 +56,7 @@ impl Roles {
         ("ops", Self::OPS),
         ("admin in person", Self::ADMIN_IN_PERSON),
         ("org user", Self::ORG_USER),
+        ("security", Self::SECURITY),
     ];
 
     #[must_use]
@@ -71,7 +76,8 @@ impl Roles {
         let administers = scopes.is_empty() || !scopes.iter().all(narrow);
         let first = if administers { Self::ADMIN } else { Self::NOBODY };
         scopes.iter().fold(first, |roles, scope| match scope {
-            AdminScope::Global => roles.and(Self::GLOBAL_ADMIN),
+            AdminScope::Global => roles.and(Self::GLOBAL_ADMIN).and(Self::SECURITY),
+            AdminScope::Security => roles.and(Self::SECURITY),
             AdminScope::Auditor => roles.and(Self::AUDITOR),
             AdminScope::Ops => roles.and(Self::OPS),
             _ => roles,
@@ -420,6 +426,58 @@ pub const MATRIX: &[Action] = &[
         &["/v1/processing-records"],
     ),
     row(
+        "deal with security incidents and breaches",
+        Roles::SECURITY,
+        &[
+            "report-incident",
+            "record-incident-activity",
+            "start-investigation",
+            "assign-incident",
+            "record-mitigation",
+            "escalate-incident",
+            "resolve-incident",
+            "mark-false-positive",
+            "add-forensic-data",
+            "assess-impact",
+            "declare-breach",
+            "record-breach-notification",
+        ],
+        &[],
+    ),
+    row(
+        "see incidents; the handler shows ops nothing personal",
+        Roles::SECURITY.and(Roles::AUDITOR).and(Roles::OPS),
+        &[],
+        &["/v1/incidents"],
+    ),
+    row(
+        "see an incident with what was found, and the register of breaches",
+        Roles::SECURITY.and(Roles::AUDITOR),
+        &[],
+        &["/v1/incidents/{id}", "/v1/breaches"],
+    ),
+    row(
+        "list, block and rate addresses",
+        Roles::SECURITY,
+        &[
+            "whitelist-ip",
+            "remove-from-whitelist",
+            "blacklist-ip",
+            "remove-from-blacklist",
+            "auto-block-ip",
+            "lift-auto-block",
+            "annotate-ip",
+            "record-external-reputation",
+        ],
+        &[],
+    ),
+    row(
+        "see what is known of addresses, and why",
+        Roles::SECURITY.and(Roles::AUDITOR),
+        &[],
+        &["/v1/ip-reputation", "/v1/ip-reputation/{address}"],
+    ),
+    row(
         "read the log itself, across everything",
         Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
         &[],
@@ -486,11 +544,12 @@ mod tests {
         use AdminScope::{Auditor, Global, Ops, Security};
         let of = Roles::of_admin;
         assert_eq!(of(&[]), Roles::ADMIN);
-        assert_eq!(of(&[Security]), Roles::ADMIN);
-        assert_eq!(of(&[Global]), ADMINS);
+        assert_eq!(of(&[Security]), Roles::ADMIN.and(Roles::SECURITY));
+        assert_eq!(of(&[Global]), ADMINS.and(Roles::SECURITY));
         assert_eq!(of(&[Auditor]), Roles::AUDITOR);
         assert_eq!(of(&[Auditor, Ops]), Roles::AUDITOR.and(Roles::OPS));
-        assert_eq!(of(&[Security, Auditor]), Roles::ADMIN.and(Roles::AUDITOR));
+        let both = Roles::ADMIN.and(Roles::SECURITY).and(Roles::AUDITOR);
+        assert_eq!(of(&[Security, Auditor]), both);
         assert_eq!(of(&[Auditor]).in_person(), Roles::AUDITOR);
         assert!(of(&[]).in_person().include(Roles::ADMIN_IN_PERSON));
     }

@@ -46,6 +46,11 @@ use crate::{
         session::{Session, SessionEvent},
         session_era::{SessionEra, SessionEraEvent},
     },
+    security::{
+        breach::{Breach, BreachEvent},
+        incident::{Incident, IncidentEvent},
+        ip_address::{IpAddress, IpAddressEvent},
+    },
     site::{
         configuration::{Configuration, ConfigurationEvent},
         integration::{Integration, IntegrationEvent},
@@ -102,4 +107,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PolicySeries::TYPE, events: PolicySeriesEvent::TYPES },
     AggregateTypes { aggregate_type: PolicyAcceptance::TYPE, events: PolicyAcceptanceEvent::TYPES },
     AggregateTypes { aggregate_type: Consent::TYPE, events: ConsentEvent::TYPES },
+    AggregateTypes { aggregate_type: Incident::TYPE, events: IncidentEvent::TYPES },
+    AggregateTypes { aggregate_type: Breach::TYPE, events: BreachEvent::TYPES },
+    AggregateTypes { aggregate_type: IpAddress::TYPE, events: IpAddressEvent::TYPES },
 ];

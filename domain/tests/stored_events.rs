@@ -33,6 +33,7 @@ use agora_domain::{
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
+    security::{breach::Breach, incident::Incident, ip_address::IpAddress},
     site::{configuration::Configuration, integration::Integration},
 };
 use serde_json::{Map, Value};
@@ -75,6 +76,9 @@ macro_rules! each_aggregate {
             $check::<PolicySeries>(),
             $check::<PolicyAcceptance>(),
             $check::<Consent>(),
+            $check::<Incident>(),
+            $check::<Breach>(),
+            $check::<IpAddress>(),
         ]
     };
 }

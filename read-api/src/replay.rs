@@ -25,6 +25,7 @@ use agora_domain::{
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
+    security::{breach::Breach, incident::Incident, ip_address::IpAddress},
     site::{configuration::Configuration, integration::Integration},
 };
 use agora_event_store::{
@@ -74,6 +75,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PolicySeries::TYPE, begin::<PolicySeries>),
     (PolicyAcceptance::TYPE, begin::<PolicyAcceptance>),
     (Consent::TYPE, begin::<Consent>),
+    (Incident::TYPE, begin::<Incident>),
+    (Breach::TYPE, begin::<Breach>),
+    (IpAddress::TYPE, begin::<IpAddress>),
 ];
 
 #[derive(Debug, thiserror::Error)]

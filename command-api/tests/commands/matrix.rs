@@ -208,6 +208,8 @@ async fn paths(scene: &mut Scene) -> BTreeMap<&'static str, String> {
         ("configuration", scene.thing("key").await),
         ("polic", scene.thing("policy").await),
         ("consent", scene.thing("consent").await),
+        ("incident", scene.thing("incident_id").await),
+        ("address", scene.thing("address").await),
     ])
 }
 
@@ -223,6 +225,7 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
         "export",
         "polic",
         "consent",
+        "incident",
     ];
     let names = |kind: &&str| {
         ["/", "/data-"].iter().any(|before| route.contains(&format!("{before}{kind}")))
@@ -239,7 +242,7 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
     let path = ["{id}", "{name}", "{key}", "{version_number}"]
         .into_iter()
         .fold(route.to_owned(), |path, variable| path.replace(variable, &paths[kind]));
-    path.replace("{type}", "post")
+    path.replace("{type}", "post").replace("{address}", &paths["address"])
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ pub struct PersonalFields {
 pub const TABLES: &[(&str, &[&str])] = &[
     ("admin", &["read.admins"]),
     ("admin_roster", &[]),
+    ("breach", &["read.breaches"]),
     ("bufdir_report", &["read.bufdir_reports"]),
     ("comment", &["read.comments", "read.comment_search", "read.moderation_log"]),
     ("comment_vote", &["read.comment_votes"]),
@@ -88,7 +89,9 @@ pub const TABLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("guest", &["read.guests", "log.claims"]),
+    ("incident", &["read.security_incidents"]),
     ("integration", &["read.integrations"]),
+    ("ip_address", &["read.ip_reputation", "log.claims"]),
     (
         "mail",
         &["process.wake_ups", "the folder `mail` below AGORA_HOME, where no mail server is set"],

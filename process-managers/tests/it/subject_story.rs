@@ -26,6 +26,7 @@ use agora_domain::{
         principal_sessions::PrincipalSessions, session::Session,
     },
     ids::{AdminId, MemberId},
+    security::incident::Incident,
 };
 use agora_event_store::{
     EventLog, Opener, Position, Unit,
@@ -102,6 +103,7 @@ impl Story {
         // What is searched for after a consent was withdrawn is nobody's.
         story.records().await;
         story.consents().await;
+        story.incidents().await;
         story.export().await;
         story.project().await;
         story
@@ -390,6 +392,28 @@ impl Story {
                 "version_id": version, "version_number": "v1", "content_hash": hash,
                 "accepted_at": "2026-01-01T00:00:00Z" } });
             self.say::<PolicyAcceptance>(who, PolicyAcceptance::stream_id(who), &[accepted]).await;
+        }
+    }
+
+    /// One about each, of which the person is told no more than that it was.
+    async fn incidents(&self) {
+        for (who, whose, address) in
+            [(self.me, "mine", "192.0.2.80"), (self.other, "theirs", "203.0.113.99")]
+        {
+            let (incident, at) = (id(), "2026-01-02T00:00:00Z");
+            let found = |text: &str| {
+                json!({ "$personal": { "subject": incident, "category": "evidence",
+                    "value": format!("{whose}-{text}") } })
+            };
+            let detected = json!({ "IncidentDetected": { "incident_id": incident,
+                "incident_type": "BRUTE_FORCE", "severity": "HIGH",
+                "source_ip": personal(who, "network", address), "target_endpoint": found("aim"),
+                "user": actor(who), "request_count": 40, "detection_method": "MANUAL",
+                "first_detected_at": at, "last_activity_at": at,
+                "reported_by": actor(self.admin) } });
+            let assigned = json!({ "IncidentAssigned": { "assigned_to": actor(self.admin),
+                "assigned_by": actor(self.admin) } });
+            self.say::<Incident>(self.admin, incident, &[detected, assigned]).await;
         }
     }
 

@@ -4,6 +4,7 @@ use crate::projection::Projection;
 
 mod admins;
 mod audit_log;
+mod breaches;
 mod bufdir_export_logs;
 mod bufdir_reports;
 mod categories;
@@ -22,6 +23,7 @@ mod data_export_requests;
 mod guest_conversion_counts;
 mod guests;
 mod integrations;
+mod ip_reputation;
 mod members;
 mod memberships;
 mod moderation_appeals;
@@ -35,6 +37,7 @@ mod post_search;
 mod post_votes;
 mod posts;
 mod recent_communities;
+mod security_incidents;
 mod service_accounts;
 mod sessions;
 
@@ -42,6 +45,7 @@ mod sessions;
 pub const ALL: &[&Projection] = &[
     &admins::PROJECTION,
     &audit_log::PROJECTION,
+    &breaches::PROJECTION,
     &bufdir_export_logs::PROJECTION,
     &bufdir_reports::PROJECTION,
     &categories::PROJECTION,
@@ -60,6 +64,7 @@ pub const ALL: &[&Projection] = &[
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
     &integrations::PROJECTION,
+    &ip_reputation::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,
@@ -73,6 +78,7 @@ pub const ALL: &[&Projection] = &[
     &post_votes::PROJECTION,
     &posts::PROJECTION,
     &recent_communities::PROJECTION,
+    &security_incidents::PROJECTION,
     &service_accounts::PROJECTION,
     &sessions::PROJECTION,
 ];

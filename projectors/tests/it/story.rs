@@ -414,6 +414,7 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     let mut exports = Exports::default();
     exports.begin(&mut told);
     story_of_compliance::begin(&mut told);
+    crate::story_of_security::begin(&mut told);
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
         match dice.roll(28) {

@@ -6,6 +6,7 @@ pub mod audit_events;
 pub mod audit_exports;
 pub mod audit_log;
 pub mod audit_streams;
+pub mod breaches;
 pub mod categories;
 pub mod comment_lists;
 pub mod comments;
@@ -26,7 +27,9 @@ pub mod exports;
 pub mod feeds;
 pub mod guest_conversions;
 pub mod guests;
+pub mod incidents;
 pub mod integrations;
+pub mod ip_reputation;
 pub mod live;
 pub mod me;
 pub mod moderation_log;
@@ -119,6 +122,11 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(data_export_requests::list))
         .routes(routes!(data_export_requests::show))
         .routes(routes!(data_export_logs::list))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(breaches::list))
+        .routes(routes!(ip_reputation::list))
+        .routes(routes!(ip_reputation::show))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_exports::list))
         .routes(routes!(audit_events::stream))

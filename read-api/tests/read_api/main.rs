@@ -36,4 +36,5 @@ mod public;
 mod reports;
 mod search;
 mod search_logs;
+mod security;
 mod service_accounts;

@@ -276,6 +276,21 @@ impl Scene {
             "service_account" => self.service_account("ops").await.0,
             "member_id" => self.world.member().await.id(),
             "session_id" => self.world.member().await.session_id,
+            "incident_id" | "breached" => {
+                let body = json!({ "incident_type": "BRUTE_FORCE", "severity_level": "LOW",
+                                   "source_ip": "203.0.113.200" });
+                let incident_id = self.world.send(&founder, "report-incident", body).await.id();
+                if field == "breached" {
+                    let body = json!({ "incident_id": incident_id });
+                    self.world.send(&founder, "declare-breach", body).await.accepted();
+                }
+                incident_id
+            }
+            "address" => {
+                let body = json!({ "address": "203.0.113.9", "notes": unique("Seen ") });
+                self.world.send(&founder, "annotate-ip", body).await.accepted();
+                "203.0.113.9".to_owned()
+            }
             "guest_id" => self.world.visitor().await.id,
             other => panic!("nothing is named by {other}"),
         };
@@ -346,6 +361,8 @@ impl Scene {
             ("rotate-service-account-key" | "revoke-service-account-key", "admin_id") => {
                 self.thing("service_account").await.into()
             }
+            ("record-breach-notification", "incident_id") => self.thing("breached").await.into(),
+            (_, "address") => self.thing("address").await.into(),
             (_, "key") => self.thing("key").await.into(),
             (_, id) if id.ends_with("_id") => self.thing(id).await.into(),
             _ => return None,

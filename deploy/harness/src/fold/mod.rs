@@ -13,6 +13,7 @@ mod organizations;
 mod places;
 mod ranks;
 mod search;
+mod security;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
+    ("breaches", "incident_id"),
     ("bufdir_export_archive", "id"),
     ("bufdir_export_logs", "id"),
     ("bufdir_reports", "id"),
@@ -74,6 +76,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("data_export_logs", "id"),
     ("data_export_requests", "request_id"),
     ("integrations", "id"),
+    ("ip_reputation", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_appeals", "id"),
@@ -93,6 +96,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("posts", "id"),
     ("recent_communities", "id"),
     ("recent_communities_deleted", "community_id"),
+    ("security_incidents", "incident_id"),
     ("service_accounts", "id"),
     ("sessions", "id"),
 ];
@@ -174,6 +178,7 @@ pub fn fold(events: &[Event]) -> Tables {
         guests::apply(&mut tables, event);
         places::apply(&mut tables, event);
         search::apply(&mut tables, event);
+        security::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         integrations::apply(&mut tables, event);
