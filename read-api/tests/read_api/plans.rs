@@ -135,6 +135,7 @@ impl Scene {
             .replace("{type}", "post")
             .replace("{key}", "enable_voting")
             .replace("{version_number}", "v1")
+            .replace("{address}", "203.0.113.9")
     }
 
     async fn ask(&self, route: &str, query: &str) {
