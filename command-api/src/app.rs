@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use agora_domain::{identity::password::PASSWORD_CHARACTERS_MIN, ids::CredentialId, values::Email};
+use agora_domain::{
+    identity::password::PASSWORD_CHARACTERS_MIN, ids::CredentialId, security::network::Network,
+    values::Email,
+};
 use agora_event_store::{EventLog, Position, security::SecurityLog, vault::Key};
 use agora_service::problem::Problem;
 use hmac::{Hmac, KeyInit, Mac};
@@ -114,6 +117,7 @@ pub struct Parts {
     account_mails: Throttle,
     address_mails: Throttle,
     email_key: Key,
+    address_key: Key,
     pub(crate) mail_key: Key,
     receipt_key: Key,
 }
@@ -131,6 +135,7 @@ impl App {
         let window = Duration::from_secs(15 * 60);
         let masters = log.vault().masters();
         let (email_key, receipt_key) = (masters.derive("email-index"), masters.derive("receipts"));
+        let address_key = masters.derive("address-index");
         let mail_key = masters.derive("mail-tokens");
         Self {
             parts: Arc::new(Parts {
@@ -146,6 +151,7 @@ impl App {
                 account_mails: Throttle::new(settings.mail_requests_per_account, window),
                 address_mails: Throttle::new(settings.mail_requests_per_address, window),
                 email_key,
+                address_key,
                 mail_key,
                 receipt_key,
                 log,
@@ -162,6 +168,21 @@ impl Parts {
     pub fn email_index(&self, email: &Email) -> String {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         URL_SAFE_NO_PAD.encode(mac(&self.email_key, &[email.folded().as_bytes()]))
+    }
+
+    /// The blind index of an address or a network, as [`Self::email_index`]: the claims tell nobody which
+    /// addresses are known.
+    pub fn address_index(&self, network: Network) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        URL_SAFE_NO_PAD.encode(mac(&self.address_key, &[network.to_string().as_bytes()]))
+    }
+
+    /// As [`Self::address_index`], of an address together with a type of attack.
+    pub fn open_incident_index(&self, network: Network, incident_type: &str) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let network = network.to_string();
+        let parts = [network.as_bytes(), b" ", incident_type.as_bytes()];
+        URL_SAFE_NO_PAD.encode(mac(&self.address_key, &parts))
     }
 
     /// Counts a mail that somebody has sent to an address of its choice; refuses where there were too

@@ -4,9 +4,17 @@ use axum::routing::MethodRouter;
 
 use crate::{App, Command, http, openapi};
 
+pub mod accept_policy;
+pub mod add_forensic_data;
 pub mod add_organization_member;
+pub mod annotate_ip;
 pub mod appeal_moderation;
+pub mod approve_policy;
 pub mod archive_exports;
+pub mod assess_impact;
+pub mod assign_incident;
+pub mod auto_block_ip;
+pub mod blacklist_ip;
 pub mod cancel_account_deletion;
 pub mod cancel_export;
 pub mod cast_vote;
@@ -24,47 +32,67 @@ pub mod create_post;
 pub mod create_report;
 pub mod create_service_account;
 pub mod decide_appeal;
+pub mod declare_breach;
 pub mod delete_admin;
 pub mod delete_comment;
 pub mod delete_community;
 pub mod delete_member;
 pub mod delete_post;
+pub mod deny_consent;
 pub mod describe_category;
 pub mod describe_configuration;
 pub mod disable_integration;
+pub mod draft_policy;
 pub mod edit_comment;
+pub mod edit_policy_draft;
 pub mod edit_post;
 pub mod enable_integration;
+pub mod escalate_incident;
 pub mod extend_export_deadline;
 pub mod forget_guest;
 pub mod grant_admin_scope;
+pub mod grant_consent;
 pub mod hide_export;
+pub mod import_consent;
 pub mod join_community;
 pub mod leave_community;
+pub mod lift_auto_block;
 pub mod log_in;
 pub mod log_out;
 pub mod mark_export_completed;
 pub mod mark_export_failed;
 pub mod mark_export_processing;
+pub mod mark_false_positive;
 pub mod mark_member_for_deletion;
+pub mod mark_policy_notified;
+pub mod publish_policy;
 pub mod purge_expired_exports;
+pub mod record_breach_notification;
 pub mod record_export_download;
+pub mod record_external_reputation;
 pub mod record_guest_visit;
+pub mod record_incident_activity;
 pub mod record_integration_sync;
+pub mod record_mitigation;
 pub mod register_integration;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
 pub mod remove_configuration;
+pub mod remove_from_blacklist;
+pub mod remove_from_whitelist;
 pub mod remove_integration;
 pub mod remove_organization_member;
 pub mod reorder_categories;
+pub mod report_incident;
 pub mod report_integration_error;
 pub mod request_account_deletion;
 pub mod request_batch_export;
 pub mod request_export;
 pub mod request_password_reset;
+pub mod request_policy_changes;
 pub mod reset_password;
+pub mod resolve_incident;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
@@ -79,12 +107,16 @@ pub mod revoke_session;
 pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
+pub mod start_investigation;
 pub mod start_password_reset;
+pub mod submit_policy;
 pub mod submit_report;
 pub mod suspend_admin;
 pub mod suspend_member;
 pub mod update_community;
 pub mod visit_community;
+pub mod whitelist_ip;
+pub mod withdraw_consent;
 
 /// A command as the router and the OpenAPI document see it.
 pub struct Registered {
@@ -181,5 +213,37 @@ pub fn all() -> Vec<Registered> {
         command::<extend_export_deadline::ExtendExportDeadline>(),
         command::<cancel_export::CancelExport>(),
         command::<archive_exports::ArchiveExports>(),
+        command::<accept_policy::AcceptPolicy>(),
+        command::<approve_policy::ApprovePolicy>(),
+        command::<deny_consent::DenyConsent>(),
+        command::<draft_policy::DraftPolicy>(),
+        command::<edit_policy_draft::EditPolicyDraft>(),
+        command::<grant_consent::GrantConsent>(),
+        command::<import_consent::ImportConsent>(),
+        command::<mark_policy_notified::MarkPolicyNotified>(),
+        command::<publish_policy::PublishPolicy>(),
+        command::<request_policy_changes::RequestPolicyChanges>(),
+        command::<submit_policy::SubmitPolicy>(),
+        command::<withdraw_consent::WithdrawConsent>(),
+        command::<report_incident::ReportIncident>(),
+        command::<record_incident_activity::RecordIncidentActivity>(),
+        command::<start_investigation::StartInvestigation>(),
+        command::<assign_incident::AssignIncident>(),
+        command::<record_mitigation::RecordMitigation>(),
+        command::<escalate_incident::EscalateIncident>(),
+        command::<resolve_incident::ResolveIncident>(),
+        command::<mark_false_positive::MarkFalsePositive>(),
+        command::<add_forensic_data::AddForensicData>(),
+        command::<assess_impact::AssessImpact>(),
+        command::<declare_breach::DeclareBreach>(),
+        command::<record_breach_notification::RecordBreachNotification>(),
+        command::<whitelist_ip::WhitelistIp>(),
+        command::<remove_from_whitelist::RemoveFromWhitelist>(),
+        command::<blacklist_ip::BlacklistIp>(),
+        command::<remove_from_blacklist::RemoveFromBlacklist>(),
+        command::<auto_block_ip::AutoBlockIp>(),
+        command::<lift_auto_block::LiftAutoBlock>(),
+        command::<annotate_ip::AnnotateIp>(),
+        command::<record_external_reputation::RecordExternalReputation>(),
     ]
 }

@@ -22,6 +22,7 @@ use crate::{
     authenticate::{self, Principal, Proof},
     decision::{Decision, Done},
     permission::Roles,
+    policies,
     refusal::{CommandError, at_once, unavailable},
     reply::{Draft, Reply},
 };
@@ -38,6 +39,8 @@ pub struct Caller {
     /// The client's address, and the subject under which it is sealed.
     pub address: Option<(Subject, String)>,
     pub user_agent: Option<String>,
+    /// The browser sends `Sec-GPC: 1`: its user wants nothing sold, shared or advertised (CON-13).
+    pub opts_out: bool,
     pub traceparent: Option<String>,
     /// A guest's signature was shown where it does not say who sends the command.
     pub was_guest: bool,
@@ -135,7 +138,7 @@ pub async fn execute<C: Command>(
     loop {
         let (now, known) = (clock::now(), app.known());
         let mut decision = Decision::new(app, &caller, now, &metadata, conditions.if_match, look);
-        let outcome = match command.decide(&mut decision).await {
+        let outcome = match decide(&command, &mut decision).await {
             Ok(done) => {
                 if decision.presumed && decision.unit.events.is_empty() {
                     look = true;
@@ -176,6 +179,15 @@ pub async fn execute<C: Command>(
             }
         }
     }
+}
+
+/// The command's decision, once its sender has accepted what it has to (PPV-13).
+async fn decide<C: Command>(
+    command: &C,
+    decision: &mut Decision<'_>,
+) -> Result<Done, CommandError> {
+    policies::admit(decision, C::NAME).await?;
+    command.decide(decision).await
 }
 
 /// What has moved may be the session, or the sender's role: their guards are of the time of the

@@ -3,7 +3,12 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 
-use agora_domain::{RuleBreak, exports::export_values::FileSize, values::DisplayOrder};
+use agora_domain::{
+    RuleBreak,
+    exports::export_values::FileSize,
+    security::{reputation::Score, values::Confidence},
+    values::DisplayOrder,
+};
 use agora_service::problem::{FieldError, Problem};
 use serde::{
     Deserialize, Deserializer,
@@ -102,6 +107,31 @@ impl FromJson for Whole<u32> {
 
     fn from_integer(number: i64) -> Result<Self, RuleBreak> {
         u32::try_from(number).map(Self).map_err(|_| RuleBreak::malformed(Self::EXPECTED))
+    }
+}
+
+impl FromJson for Whole<Score> {
+    const EXPECTED: &'static str = "must be a whole number";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        Score::try_from(number).map(Self)
+    }
+}
+
+/// A number from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Fraction(pub Confidence);
+
+impl FromJson for Fraction {
+    const EXPECTED: &'static str = "must be a number";
+
+    fn from_integer(number: i64) -> Result<Self, RuleBreak> {
+        // What is too large for an i32 is too large for a fraction.
+        Self::from_float(i32::try_from(number).map_or(f64::MAX, f64::from))
+    }
+
+    fn from_float(number: f64) -> Result<Self, RuleBreak> {
+        Confidence::try_from(number).map(Self)
     }
 }
 

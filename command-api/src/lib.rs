@@ -5,6 +5,7 @@
 //! before the log has it.
 
 pub mod accounts;
+pub mod addresses;
 pub mod admins;
 pub mod app;
 pub mod authenticate;
@@ -12,7 +13,9 @@ pub mod bootstrap;
 pub mod command;
 pub mod commands;
 pub mod communities;
+pub mod consents;
 pub mod decision;
+pub mod detection;
 mod drop_registration;
 pub mod execute;
 mod expire_session;
@@ -20,6 +23,7 @@ pub mod exports;
 pub mod fields;
 pub mod guests;
 pub mod http;
+pub mod incidents;
 pub mod integrations;
 pub mod mail_tokens;
 pub mod moderations;
@@ -27,6 +31,7 @@ pub mod openapi;
 pub mod organizations;
 pub mod passwords;
 pub mod permission;
+pub mod policies;
 pub mod posts;
 pub mod provider;
 pub mod reauthentication;

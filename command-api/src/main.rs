@@ -1,6 +1,6 @@
 //! `command-api`: serves commands; makes the first admin.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use agora_command_api::{
     App, Settings,
@@ -11,13 +11,16 @@ use agora_command_api::{
 };
 use agora_domain::{identity::values::AdminScope, values::Email};
 use agora_event_store::{
-    EventLog, LogConfig, MasterKeys, Vault,
+    EventLog, LogConfig, MasterKeys, Opener, Vault,
+    blocklist::Blocklist,
     relay::{self, RelayConfig},
     security::SecurityLog,
 };
 use agora_service::{
+    clock,
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
     health::Health,
+    http::{Gate, serve_behind},
     nats, postgres, shutdown, telemetry,
 };
 use clap::{Parser, Subcommand};
@@ -111,9 +114,14 @@ async fn main() -> Result<(), Failure> {
             let pool = log.pool().clone();
             // Commands need the log alone: without the broker the relay catches up later.
             let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
+            let blocklist = Blocklist::default();
+            let opener = Opener::new(log.vault().clone());
+            let follow = blocklist.clone().follow(log.pool().clone(), opener, app.security.clone());
+            tokio::spawn(follow);
+            let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
             let routes = http::routes(app).merge(health.routes(metrics));
             let proxies = serve.http.trusted_proxies();
-            agora_service::http::serve(routes, serve.addr, proxies, stop).await?;
+            serve_behind(gate, routes, serve.addr, proxies, stop).await?;
             relay.await?;
             Ok(())
         }

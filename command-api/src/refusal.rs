@@ -4,6 +4,8 @@ use agora_domain::{Refusal, RefusalKind};
 use agora_event_store::{AppendError, LoadError, seal::SealError};
 use agora_service::problem::{Kind, Problem};
 
+use crate::{addresses::IP_ADDRESS, incidents::OPEN_INCIDENT};
+
 /// Why a command was not carried out.
 #[derive(Debug)]
 pub enum CommandError {
@@ -59,6 +61,10 @@ impl From<AppendError> for CommandError {
     fn from(error: AppendError) -> Self {
         Self::Refused(match error {
             AppendError::Moved => return Self::Moved,
+            // Somebody else begins what is known of the address, or the incident: theirs is gone on with.
+            AppendError::Claimed(scope) if scope == IP_ADDRESS || scope == OPEN_INCIDENT => {
+                return Self::Moved;
+            }
             AppendError::Claimed(scope) => taken(&scope),
             AppendError::Data(state) => {
                 // Values are parsed before they get here, so this is a hole in a parser.
@@ -103,6 +109,10 @@ fn taken(scope: &str) -> Problem {
         "organization_name" => Problem::rule_broken(
             "REL-09",
             "There is an organization of this name already (case does not count).",
+        ),
+        "policy_version" => Problem::rule_broken(
+            "PPV-01",
+            "There is a version of the privacy policy of this number already.",
         ),
         "bufdir_report_draft" => Problem::conflict(
             "There is a draft for this period and schema version already: revise or submit it.",

@@ -90,4 +90,12 @@ ids! {
     BufdirReportId;
     /// A request for a file (E20, E21, E23).
     ExportJobId;
+    /// A version of the privacy policy (E28).
+    PolicyVersionId;
+    /// One answer of one person to one question for consent (E22).
+    ConsentId;
+    /// A security incident (E25), and the breach that it may be (LAW-08).
+    IncidentId;
+    /// What is known of an address or a network (E26); random, so that it tells nothing of it.
+    IpAddressId;
 }

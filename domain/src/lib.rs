@@ -15,10 +15,12 @@ pub mod registry;
 pub mod values;
 
 pub mod community;
+pub mod compliance;
 pub mod content;
 pub mod exports;
 pub mod identity;
 pub mod process_managers;
+pub mod security;
 pub mod site;
 
 pub use actor::{Actor, ActorKind};

@@ -40,8 +40,12 @@ impl Roles {
     /// (K3). Beside what its holder is: a member, an admin.
     pub const ORG_USER: Self = Self(1 << 9);
 
+    /// An admin with the scope `security` or `global`: incidents and the reputation of addresses. Beside
+    /// what an admin is.
+    pub const SECURITY: Self = Self(1 << 12);
+
     /// Each role with its name.
-    pub const ALL: [(&str, Self); 10] = [
+    pub const ALL: [(&str, Self); 11] = [
         ("guest", Self::GUEST),
         ("signed guest", Self::SIGNED_GUEST),
         ("member", Self::MEMBER),
@@ -52,6 +56,7 @@ impl Roles {
         ("ops", Self::OPS),
         ("admin in person", Self::ADMIN_IN_PERSON),
         ("org user", Self::ORG_USER),
+        ("security", Self::SECURITY),
     ];
 
     #[must_use]
@@ -71,7 +76,8 @@ impl Roles {
         let administers = scopes.is_empty() || !scopes.iter().all(narrow);
         let first = if administers { Self::ADMIN } else { Self::NOBODY };
         scopes.iter().fold(first, |roles, scope| match scope {
-            AdminScope::Global => roles.and(Self::GLOBAL_ADMIN),
+            AdminScope::Global => roles.and(Self::GLOBAL_ADMIN).and(Self::SECURITY),
+            AdminScope::Security => roles.and(Self::SECURITY),
             AdminScope::Auditor => roles.and(Self::AUDITOR),
             AdminScope::Ops => roles.and(Self::OPS),
             _ => roles,
@@ -358,6 +364,50 @@ pub const MATRIX: &[Action] = &[
         &["/v1/audit/exports"],
     ),
     row(
+        "write privacy policies; reviewing one asks for the scope `legal`, and for another person",
+        Roles::ADMIN_IN_PERSON,
+        &[
+            "draft-policy",
+            "edit-policy-draft",
+            "submit-policy",
+            "request-policy-changes",
+            "approve-policy",
+            "publish-policy",
+        ],
+        &[],
+    ),
+    row(
+        "note that people were told of a policy",
+        ADMINS.and(Roles::OPS),
+        &["mark-policy-notified"],
+        &[],
+    ),
+    row(
+        "read privacy policies: everybody those that are published, admins and auditors all",
+        READERS.and(Roles::OPS),
+        &[],
+        &["/v1/policies", "/v1/policies/current", "/v1/policies/{version_number}"],
+    ),
+    row(
+        "see who accepted a policy",
+        ADMINS.and(Roles::AUDITOR),
+        &[],
+        &["/v1/policies/{version_number}/acceptances"],
+    ),
+    row(
+        "accept the policy, and one's own consents: nobody answers for another (CON-02); admins and \
+         auditors see everybody's",
+        KNOWN,
+        &["accept-policy", "grant-consent", "deny-consent", "withdraw-consent"],
+        &["/v1/consents", "/v1/consents/check", "/v1/consents/{id}", "/v1/consents/{id}/receipt"],
+    ),
+    row(
+        "keep what another system knew of consents",
+        Roles::ADMIN_IN_PERSON,
+        &["import-consent"],
+        &[],
+    ),
+    row(
         "read audit logs",
         ADMINS.and(Roles::AUDITOR),
         &[],
@@ -376,11 +426,82 @@ pub const MATRIX: &[Action] = &[
         &["/v1/processing-records"],
     ),
     row(
+        "deal with security incidents and breaches",
+        Roles::SECURITY,
+        &[
+            "report-incident",
+            "record-incident-activity",
+            "start-investigation",
+            "assign-incident",
+            "record-mitigation",
+            "escalate-incident",
+            "resolve-incident",
+            "mark-false-positive",
+            "add-forensic-data",
+            "assess-impact",
+            "declare-breach",
+            "record-breach-notification",
+        ],
+        &[],
+    ),
+    row(
+        "see incidents; the handler shows ops nothing personal",
+        Roles::SECURITY.and(Roles::AUDITOR).and(Roles::OPS),
+        &[],
+        &["/v1/incidents"],
+    ),
+    row(
+        "see an incident with what was found, and the register of breaches",
+        Roles::SECURITY.and(Roles::AUDITOR),
+        &[],
+        &["/v1/incidents/{id}", "/v1/breaches"],
+    ),
+    row(
+        "list, block and rate addresses",
+        Roles::SECURITY,
+        &[
+            "whitelist-ip",
+            "remove-from-whitelist",
+            "blacklist-ip",
+            "remove-from-blacklist",
+            "auto-block-ip",
+            "lift-auto-block",
+            "annotate-ip",
+            "record-external-reputation",
+        ],
+        &[],
+    ),
+    row(
+        "see what is known of addresses, and why",
+        Roles::SECURITY.and(Roles::AUDITOR),
+        &[],
+        &["/v1/ip-reputation", "/v1/ip-reputation/{address}"],
+    ),
+    row(
         "read the log itself, across everything",
         Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
         &[],
         &["/v1/audit/events", "/v1/audit/streams/{type}/{id}"],
     ),
+];
+
+/// What members may send though they have not accepted the policy that asks for it (PPV-13): the acceptance
+/// itself, what ends a session or an account or keeps it safe, and what the law gives them at any time,
+/// which is their data and their consents.
+pub const WITHOUT_ACCEPTANCE: &[&str] = &[
+    "accept-policy",
+    "grant-consent",
+    "deny-consent",
+    "withdraw-consent",
+    "log-out",
+    "revoke-session",
+    "revoke-all-sessions",
+    "change-password",
+    "request-account-deletion",
+    "request-export",
+    "cancel-export",
+    "record-export-download",
+    "hide-export",
 ];
 
 /// Every command with who may send it.
@@ -411,15 +532,24 @@ mod tests {
     }
 
     #[test]
+    fn ppv_13_what_needs_no_acceptance_is_a_command_that_members_may_send() {
+        for name in WITHOUT_ACCEPTANCE {
+            let row = COMMANDS.iter().find(|(listed, _)| listed == name);
+            assert!(row.is_some_and(|(_, who)| who.include(Roles::MEMBER)), "{name}");
+        }
+    }
+
+    #[test]
     fn rol_01_auditors_and_ops_do_not_administer() {
         use AdminScope::{Auditor, Global, Ops, Security};
         let of = Roles::of_admin;
         assert_eq!(of(&[]), Roles::ADMIN);
-        assert_eq!(of(&[Security]), Roles::ADMIN);
-        assert_eq!(of(&[Global]), ADMINS);
+        assert_eq!(of(&[Security]), Roles::ADMIN.and(Roles::SECURITY));
+        assert_eq!(of(&[Global]), ADMINS.and(Roles::SECURITY));
         assert_eq!(of(&[Auditor]), Roles::AUDITOR);
         assert_eq!(of(&[Auditor, Ops]), Roles::AUDITOR.and(Roles::OPS));
-        assert_eq!(of(&[Security, Auditor]), Roles::ADMIN.and(Roles::AUDITOR));
+        let both = Roles::ADMIN.and(Roles::SECURITY).and(Roles::AUDITOR);
+        assert_eq!(of(&[Security, Auditor]), both);
         assert_eq!(of(&[Auditor]).in_person(), Roles::AUDITOR);
         assert!(of(&[]).in_person().include(Roles::ADMIN_IN_PERSON));
     }

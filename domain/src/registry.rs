@@ -12,6 +12,12 @@ use crate::{
         membership::{Membership, MembershipEvent},
         recent_communities::{RecentCommunities, RecentCommunitiesEvent},
     },
+    compliance::{
+        consent::{Consent, ConsentEvent},
+        policy_acceptance::{PolicyAcceptance, PolicyAcceptanceEvent},
+        policy_series::{PolicySeries, PolicySeriesEvent},
+        policy_version::{PolicyVersion, PolicyVersionEvent},
+    },
     content::{
         comment::{Comment, CommentEvent},
         comment_vote::{CommentVote, CommentVoteEvent},
@@ -39,6 +45,11 @@ use crate::{
         service_account::{ServiceAccount, ServiceAccountEvent},
         session::{Session, SessionEvent},
         session_era::{SessionEra, SessionEraEvent},
+    },
+    security::{
+        breach::{Breach, BreachEvent},
+        incident::{Incident, IncidentEvent},
+        ip_address::{IpAddress, IpAddressEvent},
     },
     site::{
         configuration::{Configuration, ConfigurationEvent},
@@ -92,4 +103,11 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: ExportDownloads::TYPE, events: ExportDownloadsEvent::TYPES },
     AggregateTypes { aggregate_type: ExportQuota::TYPE, events: ExportQuotaEvent::TYPES },
     AggregateTypes { aggregate_type: SubjectExports::TYPE, events: SubjectExportsEvent::TYPES },
+    AggregateTypes { aggregate_type: PolicyVersion::TYPE, events: PolicyVersionEvent::TYPES },
+    AggregateTypes { aggregate_type: PolicySeries::TYPE, events: PolicySeriesEvent::TYPES },
+    AggregateTypes { aggregate_type: PolicyAcceptance::TYPE, events: PolicyAcceptanceEvent::TYPES },
+    AggregateTypes { aggregate_type: Consent::TYPE, events: ConsentEvent::TYPES },
+    AggregateTypes { aggregate_type: Incident::TYPE, events: IncidentEvent::TYPES },
+    AggregateTypes { aggregate_type: Breach::TYPE, events: BreachEvent::TYPES },
+    AggregateTypes { aggregate_type: IpAddress::TYPE, events: IpAddressEvent::TYPES },
 ];

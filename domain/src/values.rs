@@ -139,8 +139,22 @@ texts! {
     MeasureText = Lines::One, 1..=200, "REL-09" "must be 1 to 200 characters, not only white space", "REL-09";
     /// What a measure counts: 1 to 32 characters on one line.
     MeasureUnit = Lines::One, 1..=32, "REL-09" "must be 1 to 32 characters, not only white space", "REL-09";
+    /// What an attack was aimed at, such as `POST /v1/commands/log-in`: 1 to 2,048 characters on one line.
+    TargetEndpoint = Lines::One, 1..=2_048, "INC-02" "must be 1 to 2,048 characters, not only white space", "INC-02";
+    /// What is written about an incident or a breach: 1 to 10,000 characters (K33).
+    IncidentText = Lines::Many, 1..=10_000, "INC-06" "must be 1 to 10,000 characters, not only white space", "INC-06";
+    /// What somebody noted about an address: 1 to 10,000 characters (K33).
+    AddressNotes = Lines::Many, 1..=10_000, "IPR-13" "must be 1 to 10,000 characters, not only white space", "IPR-13";
     /// What is said of a measure: 1 to 10,000 characters (K33).
     ReportNote = Lines::Many, 1..=10_000, "REL-09" "must be 1 to 10,000 characters, not only white space", "REL-09";
+    /// The text of a privacy policy: 1 to 80,000 characters (PPV-02).
+    PolicyContent = Lines::Many, 1..=80_000, "PPV-02" "must be 1 to 80,000 characters, not only white space", "PPV-02";
+    /// What is different in a version of a policy: 1 to 500 characters on one line.
+    MajorChange = Lines::One, 1..=500, "PPV-06" "must be 1 to 500 characters, not only white space", "PPV-06";
+    /// What a consent is asked for, as the person reads it: 1 to 2,000 characters.
+    PurposeDescription = Lines::Many, 1..=2_000, "CON-04" "must be 1 to 2,000 characters, not only white space", "CON-04";
+    /// Why somebody withdraws a consent, where they want to say it: 1 to 1,000 characters (CON-09).
+    WithdrawalReason = Lines::Many, 1..=1_000, "CON-09" "must be 1 to 1,000 characters, not only white space", "CON-09";
 }
 
 impl OrganizationName {

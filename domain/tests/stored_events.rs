@@ -14,6 +14,10 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
+    compliance::{
+        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
+        policy_version::PolicyVersion,
+    },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
@@ -29,6 +33,7 @@ use agora_domain::{
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
     registry::AGGREGATES,
+    security::{breach::Breach, incident::Incident, ip_address::IpAddress},
     site::{configuration::Configuration, integration::Integration},
 };
 use serde_json::{Map, Value};
@@ -67,6 +72,13 @@ macro_rules! each_aggregate {
             $check::<ExportDownloads>(),
             $check::<ExportQuota>(),
             $check::<SubjectExports>(),
+            $check::<PolicyVersion>(),
+            $check::<PolicySeries>(),
+            $check::<PolicyAcceptance>(),
+            $check::<Consent>(),
+            $check::<Incident>(),
+            $check::<Breach>(),
+            $check::<IpAddress>(),
         ]
     };
 }

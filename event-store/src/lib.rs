@@ -5,6 +5,7 @@
 //! time: a forgotten thing costs a query, never a wrong event.
 
 pub mod appender;
+pub mod blocklist;
 pub mod cache;
 pub mod lease;
 pub mod load;

@@ -1,14 +1,23 @@
 //! Search records (E19): who searched for what, when and from where. Handed over without waiting, so
 //! that no reply is later for them; written in groups, of which a crash loses the last.
 //!
-//! Without consent to analytics nobody is named: no user id is stored, and of the address only its
+//! Without consent to ANALYTICS for the purpose `search_analytics` nobody is named: no user id is stored, and of the address only its
 //! network (SRL-07). What remains is sealed under the day instead of the person. Beside the records
 //! stand counts by day and query, from which the trends are read; a query is known there by an HMAC.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::HashSet, net::IpAddr, path::PathBuf, time::Duration};
 
-use agora_domain::{Actor, PersonalCategory, Subject};
+use agora_domain::{
+    Actor, PersonalCategory, Subject,
+    compliance::{
+        consent::Consent,
+        consent_gate::{GateRecord, answer},
+        consent_values::{ConsentTerm, ConsentType},
+        policy_series::{PolicySeries, PolicySeriesEvent},
+    },
+};
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -58,7 +67,8 @@ pub struct Search {
 /// What an operator decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Whether somebody who has not been asked counts as having consented to analytics.
+    /// Whether somebody who has not been asked counts as having consented: of whoever has answered, that
+    /// counts.
     pub default_consent: bool,
     pub retention_days: u16,
 }
@@ -70,7 +80,7 @@ pub struct SearchLog(Records<Searches>);
 impl SearchLog {
     /// Starts the writing task. `spill` is the file that keeps records while Postgres is away.
     pub fn start(pool: PgPool, vault: Vault, spill: Option<PathBuf>, settings: Settings) -> Self {
-        let kind = Searches { keys: Keys::of(vault.masters()), settings };
+        let kind = Searches { keys: Keys::of(vault.masters()), settings, log: pool.clone() };
         Self(Records::start(kind, pool, vault, spill))
     }
 
@@ -89,6 +99,8 @@ impl SearchLog {
 struct Searches {
     keys: Keys,
     settings: Settings,
+    /// Where consents are asked for.
+    log: PgPool,
 }
 
 /// Under what queries and searchers are known to the counts.
@@ -134,8 +146,9 @@ impl Kind for Searches {
 
     async fn rows(&self, group: Vec<Self::Record>, sealer: &Sealer) -> Vec<Row> {
         let mut rows = Vec::with_capacity(group.len());
-        for (search, at) in group {
-            rows.push(self.row(search, at, sealer).await);
+        let consenting = self.consenting(&group).await;
+        for (index, (search, at)) in group.into_iter().enumerate() {
+            rows.push(self.row(search, at, consenting.contains(&index), sealer).await);
         }
         rows
     }
@@ -154,12 +167,36 @@ impl Kind for Searches {
 }
 
 impl Searches {
-    async fn row(&self, search: Search, created_at: DateTime<Utc>, sealer: &Sealer) -> Row {
+    /// The places of those whose consent lets their searches be noted under their names, as it was when
+    /// they searched. Where the log cannot be asked, nobody's does.
+    async fn consenting(&self, group: &[(Search, DateTime<Utc>)]) -> HashSet<usize> {
+        // Guests have no account, and nobody to name.
+        let known = |search: &Search| search.actor.filter(|actor| actor.has_account());
+        let asked: Vec<(usize, Actor, DateTime<Utc>)> = group
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (search, at))| Some((index, known(search)?, *at)))
+            .collect();
+        if asked.is_empty() {
+            return HashSet::new();
+        }
+        let answers = consents(&self.log, &asked, self.settings.default_consent).await;
+        answers.unwrap_or_else(|error| {
+            tracing::warn!(%error, "consents cannot be asked for: searches are noted without names");
+            HashSet::new()
+        })
+    }
+
+    async fn row(
+        &self,
+        search: Search,
+        created_at: DateTime<Utc>,
+        consents: bool,
+        sealer: &Sealer,
+    ) -> Row {
         #[expect(clippy::disallowed_methods, reason = "records get their id here")]
         let id = Uuid::now_v7();
-        // Guests have no account, and nobody to name.
-        let known = search.actor.filter(|actor| actor.has_account());
-        let actor = known.filter(|_| self.settings.default_consent);
+        let actor = search.actor.filter(|_| consents);
         let day = Subject::day(created_at.date_naive());
         let subject = actor.map_or(day, Actor::subject);
         let address = search.client_address.map(|address| match actor {
@@ -195,6 +232,42 @@ impl Searches {
             searcher_key: keyed(&self.keys.searcher, &searcher),
         }
     }
+}
+
+/// Which of these consent: the last record for the purpose says it, and the default where there is none.
+async fn consents(
+    log: &PgPool,
+    asked: &[(usize, Actor, DateTime<Utc>)],
+    default_consent: bool,
+) -> Result<HashSet<usize>, sqlx::Error> {
+    let stream = |actor: &Actor| {
+        Consent::stream_id(*actor, ConsentType::Analytics, &ConsentTerm::search_analytics())
+    };
+    let rows: Vec<(Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT (SELECT payload::text FROM log.stream('consent', a.stream)
+                 WHERE recorded_at <= a.at ORDER BY sequence DESC LIMIT 1),
+                (SELECT payload::text FROM log.stream('policy_series', $3)
+                 WHERE recorded_at <= a.at ORDER BY sequence DESC LIMIT 1)
+         FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS a (stream, at, number)
+         ORDER BY a.number",
+    )
+    .bind(asked.iter().map(|(_, actor, _)| stream(actor)).collect::<Vec<_>>())
+    .bind(asked.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
+    .bind(PolicySeries::STREAM_ID)
+    .fetch_all(log)
+    .await?;
+    let consents = asked.iter().zip(rows).filter(|((_, _, at), (consent, series))| {
+        let Some(consent) = consent else { return default_consent };
+        let mut policies = PolicySeries::default();
+        let event = series.as_deref().map(serde_json::from_str::<PolicySeriesEvent>);
+        if let Some(Ok(event)) = event {
+            policies.apply(event);
+        }
+        // What cannot be read is no consent.
+        GateRecord::of_payload(consent)
+            .is_some_and(|record| answer(Some(&record), &policies, *at).allows())
+    });
+    Ok(consents.map(|((index, ..), _)| *index).collect())
 }
 
 /// A query as the trends count it: upper and lower case and the number of spaces make no difference.

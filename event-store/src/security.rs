@@ -43,7 +43,7 @@ impl Outcome {
 /// What happened, without its time and id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecurityRecord {
-    /// `refusal`, `login`, `login_failed`, `audit_read`.
+    /// `refusal`, `login`, `login_failed`, `audit_read`, `blocked`.
     pub kind: &'static str,
     pub outcome: Outcome,
     pub actor: Option<Actor>,
@@ -84,14 +84,23 @@ impl SecurityLog {
 
     /// Writes a record; returns when it is stored (in Postgres, or in the spill file).
     pub async fn write(&self, record: SecurityRecord) {
-        self.0.write(record).await;
+        self.write_times(record, 1).await;
+    }
+
+    /// As [`Self::write`], of something that happened so often.
+    pub async fn write_times(&self, record: SecurityRecord, times: u64) {
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
+        if times > 0 {
+            self.0.write((record, times)).await;
+        }
     }
 }
 
 struct Security;
 
 impl Kind for Security {
-    type Record = SecurityRecord;
+    /// What happened, and how often.
+    type Record = (SecurityRecord, i64);
     type Row = Row;
 
     const NAME: &'static str = "security records";
@@ -99,10 +108,11 @@ impl Kind for Security {
     const LOST: &'static str = "agora_security_records_lost";
     const GATHER: Duration = Duration::ZERO;
 
-    async fn rows(&self, group: Vec<SecurityRecord>, sealer: &Sealer) -> Vec<Row> {
+    async fn rows(&self, group: Vec<(SecurityRecord, i64)>, sealer: &Sealer) -> Vec<Row> {
         let mut counted: HashMap<SecurityRecord, i64> = HashMap::new();
-        for record in group {
-            *counted.entry(record).or_default() += 1;
+        for (record, times) in group {
+            let sum = counted.entry(record).or_default();
+            *sum = sum.saturating_add(times);
         }
         let mut rows = Vec::with_capacity(counted.len());
         for (record, occurrences) in counted {

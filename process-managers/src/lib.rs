@@ -4,6 +4,7 @@
 //! through commands and mails alone. Wake-ups and the checkpoint move in one transaction; a command that is
 //! sent twice has the same event ids, so the log takes it once.
 
+pub mod detection;
 pub mod exports;
 pub mod mail;
 pub mod processes;

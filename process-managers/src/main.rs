@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use agora_command_api::{App, Settings};
 use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::SecurityLog};
 use agora_process_managers::{
+    detection::{self, DetectionArgs},
     exports::worker::WorkerArgs,
     mail::{MailArgs, Mailer},
     processes,
@@ -55,6 +56,8 @@ struct RunArguments {
     #[command(flatten)]
     workers: WorkerArgs,
     #[command(flatten)]
+    detection: DetectionArgs,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -84,6 +87,8 @@ async fn main() -> Result<(), Failure> {
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
     let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
+    let thresholds = arguments.detection.thresholds();
+    running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();

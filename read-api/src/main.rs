@@ -4,6 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use agora_event_store::{
     MasterKeys, Opener, Vault,
+    blocklist::Blocklist,
     searches::{self, SearchLog},
     security::SecurityLog,
 };
@@ -17,7 +18,14 @@ use agora_read_api::{
     http,
     live::{self, Limits, Live},
 };
-use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
+use agora_service::{
+    clock,
+    health::Health,
+    http::{Gate, serve_behind},
+    nats,
+    objects::Objects,
+    postgres, shutdown, telemetry,
+};
 use chrono::TimeDelta;
 use clap::Parser;
 
@@ -113,8 +121,16 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         .check("read tables", move || postgres::ready(reads.clone()));
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
+    let blocklist = Blocklist::default();
+    let follow = blocklist.clone().follow(
+        app.primary.clone(),
+        Opener::new(app.opener.vault().clone()),
+        app.security.clone(),
+    );
+    tokio::spawn(follow);
+    let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
     let routes = http::router(app).merge(health.routes(metrics));
-    agora_service::http::serve(routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
+    serve_behind(gate, routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
     // Whoever searched last has been answered already.
     searches.flush().await;
     Ok(())

@@ -44,6 +44,7 @@ use crate::access::{READS, Roles};
         (name = "Exports", description = "Files that were asked for"),
         (name = "Live", description = "What happens, as it happens: server-sent events"),
         (name = "Audit", description = "For admins and auditors; reading is itself recorded"),
+        (name = "Security", description = "Incidents, breaches and addresses; reading is itself recorded"),
     )
 )]
 struct Base;

@@ -7,6 +7,10 @@ use agora_domain::{
         community_rules::CommunityRules, membership::Membership,
         recent_communities::RecentCommunities,
     },
+    compliance::{
+        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
+        policy_version::PolicyVersion,
+    },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
@@ -21,6 +25,7 @@ use agora_domain::{
         member::Member, password_reset::PasswordReset, principal_sessions::PrincipalSessions,
         service_account::ServiceAccount, session::Session, session_era::SessionEra,
     },
+    security::{breach::Breach, incident::Incident, ip_address::IpAddress},
     site::{configuration::Configuration, integration::Integration},
 };
 use agora_event_store::{
@@ -66,6 +71,13 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (ExportDownloads::TYPE, begin::<ExportDownloads>),
     (ExportQuota::TYPE, begin::<ExportQuota>),
     (SubjectExports::TYPE, begin::<SubjectExports>),
+    (PolicyVersion::TYPE, begin::<PolicyVersion>),
+    (PolicySeries::TYPE, begin::<PolicySeries>),
+    (PolicyAcceptance::TYPE, begin::<PolicyAcceptance>),
+    (Consent::TYPE, begin::<Consent>),
+    (Incident::TYPE, begin::<Incident>),
+    (Breach::TYPE, begin::<Breach>),
+    (IpAddress::TYPE, begin::<IpAddress>),
 ];
 
 #[derive(Debug, thiserror::Error)]

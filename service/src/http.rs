@@ -3,9 +3,19 @@
 mod body;
 mod edge;
 
-use std::{net::SocketAddr, pin::Pin, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use axum::{Router, response::IntoResponse};
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures::future::Either;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -32,6 +42,10 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long a client may take to send a request's head; also ends idle connections.
 const HEADER_LIMIT: Duration = Duration::from_secs(75);
 
+/// Says of a client's address whether it is refused. Asked for every request, before anything else is
+/// done for it.
+pub type Gate = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// Serves `routes` on `addr` until `shutdown`, then drains.
 ///
 /// Adds to the routes: problem documents for whatever fails outside of a handler, the pages that
@@ -46,10 +60,25 @@ pub async fn serve(
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let nobody: Gate = Arc::new(|_| false);
+    serve_behind(nobody, routes, addr, proxies, shutdown).await
+}
+
+/// As [`serve`], behind a gate: whose address it refuses gets a 403 at once (IPR-08).
+///
+/// # Errors
+/// Where the address cannot be bound.
+pub async fn serve_behind(
+    gate: Gate,
+    routes: Router,
+    addr: SocketAddr,
+    proxies: TrustedProxies,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
     let listener = TcpListener::bind(addr).await.map_err(|error| {
         std::io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
     })?;
-    serve_on(listener, routes, proxies, shutdown).await
+    serve_within(WRITE_LIMIT, gate, listener, routes, proxies, shutdown).await
 }
 
 /// As [`serve`], on a listener that is bound already (to port 0, in a test).
@@ -62,11 +91,12 @@ pub async fn serve_on(
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_within(WRITE_LIMIT, listener, routes, proxies, shutdown).await
+    serve_within(WRITE_LIMIT, Arc::new(|_| false), listener, routes, proxies, shutdown).await
 }
 
 async fn serve_within(
     write_limit: Duration,
+    gate: Gate,
     listener: TcpListener,
     routes: Router,
     proxies: TrustedProxies,
@@ -83,7 +113,8 @@ async fn serve_within(
         match accepted {
             Ok((stream, peer)) => {
                 let stream = bounded(stream, write_limit);
-                serve_connection(stream, peer, app.clone(), proxies.clone(), &connections);
+                let (app, proxies, gate) = (app.clone(), proxies.clone(), Arc::clone(&gate));
+                serve_connection(stream, peer, app, proxies, gate, &connections);
             }
             Err(error) => {
                 // Out of file descriptors, mostly: some will be given back soon.
@@ -128,12 +159,16 @@ fn serve_connection(
     peer: SocketAddr,
     app: Router,
     proxies: TrustedProxies,
+    gate: Gate,
     connections: &GracefulShutdown,
 ) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = proxies.client(peer, request.headers());
+        if gate(client.0) {
+            return Either::Left(std::future::ready(Ok(refused())));
+        }
         request.extensions_mut().insert(client);
-        app.clone().call(request)
+        Either::Right(app.clone().call(request))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -145,6 +180,14 @@ fn serve_connection(
             debug!(%error, "a connection ended early");
         }
     });
+}
+
+/// What a refused address is told; its connection is closed, since the body is never read.
+fn refused() -> Response {
+    let problem = Problem::forbidden("Requests from this address are refused.").with_rule("IPR-08");
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub(super) async fn caller<C: Command>(
         system: false,
         address: Some((subject, client.to_string())),
         user_agent: text(headers, &header::USER_AGENT).map(str::to_owned),
+        opts_out: headers.get("sec-gpc").is_some_and(|value| value.as_bytes().trim_ascii() == b"1"),
         traceparent: headers
             .get("traceparent")
             .and_then(|value| value.to_str().ok())

@@ -50,8 +50,11 @@ impl Cases<'_> {
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             self.of_value(&format!("{place}/{name}"), property);
         }
-        let unknown = format!("{place}/no_such_field");
-        self.put(&unknown, "an unknown field", json!("x"), false);
+        // An object that is kept as it comes has whatever fields.
+        if schema["properties"].is_object() {
+            let unknown = format!("{place}/no_such_field");
+            self.put(&unknown, "an unknown field", json!("x"), false);
+        }
     }
 
     fn of_value(&mut self, place: &str, schema: &Value) {
@@ -124,6 +127,20 @@ impl Cases<'_> {
                 self.put(place, "no time", json!("yesterday"), false);
                 self.put(place, "no such day", json!("2026-02-30T12:00:00Z"), false);
                 return self.put(place, "a time", json!("2026-01-31T12:00:00Z"), true);
+            }
+            Some("ip-network") => {
+                // Of an address there is one spelling; of networks, two lengths.
+                let forged = ["010.0.0.1", "1.2.3", "fe80::1%eth0", "203.0.113.9:80"];
+                let odd = ["203.0.113.0/8", "203.0.113.9/24", "2001:db8::/32", "", "localhost"];
+                for wrong in forged.into_iter().chain(odd) {
+                    self.put(place, wrong, json!(wrong), false);
+                }
+                let known = ["203.0.113.9", "::ffff:203.0.113.9", "2001:db8::9"];
+                for right in known.into_iter().chain(["203.0.113.0/24", "2001:db8::/64"]) {
+                    let allowed = place != "/source_ip" || !right.contains('/');
+                    self.put(place, right, json!(right), allowed);
+                }
+                return;
             }
             _ => {}
         }
@@ -219,7 +236,7 @@ impl Cases<'_> {
         }
         of_length(least, true);
         if let Some(most) = limit("maxItems") {
-            of_length(most - 1, true);
+            of_length(most - 1, most > least);
             of_length(most, true);
             of_length(most + 1, false);
         }
@@ -293,7 +310,7 @@ fn put(body: &mut Value, place: &str, value: Value) {
 /// Who may send the command.
 fn letter(command: &str) -> char {
     let row = TABLE.iter().find(|row| row.names.contains(&command)).unwrap();
-    "wovagrXj".chars().find(|letter| row.may.contains(*letter)).unwrap()
+    "wovagrXjLS".chars().find(|letter| row.may.contains(*letter)).unwrap()
 }
 
 /// What an export is asked for with depends on its kind: who asks, and a body to which the field belongs.

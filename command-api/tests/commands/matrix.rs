@@ -206,13 +206,27 @@ async fn paths(scene: &mut Scene) -> BTreeMap<&'static str, String> {
         ("export", scene.thing("export_id").await),
         ("statutory", scene.thing("statutory").await),
         ("configuration", scene.thing("key").await),
+        ("polic", scene.thing("policy").await),
+        ("consent", scene.thing("consent").await),
+        ("incident", scene.thing("incident_id").await),
+        ("address", scene.thing("address").await),
     ])
 }
 
 /// A path of the route, about things that are there.
 fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
-    let kinds =
-        ["comment", "communit", "integration", "configuration", "organization", "report", "export"];
+    let kinds = [
+        "comment",
+        "communit",
+        "integration",
+        "configuration",
+        "organization",
+        "report",
+        "export",
+        "polic",
+        "consent",
+        "incident",
+    ];
     let names = |kind: &&str| {
         ["/", "/data-"].iter().any(|before| route.contains(&format!("{before}{kind}")))
     };
@@ -225,10 +239,10 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
         Some(kind) => kind,
         None => "post",
     };
-    let path = ["{id}", "{name}", "{key}"]
+    let path = ["{id}", "{name}", "{key}", "{version_number}"]
         .into_iter()
         .fold(route.to_owned(), |path, variable| path.replace(variable, &paths[kind]));
-    path.replace("{type}", "post")
+    path.replace("{type}", "post").replace("{address}", &paths["address"])
 }
 
 #[tokio::test]

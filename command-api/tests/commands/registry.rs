@@ -110,7 +110,7 @@ fn every_rule_that_a_command_names_is_of_the_form_of_the_requirements() {
 async fn every_example_is_parsed_by_its_own_command() {
     let world = World::new().await;
     let member = world.member().await;
-    let admin = world.admin(&[]).await;
+    let admin = world.admin(&[agora_domain::identity::values::AdminScope::Security]).await;
     let document = document();
     for name in registered() {
         let path = format!("/v1/commands/{name}");

@@ -35,6 +35,7 @@ macro_rules! words {
         }
     )*};
 }
+pub(crate) use words;
 
 words! {
     /// What a statutory report is written as (E21).
@@ -82,6 +83,7 @@ words! {
         Votes => "votes",
         Moderation => "moderation",
         Searches => "searches",
+        Consents => "consents",
         Exports => "exports",
         Organizations => "organizations",
         Security => "security",

@@ -4,6 +4,7 @@
 //! wake-ups, and sends its commands. The ids of the events that those cause derive from the cause,
 //! so that a replay does nothing twice.
 
+pub mod detection;
 pub mod exports;
 pub mod mail;
 pub mod registration_expiry;

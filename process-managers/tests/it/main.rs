@@ -8,6 +8,7 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod detection;
 mod exports;
 mod mail;
 mod retention;

@@ -7,6 +7,11 @@ use agora_domain::{
         category::Category, community::Community, community_rules::CommunityRules,
         membership::Membership, recent_communities::RecentCommunities,
     },
+    compliance::{
+        consent::Consent,
+        consent_values::{ConsentTerm, ConsentType},
+        policy_acceptance::PolicyAcceptance,
+    },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
         post::Post, post_vote::PostVote,
@@ -21,6 +26,7 @@ use agora_domain::{
         principal_sessions::PrincipalSessions, session::Session,
     },
     ids::{AdminId, MemberId},
+    security::incident::Incident,
 };
 use agora_event_store::{
     EventLog, Opener, Position, Unit,
@@ -94,8 +100,11 @@ impl Story {
         }
         story.content().await;
         story.organization().await;
-        story.export().await;
+        // What is searched for after a consent was withdrawn is nobody's.
         story.records().await;
+        story.consents().await;
+        story.incidents().await;
+        story.export().await;
         story.project().await;
         story
     }
@@ -355,6 +364,57 @@ impl Story {
             "report": theirs, "revised_by": actor(self.other) } })],
         )
         .await;
+    }
+
+    async fn consents(&self) {
+        let (version, hash) = (id(), "0a".repeat(32));
+        for (who, whose) in [(self.me, "mine"), (self.other, "theirs")] {
+            let purpose = ConsentTerm::search_analytics();
+            let stream = Consent::stream_id(who, ConsentType::Analytics, &purpose);
+            let consent = json!({
+                "consent_id": id(), "principal": actor(who), "consent_type": "ANALYTICS",
+                "purpose_description": personal(who, "evidence", &format!("{whose}-purpose")),
+                "consent_method": "EXPLICIT_OPT_IN", "legal_basis": "CONSENT",
+                "data_categories": ["searches"], "processing_purposes": [purpose],
+                "third_party_sharing": false, "status": "WITHDRAWN", "consent_version": "v1",
+                "user_agent": personal(who, "network", &format!("{whose}-agent")),
+                "evidence_data":
+                    personal(who, "evidence", &format!(r#"{{"form":"{whose}-form"}}"#)),
+                "withdrawal_reason":
+                    personal(who, "evidence", &format!("{whose}-withdrawal-reason")),
+                "policy_version_id": version, "policy_hash": hash,
+                "granted_at": "2026-01-01T00:00:00Z", "withdrawn_at": "2026-01-02T00:00:00Z",
+                "denied_by_signal": false, "is_imported": false,
+                "created_at": "2026-01-01T00:00:00Z" });
+            let withdrawn = json!({ "ConsentWithdrawn": { "consent": consent } });
+            self.say::<Consent>(who, stream, &[withdrawn]).await;
+            let accepted = json!({ "PolicyAccepted": { "principal": actor(who),
+                "version_id": version, "version_number": "v1", "content_hash": hash,
+                "accepted_at": "2026-01-01T00:00:00Z" } });
+            self.say::<PolicyAcceptance>(who, PolicyAcceptance::stream_id(who), &[accepted]).await;
+        }
+    }
+
+    /// One about each, of which the person is told no more than that it was.
+    async fn incidents(&self) {
+        for (who, whose, address) in
+            [(self.me, "mine", "192.0.2.80"), (self.other, "theirs", "203.0.113.99")]
+        {
+            let (incident, at) = (id(), "2026-01-02T00:00:00Z");
+            let found = |text: &str| {
+                json!({ "$personal": { "subject": incident, "category": "evidence",
+                    "value": format!("{whose}-{text}") } })
+            };
+            let detected = json!({ "IncidentDetected": { "incident_id": incident,
+                "incident_type": "BRUTE_FORCE", "severity": "HIGH",
+                "source_ip": personal(who, "network", address), "target_endpoint": found("aim"),
+                "user": actor(who), "request_count": 40, "detection_method": "MANUAL",
+                "first_detected_at": at, "last_activity_at": at,
+                "reported_by": actor(self.admin) } });
+            let assigned = json!({ "IncidentAssigned": { "assigned_to": actor(self.admin),
+                "assigned_by": actor(self.admin) } });
+            self.say::<Incident>(self.admin, incident, &[detected, assigned]).await;
+        }
     }
 
     async fn export(&self) {

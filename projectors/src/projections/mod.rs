@@ -4,6 +4,7 @@ use crate::projection::Projection;
 
 mod admins;
 mod audit_log;
+mod breaches;
 mod bufdir_export_logs;
 mod bufdir_reports;
 mod categories;
@@ -15,23 +16,28 @@ mod communities;
 mod community_rules;
 mod community_search;
 mod configurations;
+mod consents;
 mod credentials;
 mod data_export_logs;
 mod data_export_requests;
 mod guest_conversion_counts;
 mod guests;
 mod integrations;
+mod ip_reputation;
 mod members;
 mod memberships;
 mod moderation_appeals;
 mod moderation_log;
 mod organization_memberships;
 mod organizations;
+mod policy_acceptances;
+mod policy_versions;
 mod post_scores;
 mod post_search;
 mod post_votes;
 mod posts;
 mod recent_communities;
+mod security_incidents;
 mod service_accounts;
 mod sessions;
 
@@ -39,6 +45,7 @@ mod sessions;
 pub const ALL: &[&Projection] = &[
     &admins::PROJECTION,
     &audit_log::PROJECTION,
+    &breaches::PROJECTION,
     &bufdir_export_logs::PROJECTION,
     &bufdir_reports::PROJECTION,
     &categories::PROJECTION,
@@ -50,23 +57,28 @@ pub const ALL: &[&Projection] = &[
     &community_rules::PROJECTION,
     &community_search::PROJECTION,
     &configurations::PROJECTION,
+    &consents::PROJECTION,
     &credentials::PROJECTION,
     &data_export_logs::PROJECTION,
     &data_export_requests::PROJECTION,
     &guest_conversion_counts::PROJECTION,
     &guests::PROJECTION,
     &integrations::PROJECTION,
+    &ip_reputation::PROJECTION,
     &members::PROJECTION,
     &memberships::PROJECTION,
     &moderation_appeals::PROJECTION,
     &moderation_log::PROJECTION,
     &organization_memberships::PROJECTION,
     &organizations::PROJECTION,
+    &policy_acceptances::PROJECTION,
+    &policy_versions::PROJECTION,
     &post_scores::PROJECTION,
     &post_search::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,
     &recent_communities::PROJECTION,
+    &security_incidents::PROJECTION,
     &service_accounts::PROJECTION,
     &sessions::PROJECTION,
 ];

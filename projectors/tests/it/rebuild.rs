@@ -207,17 +207,17 @@ async fn a_poison_event_fails_only_the_rebuild_of_its_projection() {
 
 #[tokio::test]
 async fn a_table_that_a_crash_of_postgres_would_empty_is_not_swapped_in() {
-    let scene = Scene::with_story(18, 50).await;
+    let scene = Scene::with_story(18, 200).await;
     scene.project().await;
     let mut connection = scene.connection().await;
     let call = |function: &str| format!("SELECT read.{function}");
     for (function, refused) in [
         ("begin_rebuild('posts')", false),
-        ("swap_rebuild('posts', 1, 1, 50)", true),
+        ("swap_rebuild('posts', 1, 1, 200)", true),
         ("index_rebuild('posts')", false),
-        ("swap_rebuild('posts', 1, 1, 49)", true),
-        ("swap_rebuild('posts', 2, 1, 50)", true),
-        ("swap_rebuild('posts', 1, 1, 50)", false),
+        ("swap_rebuild('posts', 1, 1, 199)", true),
+        ("swap_rebuild('posts', 2, 1, 200)", true),
+        ("swap_rebuild('posts', 1, 1, 200)", false),
     ] {
         let called = sqlx::query(&call(function)).execute(&mut connection).await;
         assert_eq!(called.is_err(), refused, "{function}: {called:?}");

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     scene::{Fact, Scene, fact},
+    story_of_compliance,
     story_of_exports::Exports,
     story_of_reports::Reports,
 };
@@ -412,6 +413,8 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     reports.begin(&mut told);
     let mut exports = Exports::default();
     exports.begin(&mut told);
+    story_of_compliance::begin(&mut told);
+    crate::story_of_security::begin(&mut told);
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
         match dice.roll(28) {

@@ -332,7 +332,8 @@ mod tests {
         let retired = json!({"AdminRetired": {}});
         let deleted = json!({"AdminDeleted": {}});
         assert!(roles(&json!([])).is_none());
-        assert_eq!(roles(&json!([created])), Some(Roles::ADMIN.and(Roles::GLOBAL_ADMIN)));
+        let global = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::SECURITY);
+        assert_eq!(roles(&json!([created])), Some(global));
         assert!(roles(&json!([created, suspended])).is_none());
         assert!(roles(&json!([created, suspended, reinstated])).is_some());
         assert!(roles(&json!([created, suspended, reinstated, retired])).is_none());

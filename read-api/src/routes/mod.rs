@@ -6,6 +6,7 @@ pub mod audit_events;
 pub mod audit_exports;
 pub mod audit_log;
 pub mod audit_streams;
+pub mod breaches;
 pub mod categories;
 pub mod comment_lists;
 pub mod comments;
@@ -14,6 +15,9 @@ pub mod community_posts;
 pub mod community_rules;
 pub mod community_rules_history;
 pub mod configuration;
+pub mod consent_check;
+pub mod consent_receipt;
+pub mod consents;
 pub mod data_export_logs;
 pub mod data_export_requests;
 pub mod export_download;
@@ -23,7 +27,9 @@ pub mod exports;
 pub mod feeds;
 pub mod guest_conversions;
 pub mod guests;
+pub mod incidents;
 pub mod integrations;
+pub mod ip_reputation;
 pub mod live;
 pub mod me;
 pub mod moderation_log;
@@ -33,6 +39,7 @@ pub mod my_feed;
 pub mod my_sessions;
 pub mod my_votes;
 pub mod organizations;
+pub mod policies;
 pub mod posts;
 pub mod processing_records;
 pub mod reports;
@@ -95,6 +102,14 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(organizations::members))
         .routes(routes!(reports::list))
         .routes(routes!(reports::show))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::current))
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::acceptances))
+        .routes(routes!(consents::list))
+        .routes(routes!(consent_check::show))
+        .routes(routes!(consents::show))
+        .routes(routes!(consent_receipt::show))
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))
@@ -107,6 +122,11 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(data_export_requests::list))
         .routes(routes!(data_export_requests::show))
         .routes(routes!(data_export_logs::list))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(breaches::list))
+        .routes(routes!(ip_reputation::list))
+        .routes(routes!(ip_reputation::show))
         .routes(routes!(audit_log::list))
         .routes(routes!(audit_exports::list))
         .routes(routes!(audit_events::stream))

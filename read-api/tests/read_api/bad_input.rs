@@ -54,6 +54,8 @@ fn well_formed(route: &str) -> String {
         .replace("{id}", "00000000-0000-7000-8000-000000000000")
         .replace("{type}", "post")
         .replace("{key}", "nothing.here")
+        .replace("{version_number}", "v0.0")
+        .replace("{address}", "203.0.113.9")
 }
 
 /// A path with a query; a search is told what to search for, where the query does not.
@@ -85,6 +87,8 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "sort" => &["hottest", "", "NEW", "%00"],
         "window" => &["hour", "", "DAY", "%00"],
         "status" => &["open", "", "DRAFT", "%00"],
+        "severity" => &["high", "", "WORST", "%00"],
+        "source_ip" => &["x", "", "1.2.3", "010.0.0.1", "fe80::1%25eth0", "%00"],
         "period" => &["x", "", "2025-Q5", "2025-13", "%00", "%D9%A2%D9%A0%D9%A2%D9%A5"],
         "open" => &["yes", "", "1", "TRUE", "%00"],
         "expired" => &["yes", "", "1", "TRUE", "%00"],
@@ -98,6 +102,8 @@ fn wrong_values(name: &str) -> &'static [&'static str] {
         "from" | "to" | "since" => &["yesterday", "", "1", "2026-02-30T00:00:00Z", "%00"],
         "actor" => &["root", "", "member:1", "robot:00000000-0000-7000-8000-000000000000", "%00"],
         "type" => &["%00", "", "x%20y", "%27%3B--"],
+        "purpose" => &["%00", "", "a%40b", "%20a", LONG_TOKEN],
+        "policy_version" => &["%00", "", "a%20b", ".1", "current", LONG_TOKEN],
         "aggregate_type" => &["nothing", "", "%00"],
         "aggregate_id" => &["%00", "", "a%20b"],
         other => panic!("say what is wrong for `{other}`"),
@@ -159,9 +165,8 @@ async fn esx_05_every_malformed_path_is_a_problem() {
     ];
     for (route, _) in READS.iter().filter(|(route, _)| route.contains('{')) {
         for wrong in &wrong {
-            for part in
-                ["{name}", "{id}", "{type}", "{key}"].iter().filter(|part| route.contains(**part))
-            {
+            let parts = ["{name}", "{id}", "{type}", "{key}", "{version_number}", "{address}"];
+            for part in parts.iter().filter(|part| route.contains(**part)) {
                 let path = well_formed(&route.replace(part, wrong));
                 let reply = walk.get(route, &path).await;
                 assert!(

@@ -33,7 +33,9 @@ async fn esx_07_a_position_in_the_future_is_503_and_never_older_data() {
         if roles.include(agora_read_api::access::Roles::GUEST) {
             let path = route
                 .replace("{name}", "nobodys")
-                .replace("{id}", "00000000-0000-7000-8000-000000000000");
+                .replace("{id}", "00000000-0000-7000-8000-000000000000")
+                .replace("{version_number}", "v0")
+                .replace("{address}", "203.0.113.9");
             let started = Instant::now();
             let ahead = format!("min_position={}&wait_ms=50", position + 1);
             let reply = world.get(&crate::bad_input::with_query(&path, &ahead)).await;

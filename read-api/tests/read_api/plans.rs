@@ -134,6 +134,8 @@ impl Scene {
             .replace("{id}", id)
             .replace("{type}", "post")
             .replace("{key}", "enable_voting")
+            .replace("{version_number}", "v1")
+            .replace("{address}", "203.0.113.9")
     }
 
     async fn ask(&self, route: &str, query: &str) {
@@ -145,7 +147,14 @@ impl Scene {
             roles if roles.include(Roles::AUDITOR) => &self.auditor,
             _ => &self.root,
         };
-        let path = format!("{}{query}", self.path(route));
+        let path = match route {
+            // It wants to be told what is asked.
+            "/v1/consents/check" => {
+                let rest = query.replace('?', "&");
+                format!("{route}?user={}&type=COOKIES&purpose=x{rest}", self.member.id())
+            }
+            _ => format!("{}{query}", self.path(route)),
+        };
         let reply = self.world.get_as(user, &path).await;
         assert!(matches!(reply.status.as_u16(), 200 | 404), "{path}: {}", reply.body);
     }

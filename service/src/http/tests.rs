@@ -103,6 +103,38 @@ async fn handlers_learn_the_clients_address() {
     server.await.unwrap().unwrap();
 }
 
+/// The address counts that the trusted proxy tells, and nothing that anybody else does.
+#[tokio::test]
+async fn ipr_08_a_refused_address_gets_nothing_but_a_403() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let gate: Gate = Arc::new(|address| address == IpAddr::from([203, 0, 113, 9]));
+    let proxies = TrustedProxies::new(vec!["127.0.0.1/32".parse().unwrap()]);
+    tokio::spawn(serve_within(WRITE_LIMIT, gate, listener, app(), proxies, stop.clone()));
+    let ask = async |path: &str, from: &str| {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {from}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    for (path, from) in [
+        ("/who", "203.0.113.9"),
+        ("/who", "::ffff:203.0.113.9"),
+        ("/who", "192.0.2.1, 203.0.113.9"),
+        ("/nowhere", "203.0.113.9"),
+    ] {
+        let text = ask(path, from).await;
+        assert!(text.starts_with("HTTP/1.1 403") && text.contains("IPR-08"), "{from}: {text}");
+    }
+    // What a client writes before what the proxy adds is nobody's word.
+    assert!(ask("/who", "203.0.113.9, 192.0.2.1").await.ends_with("192.0.2.1"));
+    stop.cancel();
+}
+
 #[tokio::test]
 async fn shutdown_lets_requests_in_flight_end() {
     let (addr, stop, server) = started().await;
@@ -132,7 +164,9 @@ async fn a_reply_that_nobody_takes_ends() {
     let addr = listener.local_addr().unwrap();
     let limit = Duration::from_millis(200);
     let proxies = TrustedProxies::default();
-    tokio::spawn(serve_within(limit, listener, routes, proxies, CancellationToken::new()));
+    let nobody: Gate = Arc::new(|_| false);
+    let stop = CancellationToken::new();
+    tokio::spawn(serve_within(limit, nobody, listener, routes, proxies, stop));
     let mut client = TcpStream::connect(addr).await.unwrap();
     client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);

@@ -2,6 +2,7 @@
 
 mod answer;
 mod people;
+mod policies;
 mod tenants;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 pub use answer::Answer;
 pub use people::{PASSWORD, Person, SeedSession};
+pub use policies::{answer, draft, in_seconds};
 pub use tenants::{report, sections};
 
 pub const CLIENT: &str = "203.0.113.77";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::guests::Visitor;
 use super::table::ORG_USERS;
-use crate::common::{Call, PASSWORD, Person, Settled, World, report, unique};
+use crate::common::{Call, PASSWORD, Person, Settled, World, answer, draft, report, unique};
 
 /// One of the roles, with what it shows.
 #[derive(Clone)]
@@ -245,6 +245,23 @@ impl Scene {
                 self.place(&member, "reader").await;
                 member.id()
             }
+            "version_id" => {
+                let draft = draft(&unique("v"), "2099-01-01T00:00:00Z", false);
+                self.world.send(&founder, "draft-policy", draft).await.id()
+            }
+            // The number of a version that holds, and a consent of the author's to it.
+            "policy" => {
+                let lawyers = self.world.lawyers().await;
+                let number = unique("v");
+                self.world.policy(&lawyers, &number, false).await;
+                number
+            }
+            "consent" => {
+                let version = Box::pin(self.thing("policy")).await;
+                let author = self.person('w').await;
+                let body = answer("COOKIES", "statistics", &version);
+                self.world.send(&author, "grant-consent", body).await.result("consent_id")
+            }
             "category_id" => self.world.category(&founder).await,
             "key" => {
                 let body = json!({ "key": "max_post_length", "value": "5000" });
@@ -259,6 +276,21 @@ impl Scene {
             "service_account" => self.service_account("ops").await.0,
             "member_id" => self.world.member().await.id(),
             "session_id" => self.world.member().await.session_id,
+            "incident_id" | "breached" => {
+                let body = json!({ "incident_type": "BRUTE_FORCE", "severity_level": "LOW",
+                                   "source_ip": "203.0.113.200" });
+                let incident_id = self.world.send(&founder, "report-incident", body).await.id();
+                if field == "breached" {
+                    let body = json!({ "incident_id": incident_id });
+                    self.world.send(&founder, "declare-breach", body).await.accepted();
+                }
+                incident_id
+            }
+            "address" => {
+                let body = json!({ "address": "203.0.113.9", "notes": unique("Seen ") });
+                self.world.send(&founder, "annotate-ip", body).await.accepted();
+                "203.0.113.9".to_owned()
+            }
             "guest_id" => self.world.visitor().await.id,
             other => panic!("nothing is named by {other}"),
         };
@@ -277,7 +309,7 @@ impl Scene {
         }
         let verb = command.split('-').next().unwrap_or_default();
         if matches!(verb, "edit" | "delete" | "restore")
-            && !matches!(command, "delete-member" | "delete-admin")
+            && !matches!(command, "delete-member" | "delete-admin" | "edit-policy-draft")
         {
             // Whoever moderates says why.
             body["reason"] = "Off topic.".into();
@@ -315,6 +347,10 @@ impl Scene {
             ("remove-organization-member", "principal") => {
                 json!({ "kind": "member", "id": self.thing("placed").await })
             }
+            ("import-consent", "principal") => {
+                json!({ "kind": "member", "id": self.thing("member_id").await })
+            }
+            ("draft-policy", "version_number") => unique("v").into(),
             (_, "export_ids") => json!([self.thing("export_id").await]),
             (_, "target") => json!({ "kind": "post", "id": self.thing("post_id").await }),
             ("revoke-session", "session_id") if session.is_some() => {
@@ -325,6 +361,8 @@ impl Scene {
             ("rotate-service-account-key" | "revoke-service-account-key", "admin_id") => {
                 self.thing("service_account").await.into()
             }
+            ("record-breach-notification", "incident_id") => self.thing("breached").await.into(),
+            (_, "address") => self.thing("address").await.into(),
             (_, "key") => self.thing("key").await.into(),
             (_, id) if id.ends_with("_id") => self.thing(id).await.into(),
             _ => return None,

@@ -4,6 +4,7 @@
 //! Rows are JSON objects; times are microseconds since 1970, so that spelling does not matter.
 
 mod comments;
+mod compliance;
 mod exports;
 mod guests;
 mod identity;
@@ -12,6 +13,7 @@ mod organizations;
 mod places;
 mod ranks;
 mod search;
+mod security;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -53,6 +55,7 @@ pub type Tables = BTreeMap<&'static str, BTreeMap<String, Value>>;
 pub const TABLES: &[(&str, &str)] = &[
     ("admins", "id"),
     ("audit_log", "position"),
+    ("breaches", "incident_id"),
     ("bufdir_export_archive", "id"),
     ("bufdir_export_logs", "id"),
     ("bufdir_reports", "id"),
@@ -66,12 +69,14 @@ pub const TABLES: &[(&str, &str)] = &[
     ("community_rules", "id"),
     ("community_search", "id"),
     ("configurations", "key"),
+    ("consents", "consent_id"),
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
     ("data_export_logs", "id"),
     ("data_export_requests", "request_id"),
     ("integrations", "id"),
+    ("ip_reputation", "id"),
     ("members", "id"),
     ("memberships", "id"),
     ("moderation_appeals", "id"),
@@ -81,6 +86,8 @@ pub const TABLES: &[(&str, &str)] = &[
         "(organization_id || '-' || principal_kind || '-' || principal_id)",
     ),
     ("organizations", "id"),
+    ("policy_acceptances", "(version_id || ':' || user_kind || ':' || user_id)"),
+    ("policy_versions", "version_id"),
     ("post_comment_counts", "post_id"),
     ("post_ranks", "(post_id || ':' || ranking)"),
     ("post_scores", "post_id"),
@@ -89,6 +96,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("posts", "id"),
     ("recent_communities", "id"),
     ("recent_communities_deleted", "community_id"),
+    ("security_incidents", "incident_id"),
     ("service_accounts", "id"),
     ("sessions", "id"),
 ];
@@ -170,11 +178,13 @@ pub fn fold(events: &[Event]) -> Tables {
         guests::apply(&mut tables, event);
         places::apply(&mut tables, event);
         search::apply(&mut tables, event);
+        security::apply(&mut tables, event);
         comments::apply(&mut tables, event);
         configuration(&mut tables, event);
         integrations::apply(&mut tables, event);
         organizations::apply(&mut tables, event);
         exports::apply(&mut tables, event);
+        compliance::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         votes::apply(&mut tables, event);

@@ -79,6 +79,29 @@ pub(super) const SECURITY: Processing = Processing {
     recipients: "Admins and auditors",
 };
 
+pub(super) const DEFENDING: Processing = Processing {
+    purpose: "Find attacks, end them, and know afterwards what happened (Art. 32, 33)",
+    legal_basis: LegalBasis::LegitimateInterests,
+    retention: "As long as the incident is needed to establish or defend legal claims (Art. 17(3)(e)); \
+        the address of somebody who is known, until the account is erased.",
+    recipients: "Admins with the scope security, global admins, auditors; ops without anything personal",
+};
+
+pub(super) const REGISTERING_BREACHES: Processing = Processing {
+    purpose: "Keep the register of personal-data breaches, and tell who must be told (Art. 33, 34)",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: "As long as the supervisory authority may ask for it (Art. 33(5)).",
+    recipients: "Admins with the scope security, global admins, auditors; the supervisory authority",
+};
+
+pub(super) const RATING_ADDRESSES: Processing = Processing {
+    purpose: "Know addresses that attack the platform, and refuse what comes from them",
+    legal_basis: LegalBasis::LegitimateInterests,
+    retention: "As long as the platform is defended against the address: each has a key of its own, which \
+        can be destroyed alone.",
+    recipients: "Admins with the scope security, global admins, auditors",
+};
+
 pub(super) const SEARCHING: Processing = Processing {
     purpose: "Improve the search, and show what is searched for often",
     legal_basis: LegalBasis::Consent,
@@ -129,4 +152,12 @@ pub(super) const REPORTING: Processing = Processing {
     legal_basis: LegalBasis::LegalObligation,
     retention: UNTIL_ERASURE,
     recipients: "The organization's members; the authority; global admins and auditors",
+};
+
+pub(super) const CONSENTING: Processing = Processing {
+    purpose: "Show who consented to what, to which text, when, how and from where (Art. 7(1)), and who \
+        accepted which policy",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: UNTIL_ERASURE,
+    recipients: "The person; admins and auditors; whoever processes on a consent, whether there is one",
 };

@@ -4,6 +4,7 @@
 mod account;
 mod comments;
 mod communities;
+mod consents;
 mod exports;
 mod moderation;
 mod organizations;
@@ -24,6 +25,7 @@ const ALL: &[&[Entity]] = &[
     votes::ENTITIES,
     moderation::ENTITIES,
     searches::ENTITIES,
+    consents::ENTITIES,
     exports::ENTITIES,
     organizations::ENTITIES,
     security::ENTITIES,

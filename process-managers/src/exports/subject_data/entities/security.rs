@@ -59,6 +59,43 @@ pub(super) const ENTITIES: &[Entity] = &[
                     ORDER BY recorded_at DESC, id DESC",
         rows: Rows::Records(&[sealed("ip_address", "security_record", "record", "ip_address")]),
     },
+    // What an investigation found is not told: it would tell the next attacker, too (DXR-12).
+    Entity {
+        name: "security_incidents",
+        title: "Security incidents that are about you",
+        category: Security,
+        columns: &[
+            id("incident_id", "Id"),
+            text("incident_type", "What", 3),
+            text("severity_level", "How bad", 2),
+            text("status", "State", 2),
+            text("source_ip", "Address", 2),
+            time("first_detected_at", "First seen"),
+            time("last_activity_at", "Last seen"),
+            time("resolved_at", "Resolved"),
+        ],
+        statement: "SELECT incident_id, incident_type, severity_level, status, source_ip,
+                           first_detected_at, last_activity_at, resolved_at,
+                           incident_id::text AS stream
+                    FROM read.security_incidents WHERE user_kind = $1 AND user_id = $2
+                    ORDER BY position DESC",
+        rows: Rows::Records(&[sealed("source_ip", "incident", "stream", "source_ip")]),
+    },
+    Entity {
+        name: "incidents_assigned",
+        title: "Security incidents that you deal with as an admin",
+        category: Security,
+        columns: &[
+            id("incident_id", "Id"),
+            text("incident_type", "What", 3),
+            text("status", "State", 2),
+            time("created_at", "Since"),
+        ],
+        statement: "SELECT incident_id, incident_type, status, created_at
+                    FROM read.security_incidents WHERE $1 = 'admin' AND assigned_to = $2
+                    ORDER BY position DESC",
+        rows: Rows::Records(&[]),
+    },
     Entity {
         name: "receipts",
         title: "Requests that are remembered for a day, so that none is carried out twice",

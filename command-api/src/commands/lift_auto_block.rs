@@ -1,0 +1,54 @@
+//! `lift-auto-block`: a block ends before its time.
+
+use agora_domain::security::{ip_address::Act, network::Network};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    Command, addresses,
+    decision::{Decision, Done},
+    execute::Caller,
+    fields::{Field, WrongFields},
+    refusal::CommandError,
+};
+
+/// Changes what is done about an address.
+pub struct LiftAutoBlock {
+    address: Network,
+}
+
+/// The body of `lift-auto-block`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LiftAutoBlockBody {
+    /// An address, an IPv4 /24 or an IPv6 /64.
+    #[schema(value_type = String, required, example = "203.0.113.9", format = "ip-network")]
+    #[serde(default)]
+    address: Field<Network>,
+}
+
+impl Command for LiftAutoBlock {
+    const NAME: &'static str = "lift-auto-block";
+    const SUMMARY: &'static str = "Lift an automatic block; for an hour there is no other";
+    const RULES: &'static [&'static str] =
+        &["IPR-12", "IPR-05", "REL-10", "ROL-01", "ESX-03", "ESX-04"];
+    type Body = LiftAutoBlockBody;
+
+    fn parse(body: LiftAutoBlockBody, wrong: &mut WrongFields) -> Option<Self> {
+        let address = wrong.required("/address", body.address);
+        Some(Self { address: address? })
+    }
+
+    fn queue(&self, _: &Caller) -> Option<String> {
+        Some(addresses::queue(self.address))
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        addresses::act(decision, self.address, |_| Act::LiftAutoBlock).await
+    }
+
+    fn example() -> Value {
+        json!({"address": "203.0.113.9"})
+    }
+}

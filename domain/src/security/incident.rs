@@ -1,0 +1,556 @@
+//! A security incident (E25).
+//!
+//! Life cycle (INC-06): DETECTED → INVESTIGATING → MITIGATED → RESOLVED, or from INVESTIGATING straight to
+//! RESOLVED; FALSE_POSITIVE from each that is not final. RESOLVED and FALSE_POSITIVE are final: what comes
+//! back is a new incident that names the one before. What was done and what was found is only added to
+//! (mitigation, forensic data).
+//!
+//! What is derived (false_positive, escalated, duration_seconds) is nowhere stored (K21). The address and
+//! the texts are sealed: the address with its user's key, or its own where nobody is known; the texts with
+//! the incident's.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    network::Network,
+    values::{
+        AttackVector, Confidence, DetectionMethod, IncidentStatus, IncidentType, JsonObject,
+        Severity,
+    },
+};
+use crate::{
+    actor::Actor,
+    aggregate::{Decide, aggregate, domain_event},
+    ids::{IncidentId, IpAddressId},
+    personal::Personal,
+    refusal::{Refusal, RefusalKind},
+    values::{IncidentText, TargetEndpoint},
+};
+
+/// What one incident takes of activity, of mitigation and of forensic data; streams stay short.
+pub const ACTIVITIES_MAX: u32 = 1_000;
+pub const ENTRIES_MAX: u32 = 100;
+
+/// An incident as the log tells it. `Default` is the one that does not exist.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    known: Option<Standing>,
+}
+
+/// What decisions go by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    pub status: IncidentStatus,
+    pub incident_type: IncidentType,
+    pub severity: Severity,
+    pub address_id: Option<IpAddressId>,
+    pub user: Option<Actor>,
+    pub request_count: Option<u64>,
+    pub blocked_requests: Option<u64>,
+    pub first_detected_at: DateTime<Utc>,
+    pub last_activity_at: DateTime<Utc>,
+    pub assigned_to: Option<Actor>,
+    pub is_escalated: bool,
+    activities: u32,
+    mitigations: u32,
+    forensics: u32,
+}
+
+impl Standing {
+    /// RESOLVED or FALSE_POSITIVE: nothing follows.
+    pub fn is_final(&self) -> bool {
+        matches!(self.status, IncidentStatus::Resolved | IncidentStatus::FalsePositive)
+    }
+
+    /// Whether more activity still fits into it.
+    pub fn takes_activity(&self) -> bool {
+        !self.is_final() && self.activities < ACTIVITIES_MAX
+    }
+}
+
+impl Incident {
+    pub fn get(&self) -> Option<&Standing> {
+        self.known.as_ref()
+    }
+
+    fn require(&self) -> Result<&Standing, IncidentError> {
+        self.known.as_ref().ok_or(IncidentError::NotFound)
+    }
+
+    fn open(&self) -> Result<&Standing, IncidentError> {
+        let standing = self.require()?;
+        if standing.is_final() { Err(IncidentError::Final) } else { Ok(standing) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum IncidentCommand {
+    Report(Box<ReportIncident>),
+    RecordActivity(RecordActivity),
+    StartInvestigation { by: Actor },
+    Assign { to: Actor, by: Actor },
+    RecordMitigation { action: Personal<IncidentText>, by: Actor },
+    Escalate { severity: Option<Severity>, reason: Option<Personal<IncidentText>>, by: Actor },
+    Resolve(ResolveIncident),
+    MarkFalsePositive { reason: Personal<IncidentText>, by: Actor },
+    AddForensicData { data: Personal<JsonObject>, by: Actor },
+    AssessImpact(Box<AssessImpact>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportIncident {
+    pub incident_id: IncidentId,
+    pub incident_type: IncidentType,
+    pub severity: Severity,
+    pub source_ip: Personal<Network>,
+    pub address_id: Option<IpAddressId>,
+    pub target_endpoint: Option<Personal<TargetEndpoint>>,
+    pub user: Option<Actor>,
+    pub attack_vector: Option<AttackVector>,
+    pub request_count: Option<u64>,
+    pub blocked_requests: Option<u64>,
+    pub detection_method: DetectionMethod,
+    pub detection_confidence: Option<Confidence>,
+    pub threat_intelligence: Option<Personal<JsonObject>>,
+    /// The incident that has come back: a final one.
+    pub follows: Option<IncidentId>,
+    /// Now, where it is not said.
+    pub first_detected_at: Option<DateTime<Utc>>,
+    pub last_activity_at: Option<DateTime<Utc>>,
+    pub now: DateTime<Utc>,
+    pub by: Actor,
+}
+
+/// What came since, to be added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordActivity {
+    pub requests: u64,
+    pub blocked: u64,
+    /// It only rises.
+    pub severity: Option<Severity>,
+    pub last_activity_at: Option<DateTime<Utc>>,
+    pub now: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolveIncident {
+    pub root_cause: Option<Personal<IncidentText>>,
+    pub lessons_learned: Option<Personal<IncidentText>>,
+    pub by: Actor,
+}
+
+/// What an assessment changes; what it says nothing of stays.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssessImpact {
+    pub impact_assessment: Personal<IncidentText>,
+    pub root_cause: Option<Personal<IncidentText>>,
+    pub incident_type: Option<IncidentType>,
+    pub severity: Option<Severity>,
+    pub attack_vector: Option<AttackVector>,
+    pub user: Option<Actor>,
+    pub threat_intelligence: Option<Personal<JsonObject>>,
+    pub by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum IncidentEvent {
+    IncidentDetected {
+        incident_id: IncidentId,
+        incident_type: IncidentType,
+        severity: Severity,
+        source_ip: Personal<Network>,
+        address_id: Option<IpAddressId>,
+        target_endpoint: Option<Personal<TargetEndpoint>>,
+        user: Option<Actor>,
+        attack_vector: Option<AttackVector>,
+        request_count: Option<u64>,
+        blocked_requests: Option<u64>,
+        detection_method: DetectionMethod,
+        detection_confidence: Option<Confidence>,
+        threat_intelligence: Option<Personal<JsonObject>>,
+        follows: Option<IncidentId>,
+        first_detected_at: DateTime<Utc>,
+        last_activity_at: DateTime<Utc>,
+        reported_by: Actor,
+    },
+    /// The sums after it.
+    IncidentActivityObserved {
+        request_count: u64,
+        blocked_requests: u64,
+        severity: Severity,
+        last_activity_at: DateTime<Utc>,
+    },
+    InvestigationStarted {
+        started_by: Actor,
+    },
+    IncidentAssigned {
+        assigned_to: Actor,
+        assigned_by: Actor,
+    },
+    /// The first turns an investigation into MITIGATED; further ones are added.
+    MitigationApplied {
+        action: Personal<IncidentText>,
+        applied_by: Actor,
+    },
+    IncidentEscalated {
+        severity: Severity,
+        reason: Option<Personal<IncidentText>>,
+        escalated_by: Actor,
+    },
+    IncidentResolved {
+        root_cause: Option<Personal<IncidentText>>,
+        lessons_learned: Option<Personal<IncidentText>>,
+        resolved_by: Actor,
+    },
+    IncidentMarkedFalsePositive {
+        reason: Personal<IncidentText>,
+        marked_by: Actor,
+    },
+    ForensicDataAdded {
+        data: Personal<JsonObject>,
+        added_by: Actor,
+    },
+    ImpactAssessed {
+        impact_assessment: Personal<IncidentText>,
+        root_cause: Option<Personal<IncidentText>>,
+        incident_type: IncidentType,
+        severity: Severity,
+        attack_vector: Option<AttackVector>,
+        user: Option<Actor>,
+        threat_intelligence: Option<Personal<JsonObject>>,
+        assessed_by: Actor,
+    },
+}
+
+domain_event!(IncidentEvent {
+    IncidentDetected => "1",
+    IncidentActivityObserved => "1",
+    InvestigationStarted => "1",
+    IncidentAssigned => "1",
+    MitigationApplied => "1",
+    IncidentEscalated => "1",
+    IncidentResolved => "1",
+    IncidentMarkedFalsePositive => "1",
+    ForensicDataAdded => "1",
+    ImpactAssessed => "1",
+});
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum IncidentError {
+    #[error("there is already an incident of this id")]
+    AlreadyExists,
+    #[error("there is no such incident")]
+    NotFound,
+    #[error("the incident is resolved or a false positive: what comes back is a new incident")]
+    Final,
+    #[error("an incident is investigated before it is mitigated or resolved")]
+    NotInvestigated,
+    #[error("the incident is escalated already")]
+    AlreadyEscalated,
+    #[error("an escalation does not lower the severity")]
+    SeverityFalls,
+    #[error("no more requests can have been blocked than there were, and there was at least one")]
+    WrongCounts,
+    #[error(
+        "an incident is first detected no later than its last activity, and neither is in the future"
+    )]
+    WrongTimes,
+    #[error("an incident takes 1,000 records of activity: what comes now is a new incident")]
+    TooMuchActivity,
+    #[error("an incident has at most 100 entries of mitigation and of forensic data")]
+    TooManyEntries,
+}
+
+impl Refusal for IncidentError {
+    fn rule(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists | Self::NotFound => "REL-10",
+            Self::Final | Self::NotInvestigated | Self::TooManyEntries => "INC-06",
+            Self::AlreadyEscalated | Self::SeverityFalls => "INC-08",
+            Self::WrongCounts => "INC-05",
+            Self::WrongTimes => "INC-09",
+            Self::TooMuchActivity => "INC-12",
+        }
+    }
+
+    fn kind(&self) -> RefusalKind {
+        match self {
+            Self::NotFound => RefusalKind::NotFound,
+            Self::SeverityFalls | Self::WrongCounts | Self::WrongTimes => RefusalKind::Invalid,
+            _ => RefusalKind::Conflict,
+        }
+    }
+}
+
+aggregate!(Incident, "incident", IncidentCommand, IncidentEvent, IncidentError);
+
+impl Decide for Incident {
+    fn decide(&self, command: IncidentCommand) -> Result<Vec<IncidentEvent>, IncidentError> {
+        match command {
+            IncidentCommand::Report(command) => report(self, *command),
+            IncidentCommand::RecordActivity(command) => record_activity(self, command),
+            IncidentCommand::StartInvestigation { by } => start_investigation(self, by),
+            IncidentCommand::Assign { to, by } => assign(self, to, by),
+            IncidentCommand::RecordMitigation { action, by } => record_mitigation(self, action, by),
+            IncidentCommand::Escalate { severity, reason, by } => {
+                escalate(self, severity, reason, by)
+            }
+            IncidentCommand::Resolve(command) => resolve(self, command),
+            IncidentCommand::MarkFalsePositive { reason, by } => {
+                mark_false_positive(self, reason, by)
+            }
+            IncidentCommand::AddForensicData { data, by } => add_forensic_data(self, data, by),
+            IncidentCommand::AssessImpact(command) => assess_impact(self, *command),
+        }
+    }
+}
+
+fn report(
+    incident: &Incident,
+    command: ReportIncident,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    if incident.known.is_some() {
+        return Err(IncidentError::AlreadyExists);
+    }
+    let requests = command.request_count;
+    let counted = requests.is_none_or(|requests| requests > 0)
+        && command.blocked_requests.is_none_or(|blocked| blocked <= requests.unwrap_or_default());
+    if !counted {
+        return Err(IncidentError::WrongCounts);
+    }
+    let last_activity_at =
+        command.last_activity_at.or(command.first_detected_at).unwrap_or(command.now);
+    let first_detected_at = command.first_detected_at.unwrap_or(last_activity_at);
+    if first_detected_at > last_activity_at || last_activity_at > command.now {
+        return Err(IncidentError::WrongTimes);
+    }
+    Ok(vec![IncidentEvent::IncidentDetected {
+        incident_id: command.incident_id,
+        incident_type: command.incident_type,
+        severity: command.severity,
+        source_ip: command.source_ip,
+        address_id: command.address_id,
+        target_endpoint: command.target_endpoint,
+        user: command.user,
+        attack_vector: command.attack_vector,
+        request_count: requests,
+        blocked_requests: command.blocked_requests,
+        detection_method: command.detection_method,
+        detection_confidence: command.detection_confidence,
+        threat_intelligence: command.threat_intelligence,
+        follows: command.follows,
+        first_detected_at,
+        last_activity_at,
+        reported_by: command.by,
+    }])
+}
+
+fn record_activity(
+    incident: &Incident,
+    command: RecordActivity,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    let standing = incident.open()?;
+    if command.requests == 0 || command.blocked > command.requests {
+        return Err(IncidentError::WrongCounts);
+    }
+    let at = command.last_activity_at.unwrap_or(command.now);
+    if at > command.now || at < standing.first_detected_at {
+        return Err(IncidentError::WrongTimes);
+    }
+    if !standing.takes_activity() {
+        return Err(IncidentError::TooMuchActivity);
+    }
+    let sum = |known: Option<u64>, more: u64| known.unwrap_or_default().saturating_add(more);
+    Ok(vec![IncidentEvent::IncidentActivityObserved {
+        request_count: sum(standing.request_count, command.requests),
+        blocked_requests: sum(standing.blocked_requests, command.blocked),
+        severity: command.severity.unwrap_or(standing.severity).max(standing.severity),
+        last_activity_at: standing.last_activity_at.max(at),
+    }])
+}
+
+/// Who starts what is investigated changes nothing.
+fn start_investigation(
+    incident: &Incident,
+    by: Actor,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    Ok(match incident.open()?.status {
+        IncidentStatus::Detected => vec![IncidentEvent::InvestigationStarted { started_by: by }],
+        _ => Vec::new(),
+    })
+}
+
+fn assign(incident: &Incident, to: Actor, by: Actor) -> Result<Vec<IncidentEvent>, IncidentError> {
+    if incident.open()?.assigned_to == Some(to) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![IncidentEvent::IncidentAssigned { assigned_to: to, assigned_by: by }])
+}
+
+fn record_mitigation(
+    incident: &Incident,
+    action: Personal<IncidentText>,
+    by: Actor,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    let standing = incident.open()?;
+    if standing.status == IncidentStatus::Detected {
+        return Err(IncidentError::NotInvestigated);
+    }
+    if standing.mitigations >= ENTRIES_MAX {
+        return Err(IncidentError::TooManyEntries);
+    }
+    Ok(vec![IncidentEvent::MitigationApplied { action, applied_by: by }])
+}
+
+/// Once: the time of it is written once (INC-08).
+fn escalate(
+    incident: &Incident,
+    severity: Option<Severity>,
+    reason: Option<Personal<IncidentText>>,
+    by: Actor,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    let standing = incident.open()?;
+    if standing.is_escalated {
+        return Err(IncidentError::AlreadyEscalated);
+    }
+    let severity = severity.unwrap_or(standing.severity);
+    if severity < standing.severity {
+        return Err(IncidentError::SeverityFalls);
+    }
+    Ok(vec![IncidentEvent::IncidentEscalated { severity, reason, escalated_by: by }])
+}
+
+fn resolve(
+    incident: &Incident,
+    command: ResolveIncident,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    if incident.open()?.status == IncidentStatus::Detected {
+        return Err(IncidentError::NotInvestigated);
+    }
+    let ResolveIncident { root_cause, lessons_learned, by } = command;
+    Ok(vec![IncidentEvent::IncidentResolved { root_cause, lessons_learned, resolved_by: by }])
+}
+
+fn mark_false_positive(
+    incident: &Incident,
+    reason: Personal<IncidentText>,
+    by: Actor,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    incident.open()?;
+    Ok(vec![IncidentEvent::IncidentMarkedFalsePositive { reason, marked_by: by }])
+}
+
+/// Findings are added to what is final, too: an investigation of a court may come late.
+fn add_forensic_data(
+    incident: &Incident,
+    data: Personal<JsonObject>,
+    by: Actor,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    if incident.require()?.forensics >= ENTRIES_MAX {
+        return Err(IncidentError::TooManyEntries);
+    }
+    Ok(vec![IncidentEvent::ForensicDataAdded { data, added_by: by }])
+}
+
+fn assess_impact(
+    incident: &Incident,
+    command: AssessImpact,
+) -> Result<Vec<IncidentEvent>, IncidentError> {
+    let standing = incident.open()?;
+    Ok(vec![IncidentEvent::ImpactAssessed {
+        impact_assessment: command.impact_assessment,
+        root_cause: command.root_cause,
+        incident_type: command.incident_type.unwrap_or(standing.incident_type),
+        severity: command.severity.unwrap_or(standing.severity),
+        attack_vector: command.attack_vector,
+        user: command.user.or(standing.user),
+        threat_intelligence: command.threat_intelligence,
+        assessed_by: command.by,
+    }])
+}
+
+impl Incident {
+    fn apply(&mut self, event: IncidentEvent) {
+        if let IncidentEvent::IncidentDetected {
+            incident_type,
+            severity,
+            address_id,
+            user,
+            request_count,
+            blocked_requests,
+            first_detected_at,
+            last_activity_at,
+            ..
+        } = event
+        {
+            self.known = Some(Standing {
+                status: IncidentStatus::Detected,
+                incident_type,
+                severity,
+                address_id,
+                user,
+                request_count,
+                blocked_requests,
+                first_detected_at,
+                last_activity_at,
+                assigned_to: None,
+                is_escalated: false,
+                activities: 0,
+                mitigations: 0,
+                forensics: 0,
+            });
+            return;
+        }
+        if let Some(standing) = &mut self.known {
+            standing.apply(event);
+        }
+    }
+}
+
+impl Standing {
+    fn apply(&mut self, event: IncidentEvent) {
+        match event {
+            IncidentEvent::IncidentDetected { .. } => {}
+            IncidentEvent::IncidentActivityObserved {
+                request_count,
+                blocked_requests,
+                severity,
+                last_activity_at,
+            } => {
+                self.request_count = Some(request_count);
+                self.blocked_requests = Some(blocked_requests);
+                self.severity = severity;
+                self.last_activity_at = last_activity_at;
+                self.activities += 1;
+            }
+            IncidentEvent::InvestigationStarted { .. } => {
+                self.status = IncidentStatus::Investigating;
+            }
+            IncidentEvent::IncidentAssigned { assigned_to, .. } => {
+                self.assigned_to = Some(assigned_to);
+            }
+            IncidentEvent::MitigationApplied { .. } => {
+                self.status = IncidentStatus::Mitigated;
+                self.mitigations += 1;
+            }
+            IncidentEvent::IncidentEscalated { severity, .. } => {
+                self.severity = severity;
+                self.is_escalated = true;
+            }
+            IncidentEvent::IncidentResolved { .. } => self.status = IncidentStatus::Resolved,
+            IncidentEvent::IncidentMarkedFalsePositive { .. } => {
+                self.status = IncidentStatus::FalsePositive;
+            }
+            IncidentEvent::ForensicDataAdded { .. } => self.forensics += 1,
+            IncidentEvent::ImpactAssessed { incident_type, severity, user, .. } => {
+                self.incident_type = incident_type;
+                self.severity = severity;
+                self.user = user;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

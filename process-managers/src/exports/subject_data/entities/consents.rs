@@ -1,0 +1,87 @@
+//! What the person consented to, denied and withdrew, and which policies they accepted.
+
+use agora_domain::exports::export_values::DataCategory::Consents;
+
+use crate::exports::subject_data::{
+    entity::{Entity, Rows, id, number, sealed, text, time},
+    events::{self, event_columns},
+};
+
+pub(super) const ENTITIES: &[Entity] = &[
+    Entity {
+        name: "consents",
+        title: "Consents",
+        category: Consents,
+        columns: &[
+            id("consent_id", "Id"),
+            text("consent_type", "Type", 2),
+            text("processing_purposes", "For", 3),
+            text("purpose_description", "What you were told", 6),
+            text("consent_status", "State", 2),
+            text("consent_method", "How", 2),
+            text("legal_basis", "Ground", 2),
+            text("data_categories", "Of what", 3),
+            text("third_party_sharing", "Shared with others", 1),
+            number("retention_period_days", "Days kept"),
+            text("consent_version", "Policy", 2),
+            text("policy_hash", "Hash of its text", 4),
+            time("granted_at", "Given"),
+            time("withdrawn_at", "Withdrawn"),
+            time("expires_at", "Ends"),
+            text("withdrawal_reason", "Why withdrawn", 4),
+            text("ip_address", "Address", 2),
+            text("user_agent", "Device", 4),
+            text("evidence_data", "Evidence", 4),
+            time("created_at", "Recorded"),
+        ],
+        statement: "SELECT consent_id, consent_type,
+                           processing_purposes::text AS processing_purposes, purpose_description,
+                           consent_status, consent_method, legal_basis,
+                           data_categories::text AS data_categories,
+                           third_party_sharing::text AS third_party_sharing,
+                           retention_period_days, consent_version, policy_hash, granted_at,
+                           withdrawn_at, expires_at, withdrawal_reason, ip_address, user_agent,
+                           evidence_data, created_at, stream_id
+                    FROM read.consents WHERE user_id = $2 AND user_kind = $1
+                    ORDER BY position DESC",
+        rows: Rows::Records(&[
+            sealed("purpose_description", "consent", "stream_id", "consent.purpose_description"),
+            sealed("withdrawal_reason", "consent", "stream_id", "consent.withdrawal_reason"),
+            sealed("ip_address", "consent", "stream_id", "consent.ip_address"),
+            sealed("user_agent", "consent", "stream_id", "consent.user_agent"),
+            sealed("evidence_data", "consent", "stream_id", "consent.evidence_data"),
+        ]),
+    },
+    Entity {
+        name: "policy_acceptances",
+        title: "Privacy policies that you accepted",
+        category: Consents,
+        columns: &[
+            text("version_number", "Version", 2),
+            text("content_hash", "Hash of its text", 4),
+            time("accepted_at", "Accepted"),
+        ],
+        statement: "SELECT version_number, content_hash, accepted_at FROM read.policy_acceptances
+                    WHERE user_id = $2 AND user_kind = $1 ORDER BY position DESC",
+        rows: Rows::Records(&[]),
+    },
+    Entity {
+        name: "consent_events",
+        title: "Consents and acceptances, as they were recorded",
+        category: Consents,
+        columns: events::COLUMNS,
+        statement: concat!(
+            "SELECT ",
+            event_columns!(),
+            "
+             FROM (
+                 SELECT DISTINCT 'consent' AS type, stream_id AS id FROM read.consents
+                 WHERE user_id = $2 AND user_kind = $1
+                 UNION ALL SELECT 'policy_acceptance', $1 || ':' || $2::text
+             ) s
+             CROSS JOIN LATERAL (SELECT * FROM log.stream(s.type, s.id) ORDER BY sequence) e
+             WHERE e.position <= $3"
+        ),
+        rows: Rows::Events,
+    },
+];

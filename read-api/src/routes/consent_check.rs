@@ -1,0 +1,187 @@
+//! The gate that everything asks which rests on somebody's consent (CON-09): may it, for this purpose,
+//! now or at a time.
+//!
+//! It is asked of the log itself and not of a read table, so that a withdrawal counts with the next
+//! question: one statement that looks two streams' last events up, and opens nothing.
+
+use agora_domain::{
+    Actor, ActorKind,
+    compliance::{
+        consent::Consent,
+        consent_gate::{self, GateRecord},
+        consent_values::{ConsentTerm, ConsentType},
+        policy_series::{PolicySeries, PolicySeriesEvent},
+    },
+    ids::MemberId,
+};
+use agora_event_store::read::from_db;
+use agora_service::{
+    clock,
+    problem::{FieldError, Problem},
+};
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use serde::Serialize;
+use sqlx::FromRow;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    access::Roles,
+    app::Shared,
+    error::ReadError,
+    freshness::fresh,
+    params::{self, FromParams, Params},
+    request::Read,
+    rows::Instant,
+};
+
+/// The gate's answer.
+#[derive(Serialize, ToSchema)]
+pub struct ConsentCheck {
+    user_id: Uuid,
+    #[schema(example = "ANALYTICS")]
+    consent_type: &'static str,
+    #[schema(example = "search_analytics")]
+    purpose: String,
+    /// The instant that the answer is about.
+    as_of: Instant,
+    /// Whether the person's consent allows it.
+    allowed: bool,
+    /// `consented`, or why not: `not_asked`, `denied`, `withdrawn`, `expired`, `other_legal_basis`,
+    /// `policy_changed` (ask again).
+    #[schema(example = "consented")]
+    reason: &'static str,
+    /// The record that the answer rests on.
+    consent_id: Option<Uuid>,
+    /// The version of the privacy policy that was consented to, and the hash of its text.
+    consent_version: Option<String>,
+    policy_hash: Option<String>,
+    granted_at: Option<Instant>,
+    withdrawn_at: Option<Instant>,
+    expires_at: Option<Instant>,
+    /// How far the log was when it was asked.
+    position: u64,
+}
+
+/// What is asked.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Whose consent. Of others, admins, auditors and ops may ask.
+    #[param(value_type = Uuid, required = true)]
+    user: Option<Uuid>,
+    #[param(rename = "type", value_type = String, required = true, example = "ANALYTICS")]
+    consent_type: Option<ConsentType>,
+    /// As `processing_purposes` names it.
+    #[param(value_type = String, required = true, example = "search_analytics")]
+    purpose: Option<ConsentTerm>,
+    /// What the answer was at this time; now where it is left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    as_of: Option<DateTime<Utc>>,
+}
+
+impl FromParams for Asked {
+    fn from_params(params: &mut Params) -> Self {
+        Self {
+            user: params.value("user", |text| params::id::<MemberId>(text).map(|id| id.0)),
+            consent_type: params.value("type", params::id),
+            purpose: params.value("purpose", params::id),
+            as_of: params.value("as_of", params::instant),
+        }
+    }
+}
+
+/// Who asks about everybody.
+const ASK_ALL: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR).and(Roles::OPS);
+
+#[derive(FromRow)]
+struct Found {
+    position: i64,
+    consent: Option<String>,
+    series: Option<String>,
+}
+
+/// Asks whether somebody's data may be processed for a purpose on their consent, now or at a time.
+#[utoipa::path(get, path = "/v1/consents/check", tag = "Compliance", params(Asked),
+    responses((status = 200, description = "The answer", body = ConsentCheck), (status = 304)))]
+pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Response, ReadError> {
+    let me = read.principal()?;
+    let Asked { user, consent_type, purpose, as_of } = &read.query;
+    let user = required("user", *user)?;
+    let consent_type = required("type", *consent_type)?;
+    let purpose = required("purpose", purpose.clone())?;
+    if user != me.actor.id && !me.roles.include(ASK_ALL) {
+        let detail = "Of others' consents only admins, auditors and ops may ask.";
+        return Err(Problem::forbidden(detail).with_rule("ROL-01").into());
+    }
+    let stream = |kind| Consent::stream_id(Actor { kind, id: user }, consent_type, &purpose);
+    let streams = [stream(ActorKind::Member), stream(ActorKind::Admin)];
+    let (position, found) = fresh(&app.projected, read.freshness, || async {
+        let found: Found = sqlx::query_as(
+            "SELECT (SELECT coalesce(max(position), 0) FROM log.events) AS position,
+                    coalesce((SELECT payload::text FROM log.stream('consent', $1)
+                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1),
+                             (SELECT payload::text FROM log.stream('consent', $2)
+                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS consent,
+                    (SELECT payload::text FROM log.stream('policy_series', $4)
+                     WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1) AS series",
+        )
+        .bind(&streams[0])
+        .bind(&streams[1])
+        .bind(as_of.unwrap_or_else(far))
+        .bind(PolicySeries::STREAM_ID)
+        .fetch_one(&app.primary)
+        .await?;
+        Ok((from_db(found.position), found))
+    })
+    .await?;
+    let record = found.consent.as_deref().map(|text| {
+        GateRecord::of_payload(text).ok_or_else(|| {
+            tracing::error!("the last event of a consent cannot be read");
+            Problem::internal()
+        })
+    });
+    let record = record.transpose()?;
+    let mut series = PolicySeries::default();
+    if let Some(event) = &found.series {
+        let event: PolicySeriesEvent =
+            serde_json::from_str(event).map_err(|_| Problem::internal())?;
+        series.apply(event);
+    }
+    let at = as_of.unwrap_or_else(clock::now);
+    let answer = consent_gate::answer(record.as_ref(), &series, at);
+    let told = record.as_ref();
+    let check = ConsentCheck {
+        user_id: user,
+        consent_type: consent_type.as_str(),
+        purpose: purpose.to_string(),
+        as_of: Instant(at),
+        allowed: answer.allows(),
+        reason: answer.as_str(),
+        consent_id: told.map(|record| record.consent_id.0),
+        consent_version: told.map(|record| record.consent_version.to_string()),
+        policy_hash: told.map(|record| record.policy_hash.to_string()),
+        granted_at: told.and_then(|record| record.granted_at).map(Instant),
+        withdrawn_at: told.and_then(|record| record.withdrawn_at).map(Instant),
+        expires_at: told.and_then(|record| record.expires_at).map(Instant),
+        position,
+    };
+    Ok(read.object(position, &check))
+}
+
+/// After everything that is in the log.
+fn far() -> DateTime<Utc> {
+    crate::rows::PlaceInTime::start().0
+}
+
+fn required<T>(name: &'static str, value: Option<T>) -> Result<T, Problem> {
+    value.ok_or_else(|| {
+        Problem::wrong_fields(vec![FieldError {
+            pointer: format!("/query/{name}").into(),
+            rule: None,
+            detail: format!("`{name}` must say what is asked for.").into(),
+        }])
+    })
+}
