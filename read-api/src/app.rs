@@ -14,11 +14,10 @@ pub type Shared = Arc<App>;
 pub struct App {
     /// Read tables and the log, for reading; may be a replica.
     pub reads: PgPool,
-    /// As `reads`, for what can be made to take long by what is asked: ranked feeds. A few
-    /// connections of its own with a short limit, so that nobody else waits for them.
+    /// As `reads`, for what can be made to take long by what is asked: searches and ranked feeds. A
+    /// few connections of its own with a short limit, so that nobody else waits for them. Their
+    /// statements are planned once: that takes longer than to run them.
     pub rankings: PgPool,
-    /// As `rankings`, for searches: each is planned for its words.
-    pub searching: PgPool,
     /// Where logins and revocations are seen at once.
     pub primary: PgPool,
     pub opener: Opener,

@@ -66,13 +66,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         statement_timeout: Some(Duration::from_secs(30)),
         plans: postgres::Plans::Weighed,
     };
-    let searching = postgres::Pool {
+    let rankings = postgres::Pool {
         max_connections: (args.database.database_connections / 2).max(2),
         statement_timeout: Some(RANKING_LIMIT),
+        plans: postgres::Plans::Once,
         ..pool(args.replica_url.as_deref().unwrap_or(&args.database.database_url))
     };
-    let rankings = postgres::Pool { plans: postgres::Plans::Once, ..searching.clone() }.open()?;
-    let searching = searching.open()?;
+    let rankings = rankings.open()?;
     let primary = pool(&args.database.database_url).open()?;
     let reads = match &args.replica_url {
         Some(url) => pool(url).open()?,
@@ -112,7 +112,6 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         projected,
         reads: reads.clone(),
         rankings,
-        searching,
         primary: primary.clone(),
     };
     // NATS is no condition: without it, reads that wait are a little slower.

@@ -51,10 +51,10 @@ impl Search<'_> {
         if self.page.cursor.is_none() {
             read.note_search(app, self.scope, self.query);
         }
-        let query = parsed(&app.searching, self.query).await?;
+        let query = parsed(&app.rankings, self.query).await?;
         let within = self.within.as_deref();
         let (position, (rows, window)) = fresh(&app.projected, read.freshness, || {
-            index.find(&app.searching, &query, within, from, self.page)
+            index.find(&app.rankings, &query, within, from, self.page)
         })
         .await?;
         Ok((position, query, cut(app, &list, self.page, rows, &window)))
@@ -109,7 +109,7 @@ async fn readable<T: Written>(
         .flatten()
         .flat_map(|(texts, _)| texts.iter().map(|text| (Shown::of(text), text.clone())))
         .collect();
-    let mut html = marked(&app.searching, query, &texts).await?.into_iter();
+    let mut html = marked(&app.rankings, query, &texts).await?.into_iter();
     let readable = rows.into_iter().zip(opened).filter_map(|(row, opened)| {
         let (texts, name) = opened?;
         let html = html.by_ref().take(texts.len()).collect();

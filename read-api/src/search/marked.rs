@@ -42,7 +42,7 @@ pub async fn marked(
         return Ok(Vec::new());
     }
     let found: Vec<String> = sqlx::query_scalar(
-        "SELECT ts_headline(search.language(), text, $1::tsquery,
+        "SELECT ts_headline((SELECT search.language()), text, $1::tsquery,
                             CASE WHEN whole THEN $4 ELSE $5 END)
          FROM unnest($2::text[], $3::boolean[]) WITH ORDINALITY AS t(text, whole, number)
          ORDER BY number",

@@ -67,7 +67,6 @@ pub async fn serve(world: &World) -> Router {
         controller: None,
         reads: reads.clone(),
         rankings: reads.clone(),
-        searching: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),

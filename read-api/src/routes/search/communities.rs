@@ -78,7 +78,7 @@ pub async fn list(
         texts.push((Shown::Whole, row.name.clone()));
         texts.push((Shown::Whole, row.description.clone().unwrap_or_default()));
     }
-    let mut html = marked(&app.searching, &query, &texts).await?.into_iter();
+    let mut html = marked(&app.rankings, &query, &texts).await?.into_iter();
     let items = part.items.into_iter().map(|row| FoundCommunity {
         name_html: html.next().unwrap_or_default(),
         description_html: html.next().filter(|_| row.description.is_some()),
