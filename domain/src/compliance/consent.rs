@@ -197,7 +197,6 @@ pub struct ImportConsent {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 pub enum ConsentEvent {
     ConsentGranted {
         consent: ConsentRecord,

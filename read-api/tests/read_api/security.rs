@@ -16,7 +16,7 @@ use agora_domain::{
 use agora_event_store::{Opener, blocklist::Blocklist, security::SecurityLog};
 use agora_service::clock;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -216,7 +216,7 @@ async fn ipr_07_ipr_13_a_score_explains_itself_as_of_any_time() {
     let guard = world.guard().await;
     let id = world.known_address(ADDRESS).await;
     world.on_address(&guard, id, ADDRESS, Act::Observe { requests: 9, blocked: 0 }).await;
-    let before = Utc::now();
+    let before = clock::now();
     let incident_id = IncidentId(clock::new_id());
     let (incident_type, severity) = (IncidentType::BruteForce, Severity::High);
     let link = Act::LinkIncident { incident_id, incident_type, severity };
@@ -257,7 +257,7 @@ async fn ipr_08_ipr_10_the_blocklist_follows_the_table_and_counts_what_it_refuse
     let list = Blocklist::default();
     let opener = Opener::new(world.database.vault());
     let pool = &world.database.pool;
-    let refuses = || list.refuses(ADDRESS.parse().unwrap(), Utc::now);
+    let refuses = || list.refuses(ADDRESS.parse().unwrap(), clock::now);
     list.look(pool, &opener, 0, true).await.unwrap();
     assert!(!refuses());
     let black = Act::Blacklist { until: None, reason: None };

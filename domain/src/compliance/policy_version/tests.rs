@@ -97,11 +97,14 @@ fn status(version: &PolicyVersion) -> ReviewStatus {
     version.document().unwrap().legal_review_status
 }
 
+/// The state that a command leads to, or why it is refused.
+type Next = Result<ReviewStatus, PolicyVersionError>;
+
 #[test]
 fn ppv_04_every_step_from_every_state() {
     use PolicyVersionError::{Frozen, NotPublished, WrongStep};
     use ReviewStatus::{Approved, Draft, Published, UnderReview};
-    let cases: [(&str, PolicyVersionCommand, [Result<ReviewStatus, PolicyVersionError>; 4]); 7] = [
+    let cases: [(&str, PolicyVersionCommand, [Next; 4]); 7] = [
         (
             "edit",
             text("Another text.", AUTHOR),
