@@ -1,7 +1,7 @@
 //! Runs `agora_domain::process_managers::detection`: reads what is noted of requests, opens and extends
 //! incidents, blocks clients.
 //!
-//! One of all instances does it, which holds a lock of the database. What it has counted is in memory; one
+//! One of all instances does it, which holds its lease. What it has counted is in memory; one
 //! that starts reads the window before it again, and how far the one before it had told. What that one did
 //! and had not noted yet is not done twice, since ids of what follows derive from the records.
 
@@ -28,6 +28,8 @@ use sqlx::{FromRow, PgConnection};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::runner::take_lease;
+
 /// As in `process.checkpoints`; its position is the time of a record, in microseconds.
 const NAME: &str = "detection";
 /// How often it looks: what begins is found within a second.
@@ -39,8 +41,6 @@ const ROWS: i64 = 5_000;
 const LATE: TimeDelta = TimeDelta::seconds(5);
 /// What waits at once for a log that cannot be reached.
 const PENDING_MAX: usize = 1_000;
-/// Any number, the same for all instances.
-const LOCK: i64 = 418_347_184_739;
 
 /// What an operator can choose.
 #[derive(Clone, Debug, clap::Args)]
@@ -77,21 +77,13 @@ pub async fn run(app: App, thresholds: Thresholds, stop: CancellationToken) {
     }
 }
 
-/// Looks for as long as the lock's connection lives; returns at once where another instance has it.
+/// Looks for as long as the lease's connection lives; returns at once where another instance has it.
 async fn hold_and_look(
     app: &App,
     thresholds: Thresholds,
     stop: &CancellationToken,
 ) -> Result<(), sqlx::Error> {
-    // Apart from the pool: a lock of a session must not go back into it.
-    let mut connection = app.log.pool().acquire().await?.detach();
-    let has_it: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(LOCK)
-        .fetch_one(&mut connection)
-        .await?;
-    if !has_it {
-        return Ok(());
-    }
+    let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
     let mut detection = Detection::begin(app, thresholds, &mut connection).await?;
     while !stop.is_cancelled() {
         detection.look(&mut connection).await?;

@@ -53,7 +53,9 @@ async fn hold_lease<P: Process>(
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     // Nothing is under way yet, so a stop need not wait for Postgres.
-    let Some(taken) = stop.run_until_cancelled(take_lease::<P>(app)).await else { return Ok(()) };
+    let Some(taken) = stop.run_until_cancelled(take_lease(app, P::NAME)).await else {
+        return Ok(());
+    };
     let Some(mut connection) = taken? else { return Ok(()) };
     while !stop.is_cancelled() {
         while !stop.is_cancelled() && take_in(process, app, &mut connection).await? {}
@@ -64,11 +66,11 @@ async fn hold_lease<P: Process>(
 }
 
 /// The connection that holds the process's lease; none where another instance does.
-async fn take_lease<P: Process>(app: &App) -> Result<Option<PgConnection>, RunError> {
+pub(crate) async fn take_lease(app: &App, name: &str) -> Result<Option<PgConnection>, sqlx::Error> {
     let options = app.log.pool().connect_options();
     let mut connection = lease::connect(PgConnectOptions::clone(&options)).await?;
     let number = sqlx::query_scalar("SELECT hashtextextended($1, 0)")
-        .bind(format!("agora/process/{}", P::NAME))
+        .bind(format!("agora/process/{name}"))
         .fetch_one(&mut connection)
         .await?;
     let taken = lease::take(&mut connection, number, STALLED).await?;

@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::agora::{AgoraError, Commands, Session, spread};
 
+/// The body of `create-report`, with an invented organization's figures.
+pub const REPORT: &str = include_str!("../../demo-data/quarterly-report.json");
+
 /// Connections that register and log in: the API hashes two passwords at once, so more would only
 /// wait there.
 const REGISTRATIONS_AT_ONCE: usize = 4;
@@ -68,6 +71,30 @@ pub async fn members(
     let mut all = spread(address, REGISTRATIONS_AT_ONCE, jobs, register).await?;
     all.sort_by_key(|(index, _)| *index);
     Ok(all.into_iter().map(|(_, session)| session).collect())
+}
+
+/// A member of a run, in a session for a new organization whose reports it writes.
+pub async fn reporter(
+    stack: &Stack,
+    admin: &mut Commands,
+    run: &str,
+    member: &Session,
+    name: &str,
+) -> Result<Session, AgoraError> {
+    let organization =
+        admin.send("create-organization", &json!({ "name": name })).await?.aggregate_id;
+    let add = json!({
+        "organization_id": organization,
+        "principal": { "kind": "member", "id": member.id },
+        "role": "reporter",
+    });
+    admin.send("add-organization-member", &add).await?;
+    let login = json!({
+        "email": member.email, "password": password(run), "organization_id": organization,
+    });
+    let accepted = Commands::new(&stack.command_addr).send("log-in", &login).await?;
+    let token = accepted.result["token"].as_str().unwrap_or_default().to_owned();
+    Ok(Session { token, ..member.clone() })
 }
 
 /// Members who vote, and posts of one author to vote on.

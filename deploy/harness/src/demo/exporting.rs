@@ -25,8 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long it may take until the history counts the downloads.
 const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The body of `create-report`, with an invented organization's figures.
-const REPORT: &str = include_str!("../../../demo-data/quarterly-report.json");
 const REPORT_FORMATS: [&str; 5] = ["PDF", "XLSX", "CSV", "JSON", "XML"];
 const SUBJECT_FORMATS: [&str; 4] = ["PDF", "JSON", "CSV", "XML"];
 const PLATFORM_FILES: [(&str, &str); 3] =
@@ -66,7 +64,9 @@ impl Exporting<'_> {
         let _absent = fs::remove_dir_all(self.folder);
         fs::create_dir_all(self.folder).map_err(|error| self.unwritten(error))?;
         println!("\nExports, downloaded to {}:", self.folder.display());
-        let reporter = self.reporter(&members[0]).await?;
+        let name = format!("Familievernkontoret Ås {}", self.run);
+        let reporter =
+            scene::reporter(self.stack, &mut self.admin, self.run, &members[0], &name).await?;
         let asked = self.ask(&reporter, members).await?;
         let mut failed = Vec::new();
         let mut sums = String::new();
@@ -87,31 +87,10 @@ impl Exporting<'_> {
         DemoError::Exports(self.folder.to_owned(), error)
     }
 
-    /// The first member, in a session for an organization whose reports it writes.
-    async fn reporter(&mut self, member: &Session) -> Result<Session, AgoraError> {
-        let name = json!({ "name": format!("Familievernkontoret Ås {}", self.run) });
-        let organization = self.admin.send("create-organization", &name).await?.aggregate_id;
-        let add = json!({
-            "organization_id": organization,
-            "principal": { "kind": "member", "id": member.id },
-            "role": "reporter",
-        });
-        self.admin.send("add-organization-member", &add).await?;
-        let mut commands = Commands::new(&self.stack.command_addr);
-        let login = json!({
-            "email": member.email,
-            "password": scene::password(self.run),
-            "organization_id": organization,
-        });
-        let accepted = commands.send("log-in", &login).await?;
-        let token = accepted.result["token"].as_str().unwrap_or_default().to_owned();
-        Ok(Session { token, ..member.clone() })
-    }
-
     async fn ask(&self, reporter: &Session, members: &[Session]) -> Result<Vec<Asked>, AgoraError> {
         let mut commands = Commands::new(&self.stack.command_addr);
         commands.act_as(reporter);
-        let report: Value = serde_json::from_str(REPORT).expect("the demo's report is JSON");
+        let report: Value = serde_json::from_str(scene::REPORT).expect("the demo's report is JSON");
         let report = commands.send("create-report", &report).await?.aggregate_id;
         commands.send("submit-report", &json!({ "report_id": report })).await?;
         let mut all = Vec::new();

@@ -24,8 +24,14 @@ const ENDS_THE_SESSION: &str = "^/v1/commands/(log-out|log-in|revoke-.*|change-p
 /// Streams that last: what they tell is not one document, and tests of their own read them.
 const STREAMS: &str = "^/v1/live/";
 
+/// An admin's requests come past the matrix to the limits of each field; of others', most end before
+/// that, so that they have fewer.
+const OF_AN_ADMIN: &str = "examples,coverage,fuzzing";
+const OF_OTHERS: &str = "examples,fuzzing";
+
 struct Run<'a> {
     address: &'a str,
+    phases: &'static str,
     session: Option<&'a Session>,
     exclude: Option<&'static str>,
 }
@@ -39,7 +45,7 @@ impl Run<'_> {
         command
             .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis.toml")])
             .args(["run", &format!("http://{}/openapi.json", self.address)])
-            .args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing"])
+            .args(["--checks", CHECKS, "--phases", self.phases])
             .args(["--max-examples", EXAMPLES, "--seed", "1", "--no-shrink", "--warnings", "off"])
             .args(["--request-timeout", "20", "--suppress-health-check", "all"])
             .env("NO_COLOR", "1")
@@ -70,16 +76,22 @@ async fn faults_esx_05_no_request_gets_a_server_error_or_an_undocumented_answer(
     let member = &members[0];
     let (commands, reads) = (stack.address(Service::CommandApi), stack.address(Service::ReadApi));
     let runs = [
-        ("commands as an admin", commands, Some(&admin_session), Some(ENDS_THE_SESSION)),
-        ("commands as a member", commands, Some(member), Some(ENDS_THE_SESSION)),
-        ("commands as a guest", commands, None, None),
-        ("reads as an admin", reads, Some(&admin_session), Some(STREAMS)),
-        ("reads as a member", reads, Some(member), Some(STREAMS)),
-        ("reads as a guest", reads, None, Some(STREAMS)),
+        (
+            "commands as an admin",
+            commands,
+            OF_AN_ADMIN,
+            Some(&admin_session),
+            Some(ENDS_THE_SESSION),
+        ),
+        ("commands as a member", commands, OF_OTHERS, Some(member), Some(ENDS_THE_SESSION)),
+        ("commands as a guest", commands, OF_OTHERS, None, None),
+        ("reads as an admin", reads, OF_AN_ADMIN, Some(&admin_session), Some(STREAMS)),
+        ("reads as a member", reads, OF_OTHERS, Some(member), Some(STREAMS)),
+        ("reads as a guest", reads, OF_OTHERS, None, Some(STREAMS)),
     ];
     let mut found = Vec::new();
-    for (what, address, session, exclude) in runs {
-        if let Err(report) = (Run { address, session, exclude }).schemathesis() {
+    for (what, address, phases, session, exclude) in runs {
+        if let Err(report) = (Run { address, phases, session, exclude }).schemathesis() {
             found.push(format!("── {what}\n{report}"));
         }
     }

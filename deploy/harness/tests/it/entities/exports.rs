@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use agora_harness::scene::password;
+use agora_harness::scene::{REPORT, password};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -15,7 +15,6 @@ use super::{
 
 /// How long a small file may take.
 const SOON: Duration = Duration::from_secs(60);
-const REPORT: &str = include_str!("../../../../demo-data/quarterly-report.json");
 
 pub(super) async fn walk(walk: &mut Walk, people: &People) {
     e20_data_export_log(walk, people).await;

@@ -6,6 +6,7 @@ mod kills;
 mod plain_text;
 mod postgres;
 mod reads;
+mod tenants;
 
 use std::sync::Arc;
 
