@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 use crate::runner::take_lease;
 
-/// As in `process.checkpoints`; its position is the time of a record, in microseconds.
+/// Of its lease.
 const NAME: &str = "detection";
 /// How often it looks: what begins is found within a second.
 const EVERY: Duration = Duration::from_millis(400);
@@ -117,12 +117,10 @@ impl Detection {
         thresholds: Thresholds,
         connection: &mut PgConnection,
     ) -> Result<Self, sqlx::Error> {
-        let told: Option<i64> =
-            sqlx::query_scalar("SELECT position FROM process.checkpoints WHERE process = $1")
-                .bind(NAME)
+        let told: Option<DateTime<Utc>> =
+            sqlx::query_scalar("SELECT told_until FROM process.detection")
                 .fetch_optional(connection)
                 .await?;
-        let told = told.and_then(DateTime::from_timestamp_micros).unwrap_or_default();
         Ok(Self {
             app: app.clone(),
             opener: Opener::new(app.log.vault().clone()),
@@ -130,7 +128,7 @@ impl Detection {
             after: clock::now() - WINDOW,
             seen: Vec::new(),
             pending: Vec::new(),
-            told,
+            told: told.unwrap_or_default(),
         })
     }
 
@@ -172,13 +170,11 @@ impl Detection {
         self.seen.retain(|(_, at)| *at > self.after);
         let Some(last) = last else { return Ok(()) };
         sqlx::query(
-            "INSERT INTO process.checkpoints (process, position) VALUES ($1, $2)
-             ON CONFLICT (process) DO UPDATE SET
-                 position = greatest(checkpoints.position, excluded.position),
-                 updated_at = clock_timestamp()",
+            "INSERT INTO process.detection (told_until) VALUES ($1)
+             ON CONFLICT (only_row) DO UPDATE SET
+                 told_until = greatest(detection.told_until, excluded.told_until)",
         )
-        .bind(NAME)
-        .bind(last.timestamp_micros())
+        .bind(last)
         .execute(connection)
         .await?;
         Ok(())
