@@ -12,7 +12,7 @@ use agora_event_store::Loaded;
 
 use crate::{
     decision::{Decision, Done},
-    refusal::{CommandError, unavailable},
+    refusal::CommandError,
 };
 
 /// The scope of the claims that lead from an address to what is known of it.
@@ -30,16 +30,7 @@ pub async fn load(
     network: Network,
 ) -> Result<(IpAddressId, Loaded<IpAddress>), CommandError> {
     let key = decision.app.address_index(network);
-    let known: Option<String> =
-        sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-            .bind(IP_ADDRESS)
-            .bind(&key)
-            .fetch_optional(decision.app.log.pool())
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "cannot look up an address");
-                unavailable()
-            })?;
+    let known = decision.app.holder(IP_ADDRESS, &key).await?;
     if let Some(id) = known.and_then(|id| id.parse::<IpAddressId>().ok()) {
         let loaded = decision.load::<IpAddress>(id.to_string()).await?;
         return Ok((id, loaded));

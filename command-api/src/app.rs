@@ -6,7 +6,7 @@ use agora_domain::{
     identity::password::PASSWORD_CHARACTERS_MIN, ids::CredentialId, security::network::Network,
     values::Email,
 };
-use agora_event_store::{EventLog, Position, security::SecurityLog, vault::Key};
+use agora_event_store::{EventLog, Position, security::SecurityLog, unit, vault::Key};
 use agora_service::problem::Problem;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -195,17 +195,16 @@ impl Parts {
 
     /// Whose credential has an address, if anybody's does.
     pub async fn credential_of(&self, email: &Email) -> Result<Option<CredentialId>, Problem> {
-        let id: Option<String> =
-            sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-                .bind(EMAIL)
-                .bind(self.email_index(email))
-                .fetch_optional(self.log.pool())
-                .await
-                .map_err(|error| {
-                    tracing::error!(%error, "cannot look up a credential");
-                    unavailable()
-                })?;
+        let id = self.holder(EMAIL, &self.email_index(email)).await?;
         Ok(id.and_then(|id| id.parse().ok()))
+    }
+
+    /// Who holds the claim of a key, if anybody does.
+    pub async fn holder(&self, scope: &'static str, key: &str) -> Result<Option<String>, Problem> {
+        unit::holder(self.log.pool(), scope, key).await.map_err(|error| {
+            tracing::error!(%error, scope, "cannot look up a claim");
+            unavailable()
+        })
     }
 
     /// How far this instance knows the log.

@@ -24,11 +24,7 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{
-    App,
-    permission::Roles,
-    refusal::{CommandError, unavailable},
-};
+use crate::{App, permission::Roles, refusal::CommandError};
 
 /// The scope of claims under which tokens' hashes stand.
 pub const SESSION_TOKEN: &str = "session_token";
@@ -320,16 +316,7 @@ async fn look_up(
     if let Some(proof) = app.tokens.get(&key) {
         return Ok(Some(proof));
     }
-    let id: Option<String> =
-        sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-            .bind(scope)
-            .bind(claim_key(&key.1))
-            .fetch_optional(app.log.pool())
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "cannot look up a token");
-                unavailable()
-            })?;
+    let id = app.holder(scope, &claim_key(&key.1)).await?;
     let proof = id.and_then(|id| match scope {
         API_KEY => {
             let (admin_id, key_id) = id.split_once('/')?;

@@ -1,9 +1,9 @@
 //! What the commands about consents have in common: their body, and the record that it becomes.
 
 use agora_domain::{
-    Actor, Decide, Personal, PersonalCategory, RuleBreak,
+    Actor, Personal, PersonalCategory, RuleBreak,
     compliance::{
-        consent::{Consent, ConsentCommand, ConsentTerms},
+        consent::{AnswerQuestion, Consent, ConsentCommand, ConsentTerms},
         consent_values::{
             ConsentAgent, ConsentBasis, ConsentEvidence, ConsentMethod, ConsentTerm, ConsentType,
             RetentionDays,
@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::{
     decision::{Decision, Done},
+    execute::Caller,
     fields::{Field, Flag, FromJson, List, Object, Whole, WrongFields},
     refusal::CommandError,
 };
@@ -204,7 +205,7 @@ fn evidence<T>(id: uuid::Uuid, decision: &Decision<'_>, value: T) -> Personal<T>
 }
 
 /// The version of that number, if it is the one that holds now (CON-03).
-pub async fn in_force(
+async fn in_force(
     decision: &mut Decision<'_>,
     number: &VersionNumber,
 ) -> Result<Option<PublishedVersion>, CommandError> {
@@ -221,17 +222,40 @@ pub fn person(decision: &Decision<'_>) -> Result<Actor, CommandError> {
     Ok(actor)
 }
 
+/// Where one person's answers to one question wait for each other.
+pub fn queue(caller: &Caller, answer: &Answer) -> Option<String> {
+    Some(Consent::stream_id(caller.actor()?, answer.consent_type, answer.purpose()))
+}
+
+/// The sender's answer to a question.
+pub async fn respond(
+    decision: &mut Decision<'_>,
+    given: &Answer,
+    command: fn(AnswerQuestion) -> ConsentCommand,
+) -> Result<Done, CommandError> {
+    let principal = person(decision)?;
+    let shown = in_force(decision, &given.version).await?;
+    let id = Consent::stream_id(principal, given.consent_type, given.purpose());
+    let consent = decision.load::<Consent>(&id).await?;
+    let question = AnswerQuestion {
+        consent_id: decision.new_id(),
+        principal,
+        terms: given.terms(principal, decision),
+        shown,
+        signals_opt_out: decision.caller.opts_out,
+        now: decision.now,
+    };
+    answer(decision, &consent, command(question)).await
+}
+
 /// Decides, and tells which record the answer is in and what that says now.
 pub async fn answer(
     decision: &mut Decision<'_>,
     consent: &Loaded<Consent>,
     command: ConsentCommand,
 ) -> Result<Done, CommandError> {
-    decision.decide_on_target(consent, command.clone()).await?;
-    let events = consent.state.decide(command).unwrap_or_default();
-    let mut after = Consent::clone(&consent.state);
-    events.into_iter().for_each(|event| cqrs_es::Aggregate::apply(&mut after, event));
-    let record = after.record().map(|record| {
+    decision.decide_on_target(consent, command).await?;
+    let record = decision.after(consent).record().map(|record| {
         json!({
             "consent_id": record.consent_id,
             "status": record.status_at(decision.now).as_str(),

@@ -1,5 +1,7 @@
 //! A command's decision in the making: what it has read (guards) and what it will write.
 
+use std::sync::Arc;
+
 use agora_domain::{
     Actor, Decide, Personal, PersonalCategory, Subject,
     site::{configuration::Configuration, settings::Setting},
@@ -199,6 +201,14 @@ impl<'a> Decision<'a> {
             return Err(Problem::precondition_failed(moved).with_rule("ESX-03").into());
         }
         self.decide(loaded, command).await
+    }
+
+    /// What an aggregate is once this decision holds.
+    pub fn after<A: Decide>(&self, loaded: &Loaded<A>) -> Arc<A> {
+        let written = self.unit.after.iter().rev().find(|after| after.stream == loaded.stream);
+        written
+            .and_then(|after| after.state.clone().downcast().ok())
+            .unwrap_or_else(|| loaded.state.clone())
     }
 
     /// Takes a natural key for an aggregate.

@@ -19,7 +19,7 @@ use crate::{
     execute::Caller,
     fields::WrongFields,
     incidents::{self, NewIncident, OPEN_INCIDENT},
-    refusal::{CommandError, unavailable},
+    refusal::CommandError,
 };
 
 /// Opens an incident, or extends the one that is open for the same address and type (INC-12).
@@ -58,16 +58,7 @@ impl Command for DetectIncident {
             }
         }
         let key = decision.app.open_incident_index(source_ip, incident_type.as_str());
-        let open: Option<String> =
-            sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
-                .bind(OPEN_INCIDENT)
-                .bind(&key)
-                .fetch_optional(decision.app.log.pool())
-                .await
-                .map_err(|error| {
-                    tracing::error!(%error, "cannot look up an open incident");
-                    unavailable()
-                })?;
+        let open = decision.app.holder(OPEN_INCIDENT, &key).await?;
         if let Some(open) = open.and_then(|id| id.parse::<IncidentId>().ok()) {
             let loaded = incidents::load(decision, open).await?;
             let goes_on = loaded.state.get().is_some_and(|incident| {

@@ -1,9 +1,10 @@
 //! Search records (E19): who searched for what, when and from where. Handed over without waiting, so
 //! that no reply is later for them; written in groups, of which a crash loses the last.
 //!
-//! Without consent to ANALYTICS for the purpose `search_analytics` nobody is named: no user id is stored, and of the address only its
-//! network (SRL-07). What remains is sealed under the day instead of the person. Beside the records
-//! stand counts by day and query, from which the trends are read; a query is known there by an HMAC.
+//! Without consent to ANALYTICS for the purpose `search_analytics` nobody is named: no user id is
+//! stored, and of the address only its network (SRL-07). What remains is sealed under the day instead
+//! of the person. Beside the records stand counts by day and query, from which the trends are read; a
+//! query is known there by an HMAC.
 
 use std::{collections::HashSet, net::IpAddr, path::PathBuf, time::Duration};
 

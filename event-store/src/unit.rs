@@ -3,6 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{Position, StreamName};
@@ -103,4 +104,16 @@ pub struct Placed {
     /// events, the head under which its guards held.
     pub first_position: Position,
     pub recorded_at: DateTime<Utc>,
+}
+
+/// Who holds the claim of a key, if anybody does.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn holder(pool: &PgPool, scope: &str, key: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT aggregate_id FROM log.claims WHERE scope = $1 AND key = $2")
+        .bind(scope)
+        .bind(key)
+        .fetch_optional(pool)
+        .await
 }

@@ -46,11 +46,11 @@ const PENDING_MAX: usize = 1_000;
 #[derive(Clone, Debug, clap::Args)]
 pub struct DetectionArgs {
     /// Failed logins of one client in five minutes that are an incident, and block it
-    #[arg(long, env = "AGORA_DETECT_LOGIN_FAILURES", default_value_t = 20,
+    #[arg(long, env = "AGORA_DETECT_LOGIN_FAILURES", default_value_t = Thresholds::default().login_failures,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub detect_login_failures: u64,
     /// Requests of one client in five minutes that were refused for being too many (429), as above
-    #[arg(long, env = "AGORA_DETECT_TOO_MANY_REQUESTS", default_value_t = 100,
+    #[arg(long, env = "AGORA_DETECT_TOO_MANY_REQUESTS", default_value_t = Thresholds::default().too_many,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub detect_too_many_requests: u64,
 }

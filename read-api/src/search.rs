@@ -308,8 +308,8 @@ impl Index {
 /// What was found: its position, the rows, and the window that they are of.
 pub type Found<T> = (Position, (Vec<T>, Window));
 
-/// What was typed, as Postgres understands it. Bound as a constant it can be planned for; as a call
-/// of functions it would be worked out anew for every row.
+/// What was typed, as Postgres understands it. As a call of functions in a search's statement it would
+/// be worked out anew for every row.
 ///
 /// # Errors
 /// Where the database does not answer.

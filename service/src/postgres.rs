@@ -21,10 +21,9 @@ pub struct Pool<'a> {
 }
 
 /// When a statement is planned.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub enum Plans {
     /// Postgres weighs for each statement whether its plan is kept.
-    #[default]
     Weighed,
     /// Once for all values: for statements that take longer to plan than to run, whatever is asked.
     Once,

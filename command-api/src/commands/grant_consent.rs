@@ -1,9 +1,6 @@
 //! `grant-consent`: somebody says yes to one purpose.
 
-use agora_domain::{
-    compliance::consent::{AnswerQuestion, Consent, ConsentCommand},
-    ids::ConsentId,
-};
+use agora_domain::compliance::consent::ConsentCommand;
 use serde_json::Value;
 
 use crate::{
@@ -32,25 +29,11 @@ impl Command for GrantConsent {
     }
 
     fn queue(&self, caller: &Caller) -> Option<String> {
-        let actor = caller.actor()?;
-        Some(Consent::stream_id(actor, self.0.consent_type, self.0.purpose()))
+        consents::queue(caller, &self.0)
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let principal = consents::person(decision)?;
-        let shown = consents::in_force(decision, &self.0.version).await?;
-        let id = Consent::stream_id(principal, self.0.consent_type, self.0.purpose());
-        let consent = decision.load::<Consent>(&id).await?;
-        let consent_id: ConsentId = decision.new_id();
-        let question = AnswerQuestion {
-            consent_id,
-            principal,
-            terms: self.0.terms(principal, decision),
-            shown,
-            signals_opt_out: decision.caller.opts_out,
-            now: decision.now,
-        };
-        consents::answer(decision, &consent, ConsentCommand::Grant(question)).await
+        consents::respond(decision, &self.0, ConsentCommand::Grant).await
     }
 
     fn example() -> Value {

@@ -54,14 +54,6 @@ impl BreachContent {
             measures: self.measures.or_else(|| before.measures.clone()),
         }
     }
-
-    /// Whether all four items are there.
-    pub fn is_complete(&self) -> bool {
-        self.nature.is_some()
-            && self.contact_point.is_some()
-            && self.likely_consequences.is_some()
-            && self.measures.is_some()
-    }
 }
 
 /// A breach as the log tells it. `Default` is the one that does not exist.

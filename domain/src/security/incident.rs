@@ -22,15 +22,12 @@ use super::{
 use crate::{
     actor::Actor,
     aggregate::{Decide, aggregate, domain_event},
+    changes::{CARETAKERS_CHANGES_MAX, CHANGES_MAX, ChangedTooOften, room},
     ids::{IncidentId, IpAddressId},
     personal::Personal,
     refusal::{Refusal, RefusalKind},
     values::{IncidentText, TargetEndpoint},
 };
-
-/// What one incident takes of activity, of mitigation and of forensic data; streams stay short.
-pub const ACTIVITIES_MAX: u32 = 1_000;
-pub const ENTRIES_MAX: u32 = 100;
 
 /// An incident as the log tells it. `Default` is the one that does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,9 +49,8 @@ pub struct Standing {
     pub last_activity_at: DateTime<Utc>,
     pub assigned_to: Option<Actor>,
     pub is_escalated: bool,
-    activities: u32,
-    mitigations: u32,
-    forensics: u32,
+    /// Events that followed its detection.
+    changes: u32,
 }
 
 impl Standing {
@@ -65,7 +61,7 @@ impl Standing {
 
     /// Whether more activity still fits into it.
     pub fn takes_activity(&self) -> bool {
-        !self.is_final() && self.activities < ACTIVITIES_MAX
+        !self.is_final() && room(self.changes, CHANGES_MAX).is_ok()
     }
 }
 
@@ -81,6 +77,13 @@ impl Incident {
     fn open(&self) -> Result<&Standing, IncidentError> {
         let standing = self.require()?;
         if standing.is_final() { Err(IncidentError::Final) } else { Ok(standing) }
+    }
+
+    /// As [`Self::open`], where there is room for what its investigators add.
+    fn open_with_room(&self) -> Result<&Standing, IncidentError> {
+        let standing = self.open()?;
+        room(standing.changes, CARETAKERS_CHANGES_MAX)?;
+        Ok(standing)
     }
 }
 
@@ -256,17 +259,25 @@ pub enum IncidentError {
         "an incident is first detected no later than its last activity, and neither is in the future"
     )]
     WrongTimes,
-    #[error("an incident takes 1,000 records of activity: what comes now is a new incident")]
+    #[error(
+        "an incident takes no more activity after {CHANGES_MAX} changes: what comes now is a new incident"
+    )]
     TooMuchActivity,
-    #[error("an incident has at most 100 entries of mitigation and of forensic data")]
-    TooManyEntries,
+    #[error("the incident was changed {CARETAKERS_CHANGES_MAX} times: report one that follows it")]
+    ChangedTooOften,
+}
+
+impl From<ChangedTooOften> for IncidentError {
+    fn from(_: ChangedTooOften) -> Self {
+        Self::ChangedTooOften
+    }
 }
 
 impl Refusal for IncidentError {
     fn rule(&self) -> &'static str {
         match self {
             Self::AlreadyExists | Self::NotFound => "REL-10",
-            Self::Final | Self::NotInvestigated | Self::TooManyEntries => "INC-06",
+            Self::Final | Self::NotInvestigated | Self::ChangedTooOften => "INC-06",
             Self::AlreadyEscalated | Self::SeverityFalls => "INC-08",
             Self::WrongCounts => "INC-05",
             Self::WrongTimes => "INC-09",
@@ -385,6 +396,7 @@ fn assign(incident: &Incident, to: Actor, by: Actor) -> Result<Vec<IncidentEvent
     if incident.open()?.assigned_to == Some(to) {
         return Ok(Vec::new());
     }
+    incident.open_with_room()?;
     Ok(vec![IncidentEvent::IncidentAssigned { assigned_to: to, assigned_by: by }])
 }
 
@@ -393,12 +405,8 @@ fn record_mitigation(
     action: Personal<IncidentText>,
     by: Actor,
 ) -> Result<Vec<IncidentEvent>, IncidentError> {
-    let standing = incident.open()?;
-    if standing.status == IncidentStatus::Detected {
+    if incident.open_with_room()?.status == IncidentStatus::Detected {
         return Err(IncidentError::NotInvestigated);
-    }
-    if standing.mitigations >= ENTRIES_MAX {
-        return Err(IncidentError::TooManyEntries);
     }
     Ok(vec![IncidentEvent::MitigationApplied { action, applied_by: by }])
 }
@@ -447,9 +455,7 @@ fn add_forensic_data(
     data: Personal<JsonObject>,
     by: Actor,
 ) -> Result<Vec<IncidentEvent>, IncidentError> {
-    if incident.require()?.forensics >= ENTRIES_MAX {
-        return Err(IncidentError::TooManyEntries);
-    }
+    room(incident.require()?.changes, CARETAKERS_CHANGES_MAX)?;
     Ok(vec![IncidentEvent::ForensicDataAdded { data, added_by: by }])
 }
 
@@ -457,7 +463,7 @@ fn assess_impact(
     incident: &Incident,
     command: AssessImpact,
 ) -> Result<Vec<IncidentEvent>, IncidentError> {
-    let standing = incident.open()?;
+    let standing = incident.open_with_room()?;
     Ok(vec![IncidentEvent::ImpactAssessed {
         impact_assessment: command.impact_assessment,
         root_cause: command.root_cause,
@@ -496,9 +502,7 @@ impl Incident {
                 last_activity_at,
                 assigned_to: None,
                 is_escalated: false,
-                activities: 0,
-                mitigations: 0,
-                forensics: 0,
+                changes: 0,
             });
             return;
         }
@@ -510,8 +514,9 @@ impl Incident {
 
 impl Standing {
     fn apply(&mut self, event: IncidentEvent) {
+        self.changes += 1;
         match event {
-            IncidentEvent::IncidentDetected { .. } => {}
+            IncidentEvent::IncidentDetected { .. } | IncidentEvent::ForensicDataAdded { .. } => {}
             IncidentEvent::IncidentActivityObserved {
                 request_count,
                 blocked_requests,
@@ -522,7 +527,6 @@ impl Standing {
                 self.blocked_requests = Some(blocked_requests);
                 self.severity = severity;
                 self.last_activity_at = last_activity_at;
-                self.activities += 1;
             }
             IncidentEvent::InvestigationStarted { .. } => {
                 self.status = IncidentStatus::Investigating;
@@ -532,7 +536,6 @@ impl Standing {
             }
             IncidentEvent::MitigationApplied { .. } => {
                 self.status = IncidentStatus::Mitigated;
-                self.mitigations += 1;
             }
             IncidentEvent::IncidentEscalated { severity, .. } => {
                 self.severity = severity;
@@ -542,7 +545,6 @@ impl Standing {
             IncidentEvent::IncidentMarkedFalsePositive { .. } => {
                 self.status = IncidentStatus::FalsePositive;
             }
-            IncidentEvent::ForensicDataAdded { .. } => self.forensics += 1,
             IncidentEvent::ImpactAssessed { incident_type, severity, user, .. } => {
                 self.incident_type = incident_type;
                 self.severity = severity;

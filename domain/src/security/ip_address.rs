@@ -143,21 +143,26 @@ impl IpRecord {
     pub fn is_blacklisted(&self, at: DateTime<Utc>) -> bool {
         self.blacklist.is_some_and(|listing| listing.holds_at(at))
     }
+}
 
+impl WhitelistStatus {
     /// At its end a temporary listing reads as none (IPR-11).
-    pub fn whitelist_status(&self, at: DateTime<Utc>) -> WhitelistStatus {
-        match self.whitelist.filter(|listing| listing.holds_at(at)) {
-            None => WhitelistStatus::NotListed,
-            Some(Listing { until: None, .. }) => WhitelistStatus::Whitelisted,
-            Some(_) => WhitelistStatus::TemporarilyWhitelisted,
+    pub fn of(listing: Option<Listing>, at: DateTime<Utc>) -> Self {
+        match listing.filter(|listing| listing.holds_at(at)) {
+            None => Self::NotListed,
+            Some(Listing { until: None, .. }) => Self::Whitelisted,
+            Some(_) => Self::TemporarilyWhitelisted,
         }
     }
+}
 
-    pub fn blacklist_status(&self, at: DateTime<Utc>) -> BlacklistStatus {
-        match self.blacklist.filter(|listing| listing.holds_at(at)) {
-            None => BlacklistStatus::NotListed,
-            Some(Listing { until: None, .. }) => BlacklistStatus::Blacklisted,
-            Some(_) => BlacklistStatus::TemporarilyBlacklisted,
+impl BlacklistStatus {
+    /// As [`WhitelistStatus::of`].
+    pub fn of(listing: Option<Listing>, at: DateTime<Utc>) -> Self {
+        match listing.filter(|listing| listing.holds_at(at)) {
+            None => Self::NotListed,
+            Some(Listing { until: None, .. }) => Self::Blacklisted,
+            Some(_) => Self::TemporarilyBlacklisted,
         }
     }
 }

@@ -10,6 +10,7 @@ use agora_domain::{
     identity::{session_era::SessionEra, values::AdminScope},
     ids::{AdminId, GuestId, OrganizationId, SessionId},
 };
+use agora_event_store::unit;
 use agora_service::{clock, problem::Problem};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -89,13 +90,9 @@ async fn guest(app: &App, headers: &HeaderMap) -> Result<Caller, Refused> {
         Problem::unauthenticated("Write the signature as `Agora-Guest: <signature>`, once.")
             .with_rule("GST-03")
     })?;
-    let found: Option<String> = sqlx::query_scalar(
-        "SELECT aggregate_id FROM log.claims WHERE scope = 'guest_signature' AND key = $1",
-    )
-    .bind(key(signature))
-    .fetch_optional(&app.primary)
-    .await
-    .map_err(|cause| error::database(&cause))?;
+    let found = unit::holder(&app.primary, "guest_signature", &key(signature))
+        .await
+        .map_err(|cause| error::database(&cause))?;
     let guest_id = found.and_then(|id| id.parse::<GuestId>().ok());
     guest_id.map(Caller::SignedGuest).ok_or_else(|| {
         Problem::unauthenticated(

@@ -18,7 +18,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    access::Roles,
     app::Shared,
     error::ReadError,
     freshness::fresh,
@@ -26,6 +25,7 @@ use crate::{
     params::{self, FromParams, Params},
     reply::List,
     request::Read,
+    routes::data_export_requests::{SEE_ALL, whose},
     rows::{Instant, PlaceInTime, Sealed, with_position},
 };
 
@@ -185,9 +185,6 @@ impl FromParams for Filter {
     }
 }
 
-/// Who sees everybody's.
-pub(super) const SEE_ALL: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR);
-
 /// The two times of [`COLUMNS`].
 fn times(as_of: Option<DateTime<Utc>>) -> (DateTime<Utc>, DateTime<Utc>) {
     // Clocks of two machines differ: what has been recorded has happened.
@@ -201,17 +198,8 @@ pub async fn list(
     State(app): State<Shared>,
     read: Read<(Filter, Page)>,
 ) -> Result<Response, ReadError> {
-    let me = read.principal()?;
     let (Filter { user, version, as_of }, page) = &read.query;
-    let user = if me.roles.include(SEE_ALL) {
-        if *user != Some(me.actor.id) {
-            read.record_audit_read(&app, "/v1/consents").await;
-        }
-        *user
-    } else {
-        // A filter never shows more: of others there is nothing.
-        Some(if user.is_none_or(|user| user == me.actor.id) { me.actor.id } else { Uuid::nil() })
-    };
+    let user = whose(&read, &app, "/v1/consents", *user).await?;
     let list = format!("consents/{user:?}/{version:?}/{as_of:?}");
     let before: i64 = page.place(&app, &list, i64::MAX)?;
     let of_user = if user.is_some() { "AND c.user_id = $5" } else { "AND $5::uuid IS NULL" };

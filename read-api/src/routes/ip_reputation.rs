@@ -7,8 +7,9 @@ use agora_domain::security::{
     ip_address::Listing,
     network::Network,
     reputation::{Entry, External, Known, Part, score},
+    values::{BlacklistStatus, WhitelistStatus},
 };
-use agora_event_store::{Opener, vault::VaultError};
+use agora_event_store::{Opener, unit, vault::VaultError};
 use agora_service::{clock, problem::Problem};
 use axum::{extract::State, response::Response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -131,18 +132,6 @@ struct Record {
     entries: Vec<Entry>,
 }
 
-fn status(
-    listing: Option<Listing>,
-    at: DateTime<Utc>,
-    [good, temporary]: [&'static str; 2],
-) -> &'static str {
-    match listing.filter(|listing| listing.holds_at(at)) {
-        None => "NOT_LISTED",
-        Some(Listing { until: None, .. }) => good,
-        Some(_) => temporary,
-    }
-}
-
 /// What an address leads to in the claims, by the keyed hash under which it stands there.
 ///
 /// # Errors
@@ -153,12 +142,7 @@ pub(super) async fn find_address(app: &App, network: Network) -> Result<Option<U
         Hmac::<Sha256>::new_from_slice(key.as_ref()).expect("HMAC takes keys of any length");
     mac.update(network.to_string().as_bytes());
     let key = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
-    let id: Option<String> = sqlx::query_scalar(
-        "SELECT aggregate_id FROM log.claims WHERE scope = 'ip_address' AND key = $1",
-    )
-    .bind(key)
-    .fetch_optional(&app.primary)
-    .await?;
+    let id = unit::holder(&app.primary, "ip_address", &key).await?;
     Ok(id.and_then(|id| id.parse().ok()))
 }
 
@@ -215,9 +199,9 @@ fn shown(
         is_vpn: record.is_vpn,
         is_tor: record.is_tor,
         is_datacenter: record.is_datacenter,
-        whitelist_status: status(record.whitelist, at, ["WHITELISTED", "TEMPORARILY_WHITELISTED"]),
+        whitelist_status: WhitelistStatus::of(record.whitelist, at).as_str(),
         whitelist_until: until(record.whitelist),
-        blacklist_status: status(record.blacklist, at, ["BLACKLISTED", "TEMPORARILY_BLACKLISTED"]),
+        blacklist_status: BlacklistStatus::of(record.blacklist, at).as_str(),
         blacklist_until: until(record.blacklist),
         auto_block_until: record.auto_block_until.map(Instant),
         grace_until: record.grace_until.map(Instant),

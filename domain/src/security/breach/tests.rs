@@ -66,7 +66,9 @@ fn inc_14_what_was_said_before_stays_said() {
     more.content.measures = Some(text("Passwords were reset."));
     let events = breach.decide(BreachCommand::RecordNotification(more)).unwrap();
     let BreachEvent::AuthorityNotified { content, .. } = &events[0] else { unreachable!() };
-    assert!(content.nature.is_some() && content.measures.is_some() && !content.is_complete());
+    assert!(
+        content.nature.is_some() && content.measures.is_some() && content.contact_point.is_none()
+    );
 }
 
 #[test]

@@ -2,7 +2,10 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::*;
-use crate::personal::{Category, Subject};
+use crate::{
+    changes::{STREAM_MAX, tests::exhausted},
+    personal::{Category, Subject},
+};
 
 fn minute(number: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::minutes(number)
@@ -80,23 +83,28 @@ fn activity(requests: u64, blocked: u64) -> IncidentCommand {
     IncidentCommand::RecordActivity(more)
 }
 
+fn assessment() -> IncidentCommand {
+    IncidentCommand::AssessImpact(Box::new(AssessImpact {
+        impact_assessment: text(),
+        root_cause: None,
+        incident_type: None,
+        severity: None,
+        attack_vector: None,
+        user: None,
+        threat_intelligence: None,
+        by: Actor::SYSTEM,
+    }))
+}
+
+fn finding() -> IncidentCommand {
+    IncidentCommand::AddForensicData { data: sealed(JsonObject::default()), by: Actor::SYSTEM }
+}
+
 /// Where a command leads from each status; a dash is a refusal.
 #[test]
 fn inc_06_every_command_in_every_status() {
     let by = Actor::SYSTEM;
     let to = Actor { kind: crate::ActorKind::Admin, id: Uuid::from_u128(9) };
-    let assess = || {
-        IncidentCommand::AssessImpact(Box::new(AssessImpact {
-            impact_assessment: text(),
-            root_cause: None,
-            incident_type: None,
-            severity: None,
-            attack_vector: None,
-            user: None,
-            threat_intelligence: None,
-            by,
-        }))
-    };
     // In the order of IncidentStatus::ALL.
     let matrix: Vec<(IncidentCommand, [&str; 5])> = vec![
         (
@@ -118,11 +126,8 @@ fn inc_06_every_command_in_every_status() {
             IncidentCommand::Escalate { severity: None, reason: None, by },
             ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"],
         ),
-        (assess(), ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"]),
-        (
-            IncidentCommand::AddForensicData { data: sealed(JsonObject::default()), by },
-            ["DETECTED", "INVESTIGATING", "MITIGATED", "RESOLVED", "FALSE_POSITIVE"],
-        ),
+        (assessment(), ["DETECTED", "INVESTIGATING", "MITIGATED", "-", "-"]),
+        (finding(), ["DETECTED", "INVESTIGATING", "MITIGATED", "RESOLVED", "FALSE_POSITIVE"]),
     ];
     for (command, expected) in matrix {
         for (from, to) in IncidentStatus::ALL.iter().zip(expected) {
@@ -210,13 +215,36 @@ fn inc_08_an_escalation_is_once_and_does_not_lower() {
 }
 
 #[test]
-fn inc_12_activity_is_bounded() {
-    let mut incident = in_status(IncidentStatus::Detected);
-    for _ in 0..ACTIVITIES_MAX {
-        let events = incident.decide(activity(1, 1)).unwrap();
-        events.into_iter().for_each(|event| incident.apply(event));
-    }
+fn inc_06_inc_12_an_incident_is_not_changed_for_ever_and_can_always_be_ended() {
+    let by = Actor::SYSTEM;
+    let (incident, observed) =
+        exhausted(in_status(IncidentStatus::Detected), |_| vec![activity(1, 1)]);
     assert_eq!(incident.decide(activity(1, 1)), Err(IncidentError::TooMuchActivity));
+    let admin = |turn| Actor { kind: crate::ActorKind::Admin, id: Uuid::from_u128(turn) };
+    let (incident, added) = exhausted(incident, |turn| {
+        vec![
+            IncidentCommand::StartInvestigation { by },
+            IncidentCommand::Assign { to: admin(turn.into()), by },
+            assessment(),
+            IncidentCommand::RecordMitigation { action: text(), by },
+            finding(),
+        ]
+    });
+    for refused in [
+        IncidentCommand::Assign { to: admin(1_000), by },
+        assessment(),
+        IncidentCommand::RecordMitigation { action: text(), by },
+        finding(),
+    ] {
+        assert_eq!(incident.decide(refused), Err(IncidentError::ChangedTooOften));
+    }
+    let escalated = exhausted(incident, |_| {
+        vec![IncidentCommand::Escalate { severity: None, reason: None, by }]
+    });
+    let (incident, ended) = exhausted(escalated.0, |_| vec![resolved()]);
+    assert_eq!(incident.get().unwrap().status, IncidentStatus::Resolved);
+    let events = 1 + observed + added + escalated.1 + ended;
+    assert!(events <= STREAM_MAX, "{events} events");
 }
 
 #[test]

@@ -103,14 +103,14 @@ fn ipr_11_a_temporary_listing_ends_by_itself() {
     }
     decide(&mut address, 0, black(Some(10))).unwrap();
     let record = address.get().unwrap();
-    let status = |at| record.blacklist_status(minute(at)).as_str();
+    let status = |at| BlacklistStatus::of(record.blacklist, minute(at)).as_str();
     assert_eq!((status(9), status(10)), ("TEMPORARILY_BLACKLISTED", "NOT_LISTED"));
     decide(&mut address, 10, white(Some(20))).unwrap();
     let record = address.get().unwrap();
-    let status = |at| record.whitelist_status(minute(at)).as_str();
+    let status = |at| WhitelistStatus::of(record.whitelist, minute(at)).as_str();
     assert_eq!((status(19), status(20)), ("TEMPORARILY_WHITELISTED", "NOT_LISTED"));
     decide(&mut address, 11, white(None)).unwrap();
-    let status = address.get().unwrap().whitelist_status(minute(99)).as_str();
+    let status = WhitelistStatus::of(address.get().unwrap().whitelist, minute(99)).as_str();
     assert_eq!(status, "WHITELISTED");
 }
 
