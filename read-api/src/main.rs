@@ -17,6 +17,7 @@ use agora_read_api::{
     freshness::Projected,
     http,
     live::{self, Limits, Live},
+    ranked::warm::WarmLists,
 };
 use agora_service::{
     clock,
@@ -110,6 +111,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
             shutdown.clone(),
         ),
         projected,
+        warm_lists: WarmLists::default(),
         reads: reads.clone(),
         rankings,
         primary: primary.clone(),
