@@ -59,22 +59,35 @@ ensure_tools() {
     fi
 }
 
-# ensure_schemathesis: prints the path of schemathesis, which makes requests from the OpenAPI
-# documents, in an environment of its own beside what cargo builds.
-ensure_schemathesis() {
-    local version=4.32.5 folder
-    folder=${CARGO_TARGET_DIR:-$root/target}/tools/schemathesis-$version
-    if ! "$folder/bin/schemathesis" --version >/dev/null 2>&1; then
-        step "installing schemathesis $version" >&2
+# ensure_python_tool PROGRAM VERSION REQUIREMENT…: prints the path of a program from PyPI, in an
+# environment of its own beside what cargo builds.
+ensure_python_tool() {
+    local program=$1 version=$2 folder
+    shift 2
+    folder=${CARGO_TARGET_DIR:-$root/target}/tools/$program-$version
+    # What was cut off in the middle is made anew.
+    if [[ ! -e $folder/made ]]; then
+        step "installing $program $version" >&2
         # Debian keeps what `venv` needs in a package apart.
         python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv >&2
         rm -rf -- "$folder"
         if ! python3 -m venv "$folder" ||
-            ! "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2; then
-            fail "schemathesis $version cannot be installed from PyPI"
+            ! "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2; then
+            fail "$program $version cannot be installed from PyPI"
         fi
+        touch "$folder/made"
     fi
-    echo "$folder/bin/schemathesis"
+    echo "$folder/bin/$program"
+}
+
+# What makes requests from the OpenAPI documents.
+ensure_schemathesis() {
+    ensure_python_tool schemathesis 4.32.5 schemathesis==4.32.5
+}
+
+# A server that speaks S3.
+ensure_s3_server() {
+    ensure_python_tool moto_server 5.2.5 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
 }
 
 # In a subshell, whose trap puts back what the machine had, on an interrupt too.
