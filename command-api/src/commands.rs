@@ -57,6 +57,7 @@ pub mod import_consent;
 pub mod join_community;
 pub mod leave_community;
 pub mod lift_auto_block;
+pub mod lift_restriction;
 pub mod log_in;
 pub mod log_out;
 pub mod mark_export_completed;
@@ -65,6 +66,7 @@ pub mod mark_export_processing;
 pub mod mark_false_positive;
 pub mod mark_member_for_deletion;
 pub mod mark_policy_notified;
+pub mod object_to_processing;
 pub mod publish_policy;
 pub mod purge_expired_exports;
 pub mod record_breach_notification;
@@ -96,6 +98,7 @@ pub mod resolve_incident;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
+pub mod restrict_processing;
 pub mod retire_admin;
 pub mod retire_category;
 pub mod revise_report;
@@ -117,6 +120,8 @@ pub mod update_community;
 pub mod visit_community;
 pub mod whitelist_ip;
 pub mod withdraw_consent;
+pub mod withdraw_objection;
+pub mod withdraw_restriction;
 
 /// A command as the router and the OpenAPI document see it.
 pub struct Registered {
@@ -225,6 +230,11 @@ pub fn all() -> Vec<Registered> {
         command::<request_policy_changes::RequestPolicyChanges>(),
         command::<submit_policy::SubmitPolicy>(),
         command::<withdraw_consent::WithdrawConsent>(),
+        command::<withdraw_restriction::WithdrawRestriction>(),
+        command::<withdraw_objection::WithdrawObjection>(),
+        command::<restrict_processing::RestrictProcessing>(),
+        command::<object_to_processing::ObjectToProcessing>(),
+        command::<lift_restriction::LiftRestriction>(),
         command::<report_incident::ReportIncident>(),
         command::<record_incident_activity::RecordIncidentActivity>(),
         command::<start_investigation::StartInvestigation>(),

@@ -25,6 +25,7 @@ pub mod guests;
 pub mod http;
 pub mod incidents;
 pub mod integrations;
+pub mod limits;
 pub mod mail_tokens;
 pub mod moderations;
 pub mod openapi;

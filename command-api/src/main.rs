@@ -14,6 +14,7 @@ use agora_event_store::{
     EventLog, LogConfig, MasterKeys, Opener, Vault,
     blocklist::Blocklist,
     relay::{self, RelayConfig},
+    restores,
     security::SecurityLog,
 };
 use agora_service::{
@@ -103,6 +104,7 @@ async fn main() -> Result<(), Failure> {
         Action::BootstrapAdmin(bootstrap) => bootstrap_admin(&app, bootstrap).await,
         Action::Serve(serve) => {
             let stop = shutdown::on_signal()?;
+            restores::refuse_unfinished(log.pool()).await?;
             let client = nats::connect(&serve.nats, "agora-command-api").await?;
             let relay = tokio::spawn(relay_for_ever(
                 log.clone(),
@@ -111,9 +113,11 @@ async fn main() -> Result<(), Failure> {
                 serve.nats,
                 stop.clone(),
             ));
-            let pool = log.pool().clone();
+            let (pool, restored) = (log.pool().clone(), log.pool().clone());
             // Commands need the log alone: without the broker the relay catches up later.
-            let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
+            let health = Health::new()
+                .check("postgres", move || postgres::ready(pool.clone()))
+                .check("restore", move || restores::ready(restored.clone()));
             let blocklist = Blocklist::default();
             let opener = Opener::new(log.vault().clone());
             let follow = blocklist.clone().follow(log.pool().clone(), opener, app.security.clone());

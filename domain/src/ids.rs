@@ -94,6 +94,8 @@ ids! {
     PolicyVersionId;
     /// One answer of one person to one question for consent (E22).
     ConsentId;
+    /// An objection to the processing of one's data, or its restriction (LAW-05, LAW-06).
+    ProcessingLimitId;
     /// A security incident (E25), and the breach that it may be (LAW-08).
     IncidentId;
     /// What is known of an address or a network (E26); random, so that it tells nothing of it.

@@ -17,6 +17,7 @@ use crate::{
         policy_acceptance::{PolicyAcceptance, PolicyAcceptanceEvent},
         policy_series::{PolicySeries, PolicySeriesEvent},
         policy_version::{PolicyVersion, PolicyVersionEvent},
+        processing_limit::{ProcessingLimit, ProcessingLimitEvent},
     },
     content::{
         comment::{Comment, CommentEvent},
@@ -107,6 +108,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PolicySeries::TYPE, events: PolicySeriesEvent::TYPES },
     AggregateTypes { aggregate_type: PolicyAcceptance::TYPE, events: PolicyAcceptanceEvent::TYPES },
     AggregateTypes { aggregate_type: Consent::TYPE, events: ConsentEvent::TYPES },
+    AggregateTypes { aggregate_type: ProcessingLimit::TYPE, events: ProcessingLimitEvent::TYPES },
     AggregateTypes { aggregate_type: Incident::TYPE, events: IncidentEvent::TYPES },
     AggregateTypes { aggregate_type: Breach::TYPE, events: BreachEvent::TYPES },
     AggregateTypes { aggregate_type: IpAddress::TYPE, events: IpAddressEvent::TYPES },

@@ -16,7 +16,7 @@ use agora_domain::{
     },
     compliance::{
         consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
-        policy_version::PolicyVersion,
+        policy_version::PolicyVersion, processing_limit::ProcessingLimit,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
@@ -76,6 +76,7 @@ macro_rules! each_aggregate {
             $check::<PolicySeries>(),
             $check::<PolicyAcceptance>(),
             $check::<Consent>(),
+            $check::<ProcessingLimit>(),
             $check::<Incident>(),
             $check::<Breach>(),
             $check::<IpAddress>(),

@@ -15,6 +15,7 @@ pub mod read;
 pub mod recent;
 mod records;
 pub mod relay;
+pub mod restores;
 pub mod seal;
 pub mod searches;
 pub mod security;

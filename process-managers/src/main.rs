@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use agora_command_api::{App, Settings};
-use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::SecurityLog};
+use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, restores, security::SecurityLog};
 use agora_process_managers::{
     detection::{self, DetectionArgs},
     exports::worker::WorkerArgs,
@@ -83,14 +83,17 @@ async fn main() -> Result<(), Failure> {
     let connect = connect.application_name("agora-process-managers");
     let config = LogConfig { connections_max: 4, ..LogConfig::new(connect, vault.clone()) };
     let log = EventLog::open(config).await?;
+    restores::refuse_unfinished(log.pool()).await?;
     let security = SecurityLog::start(log.pool().clone(), vault, None);
-    let pool = log.pool().clone();
+    let (pool, restored) = (log.pool().clone(), log.pool().clone());
     let app = App::new(log, security, arguments.settings.clone());
     let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
-    let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
+    let health = Health::new()
+        .check("postgres", move || postgres::ready(pool.clone()))
+        .check("restore", move || restores::ready(restored.clone()));
     let proxies = arguments.http.trusted_proxies();
     agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;
     while running.join_next().await.is_some() {}

@@ -17,6 +17,7 @@ use crate::{
 
 pub mod exports;
 pub mod mail;
+pub mod policy_notices;
 pub mod registration_expiry;
 pub mod session_expiry;
 
@@ -57,6 +58,8 @@ pub fn start(
     let mut running = JoinSet::new();
     running.spawn(run(session_expiry::SessionExpiry, app.clone(), stop.clone()));
     running.spawn(run(registration_expiry::RegistrationExpiry, app.clone(), stop.clone()));
+    let notices = policy_notices::TellOfPolicies { mailer: mailer.clone() };
+    running.spawn(run(notices, app.clone(), stop.clone()));
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     let look_after = exports::LookAfterExports { objects: objects.clone() };
     running.spawn(run(look_after, app.clone(), stop.clone()));

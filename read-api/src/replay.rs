@@ -9,7 +9,7 @@ use agora_domain::{
     },
     compliance::{
         consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
-        policy_version::PolicyVersion,
+        policy_version::PolicyVersion, processing_limit::ProcessingLimit,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
@@ -75,6 +75,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PolicySeries::TYPE, begin::<PolicySeries>),
     (PolicyAcceptance::TYPE, begin::<PolicyAcceptance>),
     (Consent::TYPE, begin::<Consent>),
+    (ProcessingLimit::TYPE, begin::<ProcessingLimit>),
     (Incident::TYPE, begin::<Incident>),
     (Breach::TYPE, begin::<Breach>),
     (IpAddress::TYPE, begin::<IpAddress>),

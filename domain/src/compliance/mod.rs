@@ -1,5 +1,6 @@
 //! What the law asks of a platform that holds people's data: privacy policies with who reviewed and who
-//! accepted them, and consents, each with the text that it was given to.
+//! accepted them, consents, each with the text that it was given to, and the limits that people set to
+//! what is done with their data.
 
 pub mod consent;
 pub mod consent_gate;
@@ -8,3 +9,4 @@ pub mod policy_acceptance;
 pub mod policy_series;
 pub mod policy_values;
 pub mod policy_version;
+pub mod processing_limit;

@@ -107,6 +107,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("policy_version", &["read.policy_versions"]),
     ("post", &["read.posts", "read.post_search", "read.moderation_log"]),
     ("post_vote", &["read.post_votes"]),
+    ("processing_limit", &["read.processing_limits"]),
     ("principal_sessions", &[]),
     ("recent_communities", &["read.recent_communities"]),
     ("search_record", &["log.search_records", "log.search_trends"]),

@@ -38,6 +38,8 @@ pub enum MailKind {
     ExportDelayed,
     /// The file with one's own data could not be made: its person may ask again at once.
     ExportFailed,
+    /// The restriction of one's data was lifted, and why (LAW-05, Art. 18(3)).
+    RestrictionLifted,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -53,6 +55,7 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("ExportCompleted", &[MailKind::ExportReady]),
     ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
     ("ExportFailed", &[MailKind::ExportFailed]),
+    ("RestrictionLifted", &[MailKind::RestrictionLifted]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -67,6 +70,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "ExportCompleted",
     "ExportDeadlineExtended",
     "ExportFailed",
+    "RestrictionLifted",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -90,6 +94,7 @@ impl MailKind {
             Self::ExportReady => "export-ready",
             Self::ExportDelayed => "export-delayed",
             Self::ExportFailed => "export-failed",
+            Self::RestrictionLifted => "restriction-lifted",
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod detection;
 pub mod exports;
 pub mod mail;
+pub mod policy_notices;
 pub mod registration_expiry;
 pub mod session_expiry;
 

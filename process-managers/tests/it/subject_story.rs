@@ -11,6 +11,7 @@ use agora_domain::{
         consent::Consent,
         consent_values::{ConsentTerm, ConsentType},
         policy_acceptance::PolicyAcceptance,
+        processing_limit::ProcessingLimit,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
@@ -392,6 +393,15 @@ impl Story {
                 "version_id": version, "version_number": "v1", "content_hash": hash,
                 "accepted_at": "2026-01-01T00:00:00Z" } });
             self.say::<PolicyAcceptance>(who, PolicyAcceptance::stream_id(who), &[accepted]).await;
+            let limit = json!({ "limit_id": id(), "principal": actor(who),
+                "limit_kind": "RESTRICTION", "ground": "ACCURACY_CONTESTED",
+                "reason": personal(who, "evidence", &format!("{whose}-limit-reason")),
+                "since": "2026-01-01T00:00:00Z", "ended_at": "2026-01-02T00:00:00Z" });
+            let lifted = json!({ "RestrictionLifted": { "limit": limit,
+                "lifted_by": actor(self.admin),
+                "lifting_reason": personal(who, "evidence", &format!("{whose}-lifting-reason")) } });
+            let stream = ProcessingLimit::restriction_stream_id(who);
+            self.say::<ProcessingLimit>(who, stream, &[lifted]).await;
         }
     }
 

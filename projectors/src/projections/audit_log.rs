@@ -96,6 +96,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "ServiceAccountCreated",
         "ServiceAccountKeyRevoked",
         "ServiceAccountKeyRotated",
+        "RestrictionLifted",
         "SessionIssued",
         "SessionRevoked",
         "SubjectsNotified",

@@ -36,6 +36,7 @@ mod post_scores;
 mod post_search;
 mod post_votes;
 mod posts;
+mod processing_limits;
 mod recent_communities;
 mod security_incidents;
 mod service_accounts;
@@ -77,6 +78,7 @@ pub const ALL: &[&Projection] = &[
     &post_search::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,
+    &processing_limits::PROJECTION,
     &recent_communities::PROJECTION,
     &security_incidents::PROJECTION,
     &service_accounts::PROJECTION,

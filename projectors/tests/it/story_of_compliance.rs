@@ -9,6 +9,7 @@ use crate::{
 
 pub const POLICY: u128 = 21;
 pub const CONSENT: u128 = 22;
+pub const LIMIT: u128 = 23;
 
 fn admin(number: usize) -> Value {
     json!({ "kind": "admin", "id": id(ADMIN, number) })
@@ -78,6 +79,33 @@ pub fn on_consent(
     fact("consent", format!("member:{}-ANALYTICS-0", id(MEMBER, who)), kind, fields)
 }
 
+/// An event of an objection, or of a restriction, with all of it after the event.
+pub fn on_limit(number: usize, who: usize, kind: &'static str) -> Fact {
+    let mut limit = json!({
+        "limit_id": id(LIMIT, number), "principal": member(id(MEMBER, who)),
+        "reason": sealed("evidence", "said"), "since": "2026-02-03T00:00:00Z",
+    });
+    let is_objection = matches!(kind, "ProcessingObjected" | "ObjectionWithdrawn");
+    if is_objection {
+        limit["limit_kind"] = "OBJECTION".into();
+        limit["consent_type"] = "ANALYTICS".into();
+        limit["purpose"] = "ranking".into();
+    } else {
+        limit["limit_kind"] = "RESTRICTION".into();
+        limit["ground"] = "NEEDED_FOR_CLAIMS".into();
+    }
+    if !matches!(kind, "ProcessingObjected" | "ProcessingRestricted") {
+        limit["ended_at"] = "2026-02-04T00:00:00Z".into();
+    }
+    let mut fields = json!({ "limit": limit });
+    if kind == "RestrictionLifted" {
+        fields["lifted_by"] = admin(0);
+        fields["lifting_reason"] = sealed("evidence", "why").into();
+    }
+    let question = if is_objection { "-ANALYTICS-0" } else { "" };
+    fact("processing_limit", format!("member:{}{question}", id(MEMBER, who)), kind, fields)
+}
+
 /// What every story begins with.
 pub fn begin(told: &mut Vec<Fact>) {
     for (kind, status) in [
@@ -99,4 +127,11 @@ pub fn begin(told: &mut Vec<Fact>) {
     told.push(on_consent(1, 0, "ConsentWithdrawn", None));
     told.push(on_consent(2, 0, "ConsentDenied", None));
     told.push(on_consent(3, 1, "ConsentImported", None));
+    told.push(on_limit(0, 0, "ProcessingObjected"));
+    told.push(on_limit(0, 0, "ObjectionWithdrawn"));
+    told.push(on_limit(1, 0, "ProcessingObjected"));
+    told.push(on_limit(2, 0, "ProcessingRestricted"));
+    told.push(on_limit(2, 0, "RestrictionWithdrawn"));
+    told.push(on_limit(3, 0, "ProcessingRestricted"));
+    told.push(on_limit(3, 0, "RestrictionLifted"));
 }

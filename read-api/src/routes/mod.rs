@@ -41,6 +41,7 @@ pub mod my_votes;
 pub mod organizations;
 pub mod policies;
 pub mod posts;
+pub mod processing_limits;
 pub mod processing_records;
 pub mod reports;
 pub mod search;
@@ -110,6 +111,8 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(consent_check::show))
         .routes(routes!(consents::show))
         .routes(routes!(consent_receipt::show))
+        .routes(routes!(processing_limits::objections))
+        .routes(routes!(processing_limits::restrictions))
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))

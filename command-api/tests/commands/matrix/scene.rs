@@ -262,6 +262,13 @@ impl Scene {
                 let body = answer("COOKIES", "statistics", &version);
                 self.world.send(&author, "grant-consent", body).await.result("consent_id")
             }
+            // Whoever has set limits to what is done with its data.
+            "restricted" => {
+                let author = self.person('w').await;
+                let ground = json!({ "ground": "NEEDED_FOR_CLAIMS" });
+                self.world.send(&author, "restrict-processing", ground).await.accepted();
+                author.id()
+            }
             "category_id" => self.world.category(&founder).await,
             "key" => {
                 let body = json!({ "key": "max_post_length", "value": "5000" });
@@ -349,6 +356,9 @@ impl Scene {
             }
             ("import-consent", "principal") => {
                 json!({ "kind": "member", "id": self.thing("member_id").await })
+            }
+            ("lift-restriction", "principal") => {
+                json!({ "kind": "member", "id": self.thing("restricted").await })
             }
             ("draft-policy", "version_number") => unique("v").into(),
             (_, "export_ids") => json!([self.thing("export_id").await]),

@@ -368,6 +368,19 @@ pub const TABLE: &[Row] = &[
         "mos X j",
         &["/v1/consents/{id}", "/v1/consents/{id}/receipt"],
     ),
+    row(
+        "limit what is done with one's data: a service account is nobody whose data it is (CON-02)",
+        "mwos aGSPL UX",
+        "kj",
+        &[
+            "object-to-processing",
+            "withdraw-objection",
+            "restrict-processing",
+            "withdraw-restriction",
+        ],
+    ),
+    row("see limits", "mwos aGSPL UX kj", "", &["/v1/objections", "/v1/restrictions"]),
+    row("lift a restriction", "aGSPL", "", &["lift-restriction"]),
     row("keep what another system knew of consents", "aGSPL", "", &["import-consent"]),
     row(
         "deal with incidents, breaches and addresses",

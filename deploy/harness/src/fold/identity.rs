@@ -171,6 +171,7 @@ const AUDITED: &[&str] = &[
     "ConfigurationRemoved",
     "ConfigurationSet",
     "ConsentImported",
+    "RestrictionLifted",
     "CredentialInvalidated",
     "EmailChangeRequested",
     "EmailChanged",

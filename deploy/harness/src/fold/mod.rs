@@ -94,6 +94,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("post_search", "id"),
     ("post_votes", "id"),
     ("posts", "id"),
+    ("processing_limits", "limit_id"),
     ("recent_communities", "id"),
     ("recent_communities_deleted", "community_id"),
     ("security_incidents", "incident_id"),

@@ -200,6 +200,9 @@ pub const FIELDS: &[PersonalFields] = &[
     line("consent", &["consent.principal"], Pseudonymous, Consents, &CONSENTING),
     line("consent", &["imported_by"], Pseudonymous, Consents, &ACCOUNTABILITY),
     line("policy_acceptance", &["principal"], Pseudonymous, Consents, &CONSENTING),
+    line("processing_limit", &["limit.reason", "lifting_reason"], Sealed, Consents, &LIMITING),
+    line("processing_limit", &["limit.principal"], Pseudonymous, Consents, &LIMITING),
+    line("processing_limit", &["lifted_by"], Pseudonymous, Consents, &ACCOUNTABILITY),
     line("policy_series", &["published_by"], Pseudonymous, Consents, &ACCOUNTABILITY),
     line("policy_version", &["reason"], Sealed, Consents, &ACCOUNTABILITY),
     line(

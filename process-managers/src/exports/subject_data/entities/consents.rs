@@ -1,4 +1,5 @@
-//! What the person consented to, denied and withdrew, and which policies they accepted.
+//! What the person consented to, denied and withdrew, what they objected to and restricted, and which
+//! policies they accepted.
 
 use agora_domain::exports::export_values::DataCategory::Consents;
 
@@ -53,6 +54,30 @@ pub(super) const ENTITIES: &[Entity] = &[
         ]),
     },
     Entity {
+        name: "processing_limits",
+        title: "Objections and restrictions",
+        category: Consents,
+        columns: &[
+            id("limit_id", "Id"),
+            text("limit_kind", "What", 2),
+            text("consent_type", "Type", 2),
+            text("purpose", "To what", 3),
+            text("ground", "Ground", 2),
+            text("reason", "What you said", 4),
+            time("since", "From"),
+            time("ended_at", "Until"),
+            text("lifting_reason", "Why lifted", 4),
+        ],
+        statement: "SELECT limit_id, limit_kind, consent_type, purpose, ground, reason, since,
+                           ended_at, lifting_reason, stream_id
+                    FROM read.processing_limits WHERE user_id = $2 AND user_kind = $1
+                    ORDER BY position DESC",
+        rows: Rows::Records(&[
+            sealed("reason", "processing_limit", "stream_id", "limit.reason"),
+            sealed("lifting_reason", "processing_limit", "stream_id", "lifting_reason"),
+        ]),
+    },
+    Entity {
         name: "policy_acceptances",
         title: "Privacy policies that you accepted",
         category: Consents,
@@ -67,7 +92,7 @@ pub(super) const ENTITIES: &[Entity] = &[
     },
     Entity {
         name: "consent_events",
-        title: "Consents and acceptances, as they were recorded",
+        title: "Consents, limits and acceptances, as they were recorded",
         category: Consents,
         columns: events::COLUMNS,
         statement: concat!(
@@ -78,6 +103,8 @@ pub(super) const ENTITIES: &[Entity] = &[
                  SELECT DISTINCT 'consent' AS type, stream_id AS id FROM read.consents
                  WHERE user_id = $2 AND user_kind = $1
                  UNION ALL SELECT 'policy_acceptance', $1 || ':' || $2::text
+                 UNION ALL SELECT DISTINCT 'processing_limit', stream_id
+                 FROM read.processing_limits WHERE user_id = $2 AND user_kind = $1
              ) s
              CROSS JOIN LATERAL (SELECT * FROM log.stream(s.type, s.id) ORDER BY sequence) e
              WHERE e.position <= $3"
