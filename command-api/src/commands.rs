@@ -32,6 +32,7 @@ pub mod create_post;
 pub mod create_report;
 pub mod create_service_account;
 pub mod decide_appeal;
+pub mod decide_content_notice;
 pub mod declare_breach;
 pub mod delete_admin;
 pub mod delete_comment;
@@ -86,6 +87,7 @@ pub mod remove_from_whitelist;
 pub mod remove_integration;
 pub mod remove_organization_member;
 pub mod reorder_categories;
+pub mod report_content;
 pub mod report_incident;
 pub mod report_integration_error;
 pub mod request_account_deletion;
@@ -230,6 +232,8 @@ pub fn all() -> Vec<Registered> {
         command::<request_policy_changes::RequestPolicyChanges>(),
         command::<submit_policy::SubmitPolicy>(),
         command::<withdraw_consent::WithdrawConsent>(),
+        command::<report_content::ReportContent>(),
+        command::<decide_content_notice::DecideContentNotice>(),
         command::<withdraw_restriction::WithdrawRestriction>(),
         command::<withdraw_objection::WithdrawObjection>(),
         command::<restrict_processing::RestrictProcessing>(),

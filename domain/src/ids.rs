@@ -84,6 +84,8 @@ ids! {
     CommentVoteId;
     /// An act of moderation (E16): the id of its event, and of the appeal against it.
     ModerationId;
+    /// A notice that a post or a comment is illegal or breaks the terms (LAW-10).
+    ContentNoticeId;
     /// A tenant: who reports and exports (E21).
     OrganizationId;
     /// A statutory report (E21).

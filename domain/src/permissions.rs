@@ -221,6 +221,19 @@ pub const MATRIX: &[Action] = &[
     row("appeal against an act of moderation", MEMBERS_AND_ADMINS, &["appeal-moderation"], &[]),
     row("decide appeals", Roles::ADMIN_IN_PERSON, &["decide-appeal"], &[]),
     row(
+        "give notice of content that is illegal (DSA Art. 16)",
+        KNOWN.and(Roles::SIGNED_GUEST),
+        &["report-content"],
+        &[],
+    ),
+    row(
+        "see notices of content: one's own, admins and auditors all",
+        KNOWN,
+        &[],
+        &["/v1/content-notices"],
+    ),
+    row("decide notices of content", Roles::ADMIN_IN_PERSON, &["decide-content-notice"], &[]),
+    row(
         "categories and configuration",
         ADMINS,
         &[

@@ -22,6 +22,7 @@ use crate::{
     content::{
         comment::{Comment, CommentEvent},
         comment_vote::{CommentVote, CommentVoteEvent},
+        content_notice::{ContentNotice, ContentNoticeEvent},
         moderation_appeal::{ModerationAppeal, ModerationAppealEvent},
         post::{Post, PostEvent},
         post_vote::{PostVote, PostVoteEvent},
@@ -91,6 +92,7 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PostVote::TYPE, events: PostVoteEvent::TYPES },
     AggregateTypes { aggregate_type: Comment::TYPE, events: CommentEvent::TYPES },
     AggregateTypes { aggregate_type: CommentVote::TYPE, events: CommentVoteEvent::TYPES },
+    AggregateTypes { aggregate_type: ContentNotice::TYPE, events: ContentNoticeEvent::TYPES },
     AggregateTypes { aggregate_type: ModerationAppeal::TYPE, events: ModerationAppealEvent::TYPES },
     AggregateTypes { aggregate_type: Configuration::TYPE, events: ConfigurationEvent::TYPES },
     AggregateTypes { aggregate_type: Integration::TYPE, events: IntegrationEvent::TYPES },

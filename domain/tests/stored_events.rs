@@ -19,8 +19,8 @@ use agora_domain::{
         policy_version::PolicyVersion, processing_limit::ProcessingLimit,
     },
     content::{
-        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
-        post::Post, post_vote::PostVote,
+        comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
+        moderation_appeal::ModerationAppeal, post::Post, post_vote::PostVote,
     },
     exports::{
         bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
@@ -62,6 +62,7 @@ macro_rules! each_aggregate {
             $check::<PostVote>(),
             $check::<Comment>(),
             $check::<CommentVote>(),
+            $check::<ContentNotice>(),
             $check::<ModerationAppeal>(),
             $check::<Configuration>(),
             $check::<Integration>(),

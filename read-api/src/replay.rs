@@ -12,8 +12,8 @@ use agora_domain::{
         policy_version::PolicyVersion, processing_limit::ProcessingLimit,
     },
     content::{
-        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
-        post::Post, post_vote::PostVote,
+        comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
+        moderation_appeal::ModerationAppeal, post::Post, post_vote::PostVote,
     },
     exports::{
         bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
@@ -61,6 +61,7 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PostVote::TYPE, begin::<PostVote>),
     (Comment::TYPE, begin::<Comment>),
     (CommentVote::TYPE, begin::<CommentVote>),
+    (ContentNotice::TYPE, begin::<ContentNotice>),
     (ModerationAppeal::TYPE, begin::<ModerationAppeal>),
     (Configuration::TYPE, begin::<Configuration>),
     (Integration::TYPE, begin::<Integration>),

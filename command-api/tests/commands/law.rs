@@ -115,3 +115,88 @@ async fn law_09_law_02_a_request_is_confirmed_at_once_and_has_a_time_by_which_it
     // A month is sooner than the 45 days that CCPA gives.
     assert!((28..=31).contains(&days), "{days}");
 }
+
+#[tokio::test]
+async fn law_11_where_there_is_a_minimum_age_who_registers_attests_it_and_no_more_is_stored() {
+    let world = World::new().await;
+    let admin = world.admin(&[]).await;
+    let register = async |email: &str, is_of_age: Value| {
+        let mut body = json!({ "email": email, "password": crate::common::PASSWORD });
+        if !is_of_age.is_null() {
+            body["is_of_age"] = is_of_age;
+        }
+        world.guest("register-member", body).await
+    };
+    register("a@example.org", Value::Null).await.accepted();
+    register("b@example.org", false.into()).await.refused(422, "LAW-11");
+    for (value, taken) in [("13", true), ("22", false)] {
+        let set = json!({ "key": "minimum_age", "value": value });
+        let answer = world.send(&admin, "set-configuration", set).await;
+        assert_eq!(answer.status == 200, taken, "{value}: {}", answer.text);
+    }
+    let refused = register("c@example.org", Value::Null).await;
+    refused.refused(422, "LAW-11");
+    assert!(refused.body["detail"].as_str().unwrap().contains("13"));
+    register("c@example.org", false.into()).await.refused(422, "LAW-11");
+    register("c@example.org", "yes".into()).await.problem(400);
+    let before = world.head().await;
+    register("c@example.org", true.into()).await.accepted();
+    let stored: Vec<String> =
+        sqlx::query_scalar("SELECT payload::text FROM log.events WHERE position > $1")
+            .bind(i64::try_from(before).unwrap())
+            .fetch_all(&world.database.pool)
+            .await
+            .unwrap();
+    assert!(!stored.is_empty() && stored.iter().all(|payload| !payload.contains("age\"")));
+    // A consent for a child takes a guardian (CON-16).
+    let member = consent(&world).await;
+    let mut body = answer("COOKIES", "statistics", "v1");
+    body["evidence_data"] = json!({ "age": 12 });
+    world.send(&member, "grant-consent", body).await.refused(422, "CON-16");
+}
+
+#[tokio::test]
+async fn law_10_anybody_gives_notice_and_an_admin_who_has_no_part_in_it_decides() {
+    let world = World::new().await;
+    let crate::common::Settled { admin, owner, community_id, .. } = world.settled().await;
+    let post_id = world.post(&owner, &community_id).await;
+    let body = json!({ "target": { "kind": "post", "id": post_id }, "ground": "ILLEGAL_CONTENT",
+        "explanation": "It sells Kari's birds." });
+    let visitor = world.visitor().await;
+    let by_guest = crate::common::Call::new("report-content")
+        .header("agora-guest", &visitor.signature)
+        .body(body.clone());
+    world.request(by_guest).await.accepted();
+    let member = world.member().await;
+    let given = world.send(&member, "report-content", body.clone()).await;
+    assert_eq!(given.events(), ["ContentReported"]);
+    let payload = world.last_payload("content_notice", &given.id()).await.to_string();
+    assert!(!payload.contains("Kari"), "{payload}");
+    assert!(world.send(&member, "report-content", body.clone()).await.events().is_empty());
+    let mut wrong = body.clone();
+    wrong["ground"] = "RUDE".into();
+    wrong["explanation"] = "".into();
+    let wrong = world.send(&member, "report-content", wrong).await;
+    let expected = [("/ground", Some("LAW-10")), ("/explanation", Some("LAW-10"))];
+    assert_eq!(wrong.wrong_fields(), expected);
+    let unknown = json!({ "target": { "kind": "comment", "id": crate::common::unknown_id() },
+        "ground": "ILLEGAL_CONTENT", "explanation": "x" });
+    world.send(&member, "report-content", unknown).await.refused(404, "REL-10");
+
+    let own = world.send(&admin, "report-content", body).await.id();
+    let decide = |notice_id: &str, outcome: &str| json!({ "notice_id": notice_id, "outcome": outcome, "reason": "It was removed." });
+    let refused = world.send(&admin, "decide-content-notice", decide(&own, "NO_ACTION")).await;
+    refused.refused(403, "LAW-10");
+    // The reason for the removal is what the author is told (DSA Art. 17).
+    let delete = json!({ "post_id": post_id, "reason": "These birds are protected." });
+    let removed = world.send(&admin, "delete-post", delete).await;
+    assert!(removed.events().contains(&"PostModerated"), "{:?}", removed.events());
+    let taken = decide(&given.id(), "ACTION_TAKEN");
+    let decided = world.send(&admin, "decide-content-notice", taken.clone()).await;
+    assert_eq!(decided.events(), ["ContentNoticeDecided"]);
+    assert!(world.send(&admin, "decide-content-notice", taken).await.events().is_empty());
+    let other = decide(&given.id(), "NO_ACTION");
+    world.send(&admin, "decide-content-notice", other).await.refused(409, "LAW-10");
+    let none = decide(&crate::common::unknown_id(), "NO_ACTION");
+    world.send(&admin, "decide-content-notice", none).await.refused(404, "REL-10");
+}

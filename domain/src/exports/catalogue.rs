@@ -75,6 +75,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("community_rules", &[]),
     ("configuration", &[]),
     ("consent", &["read.consents"]),
+    ("content_notice", &["read.content_notices"]),
     ("credential", &["read.credentials", "log.claims"]),
     ("event", &["log.events", "read.audit_log", "log.receipts"]),
     ("export_downloads", &[]),

@@ -11,6 +11,7 @@
 mod detection;
 mod exports;
 mod mail;
+mod policy_notices;
 mod retention;
 mod smtp_server;
 mod subject_data;

@@ -112,6 +112,8 @@ async fn dxr_13_dxr_12_dxr_15_a_bundle_holds_all_of_the_person_and_nothing_of_ot
         "mine-form",
         "mine-withdrawal-reason",
         "mine-limit-reason",
+        "mine-notice",
+        "mine-notice-reason",
         "mine-lifting-reason",
         "192.0.2.77",
         "mine-community",

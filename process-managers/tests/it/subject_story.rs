@@ -14,8 +14,8 @@ use agora_domain::{
         processing_limit::ProcessingLimit,
     },
     content::{
-        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
-        post::Post, post_vote::PostVote,
+        comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
+        moderation_appeal::ModerationAppeal, post::Post, post_vote::PostVote,
     },
     exports::{
         bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
@@ -104,6 +104,7 @@ impl Story {
         // What is searched for after a consent was withdrawn is nobody's.
         story.records().await;
         story.consents().await;
+        story.notices().await;
         story.incidents().await;
         story.export().await;
         story.project().await;
@@ -365,6 +366,25 @@ impl Story {
             "report": theirs, "revised_by": actor(self.other) } })],
         )
         .await;
+    }
+
+    /// Each gives notice of what the other wrote.
+    async fn notices(&self) {
+        for (who, whose, other) in [(self.me, "mine", self.other), (self.other, "theirs", self.me)]
+        {
+            let thing = id();
+            let notice = ContentNotice::id_of(thing, who);
+            let about = json!({ "kind": "post", "thing_id": thing, "community_id": id(),
+                "author": actor(other) });
+            let given = json!({ "ContentReported": { "notice_id": notice, "about": about,
+                "notifier": actor(who), "ground": "BREAKS_TERMS",
+                "explanation": personal(who, "content", &format!("{whose}-notice")) } });
+            let decided = json!({ "ContentNoticeDecided": { "decided_by": actor(self.admin),
+                "outcome": "NO_ACTION",
+                "reason": personal(who, "content", &format!("{whose}-notice-reason")) } });
+            self.say::<ContentNotice>(who, notice, &[given]).await;
+            self.say::<ContentNotice>(self.admin, notice, &[decided]).await;
+        }
     }
 
     async fn consents(&self) {

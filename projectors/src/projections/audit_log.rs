@@ -40,6 +40,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "ConfigurationRemoved",
         "ConfigurationSet",
         "ConsentImported",
+        "ContentNoticeDecided",
         "CredentialInvalidated",
         "EmailChangeRequested",
         "EmailChanged",

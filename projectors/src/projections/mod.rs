@@ -17,6 +17,7 @@ mod community_rules;
 mod community_search;
 mod configurations;
 mod consents;
+mod content_notices;
 mod credentials;
 mod data_export_logs;
 mod data_export_requests;
@@ -59,6 +60,7 @@ pub const ALL: &[&Projection] = &[
     &community_search::PROJECTION,
     &configurations::PROJECTION,
     &consents::PROJECTION,
+    &content_notices::PROJECTION,
     &credentials::PROJECTION,
     &data_export_logs::PROJECTION,
     &data_export_requests::PROJECTION,

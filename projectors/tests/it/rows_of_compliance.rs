@@ -79,3 +79,17 @@ async fn law_05_law_06_a_limit_keeps_its_row_and_says_when_it_ended() {
         assert_eq!(rows[2]["lifting_reason"], sealed("evidence", "why"), "it stays sealed");
     }
 }
+
+#[tokio::test]
+async fn law_10_a_notice_has_a_row_with_what_came_of_it() {
+    for batch in [1, 20] {
+        let mut scene = Scene::new().await;
+        scene.append([reported(0, 0), reported(1, 0), notice_decided(0)]).await;
+        scene.project_in(batch).await;
+        let rows = scene.rows("SELECT * FROM content_notices ORDER BY position").await;
+        assert_eq!(rows[0]["outcome"], "ACTION_TAKEN", "{batch}");
+        assert_eq!((&rows[0]["decided_at"], &rows[0]["sequence"]), (&time(3), &json!(2)));
+        assert_eq!((&rows[1]["outcome"], &rows[1]["decided_by"]), (&Value::Null, &Value::Null));
+        assert_eq!(rows[0]["explanation"], sealed("content", "why"), "it stays sealed");
+    }
+}

@@ -10,6 +10,7 @@ use crate::{
 pub const POLICY: u128 = 21;
 pub const CONSENT: u128 = 22;
 pub const LIMIT: u128 = 23;
+pub const NOTICE: u128 = 24;
 
 fn admin(number: usize) -> Value {
     json!({ "kind": "admin", "id": id(ADMIN, number) })
@@ -106,6 +107,23 @@ pub fn on_limit(number: usize, who: usize, kind: &'static str) -> Fact {
     fact("processing_limit", format!("member:{}{question}", id(MEMBER, who)), kind, fields)
 }
 
+/// A notice by somebody of a thing.
+pub fn reported(number: usize, who: usize) -> Fact {
+    let about = json!({ "kind": "comment", "thing_id": id(NOTICE, 100 + number),
+        "community_id": id(NOTICE, 200), "author": member(id(MEMBER, 1)) });
+    let fields = json!({ "notice_id": id(NOTICE, number), "about": about,
+        "notifier": member(id(MEMBER, who)), "ground": "ILLEGAL_CONTENT",
+        "explanation": sealed("content", "why") });
+    fact("content_notice", id(NOTICE, number), "ContentReported", fields)
+}
+
+pub fn notice_decided(number: usize) -> Fact {
+    let fields = json!({ "decided_by": admin(0), "outcome": "ACTION_TAKEN",
+        "reason": sealed("content", "because") });
+    fact("content_notice", id(NOTICE, number), "ContentNoticeDecided", fields)
+        .by(&format!("admin:{}", id(ADMIN, 0)))
+}
+
 /// What every story begins with.
 pub fn begin(told: &mut Vec<Fact>) {
     for (kind, status) in [
@@ -127,6 +145,9 @@ pub fn begin(told: &mut Vec<Fact>) {
     told.push(on_consent(1, 0, "ConsentWithdrawn", None));
     told.push(on_consent(2, 0, "ConsentDenied", None));
     told.push(on_consent(3, 1, "ConsentImported", None));
+    told.push(reported(0, 0));
+    told.push(reported(1, 0));
+    told.push(notice_decided(0));
     told.push(on_limit(0, 0, "ProcessingObjected"));
     told.push(on_limit(0, 0, "ObjectionWithdrawn"));
     told.push(on_limit(1, 0, "ProcessingObjected"));

@@ -18,6 +18,7 @@ pub mod configuration;
 pub mod consent_check;
 pub mod consent_receipt;
 pub mod consents;
+pub mod content_notices;
 pub mod data_export_logs;
 pub mod data_export_requests;
 pub mod export_download;
@@ -89,6 +90,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
         .routes(routes!(appeals::list))
+        .routes(routes!(content_notices::list))
         .routes(routes!(my_votes::on_comments))
         .routes(routes!(search::communities::list))
         .routes(routes!(search::posts::list))

@@ -262,6 +262,13 @@ impl Scene {
                 let body = answer("COOKIES", "statistics", &version);
                 self.world.send(&author, "grant-consent", body).await.result("consent_id")
             }
+            "notice_id" => {
+                let post_id = Box::pin(self.thing("post_id")).await;
+                let known = self.known.clone();
+                let body = json!({ "target": { "kind": "post", "id": post_id },
+                    "ground": "BREAKS_TERMS", "explanation": "It is rude." });
+                self.world.send(&known, "report-content", body).await.id()
+            }
             // Whoever has set limits to what is done with its data.
             "restricted" => {
                 let author = self.person('w').await;

@@ -380,6 +380,9 @@ pub const TABLE: &[Row] = &[
         ],
     ),
     row("see limits", "mwos aGSPL UX kj", "", &["/v1/objections", "/v1/restrictions"]),
+    row("give notice of content", "v mwos aGSPL UX kj", "", &["report-content"]),
+    row("see notices", "mwos aGSPL UX kj", "", &["/v1/content-notices"]),
+    row("decide notices", "aGSPL", "", &["decide-content-notice"]),
     row("lift a restriction", "aGSPL", "", &["lift-restriction"]),
     row("keep what another system knew of consents", "aGSPL", "", &["import-consent"]),
     row(

@@ -172,6 +172,7 @@ const AUDITED: &[&str] = &[
     "ConfigurationSet",
     "ConsentImported",
     "RestrictionLifted",
+    "ContentNoticeDecided",
     "CredentialInvalidated",
     "EmailChangeRequested",
     "EmailChanged",

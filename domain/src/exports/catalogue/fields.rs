@@ -105,6 +105,9 @@ pub const FIELDS: &[PersonalFields] = &[
         &ACCOUNTABILITY,
     ),
     line("comment_vote", &["voter"], Pseudonymous, Votes, &VOTING),
+    line("content_notice", &["explanation", "reason"], Sealed, Moderation, &MODERATION),
+    line("content_notice", &["notifier", "about.author"], Pseudonymous, Moderation, &MODERATION),
+    line("content_notice", &["decided_by"], Pseudonymous, Moderation, &ACCOUNTABILITY),
     line("moderation_appeal", &["text", "reason"], Sealed, Moderation, &MODERATION),
     line(
         "moderation_appeal",

@@ -9,7 +9,7 @@ use agora_domain::exports::{
 use serde::Serialize;
 
 /// The file's name in the bundle.
-pub const FILE: &str = "access.json";
+pub(super) const FILE: &str = "access.json";
 
 #[derive(Serialize)]
 struct Access {
