@@ -223,6 +223,15 @@ with_password() {
 # The file of erasures in the state folder (docs/erasure.md).
 erasure_ledger=erasures.ledger
 
+# vault_mark URL: how many keys there are, and which was the first: no key's row is ever removed, so these
+# tell a vault and its later states from another vault.
+vault_mark() {
+    sql "$1" <<<"SELECT count(*) || ' ' || coalesce((
+            SELECT subject || '/' || category || '/' || extract(epoch FROM created_at)
+            FROM vault.subject_keys ORDER BY created_at, subject, category LIMIT 1), '')
+        FROM vault.subject_keys"
+}
+
 # objects_folder HOME: where the files of exports are; nothing where that is no folder of this machine.
 objects_folder() {
     case ${AGORA_OBJECTS_URL:-} in

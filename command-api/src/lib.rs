@@ -17,6 +17,7 @@ pub mod consents;
 pub mod decision;
 pub mod detection;
 mod drop_registration;
+pub mod end_sessions;
 pub mod execute;
 mod expire_session;
 pub mod exports;

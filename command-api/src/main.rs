@@ -6,6 +6,7 @@ use agora_command_api::{
     App, Settings,
     bootstrap::{BootstrapAdmin, NewAdmin},
     commands::register_member::NewPassword,
+    end_sessions::EndSessions,
     execute::{Caller, Conditions, execute},
     http,
 };
@@ -51,6 +52,8 @@ enum Action {
     Serve(Box<ServeArguments>),
     /// Make the first admin; says so and does nothing where there is one
     BootstrapAdmin(BootstrapArguments),
+    /// End every session: after a restore, those that were revoked since are open again
+    EndSessions,
 }
 
 #[derive(clap::Args)]
@@ -96,12 +99,13 @@ async fn main() -> Result<(), Failure> {
     let log = EventLog::open(LogConfig::new(connect.clone(), vault.clone())).await?;
     let spill = match &arguments.action {
         Action::Serve(serve) => serve.security_spill_file.clone(),
-        Action::BootstrapAdmin(_) => None,
+        Action::BootstrapAdmin(_) | Action::EndSessions => None,
     };
     let security = SecurityLog::start(log.pool().clone(), vault, spill);
     let app = App::new(log.clone(), security, arguments.settings);
     match arguments.action {
         Action::BootstrapAdmin(bootstrap) => bootstrap_admin(&app, bootstrap).await,
+        Action::EndSessions => end_sessions(&app).await,
         Action::Serve(serve) => {
             let stop = shutdown::on_signal()?;
             restores::refuse_unfinished(log.pool()).await?;
@@ -192,6 +196,13 @@ async fn bootstrap_admin(app: &App, arguments: BootstrapArguments) -> Result<(),
         Err(problem) => return Err(format!("{}", problem.detail).into()),
     }
     Ok(())
+}
+
+async fn end_sessions(app: &App) -> Result<(), Failure> {
+    let caller = Caller::system(None);
+    let ended = execute(app, &caller, &Conditions::default(), EndSessions).await;
+    ended.map_err(|problem| problem.detail.into_owned())?;
+    Ok(writeln!(std::io::stdout(), "every session has ended")?)
 }
 
 fn random_password() -> Result<String, Failure> {

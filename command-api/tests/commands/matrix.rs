@@ -249,7 +249,9 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
 async fn rol_01_a_command_that_is_in_no_table_is_nobodys() {
     let world = World::new().await;
     let admin = world.admin(&[AdminScope::Global]).await;
-    for command in ["bootstrap-admin", "expire-session", "seed-member", "", "../log-in"] {
+    for command in
+        ["bootstrap-admin", "expire-session", "end-sessions", "seed-member", "", "../log-in"]
+    {
         let answer = world.send(&admin, command, json!({})).await;
         answer.problem(404);
     }

@@ -61,6 +61,17 @@ impl World {
         self.tell::<PolicyAcceptance>(format!("member:{member_id}"), event).await;
     }
 
+    /// Wake-ups but the one that closes.
+    async fn people_waiting(&self) -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM process.wake_ups w
+             WHERE process = 'policy_notices' AND key IN (SELECT user_id FROM read.policy_acceptances)",
+        )
+        .fetch_one(&self.database.pool)
+        .await
+        .unwrap()
+    }
+
     async fn is_told_of(&self, version_id: Uuid) -> bool {
         let version = self.app.log.load_fresh::<PolicyVersion>(&version_id.to_string()).await;
         version.unwrap().state.document().unwrap().notification_sent
@@ -90,6 +101,10 @@ async fn ppv_12_who_accepted_a_version_before_is_told_of_the_next_once() {
     }
     assert!(!world.is_told_of(version_id).await, "one still waits");
     server.refuse_nobody();
+    world.hurry().await;
+    server.wait_for(KARI, 1).await;
+    // What is set anew while it is sent would be sent again.
+    eventually("nobody waits", || async { world.people_waiting().await == 0 }).await;
     eventually("everybody is told", || async {
         world.hurry().await;
         world.is_told_of(version_id).await

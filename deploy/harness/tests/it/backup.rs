@@ -174,9 +174,11 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         assert!(told.contains("Restored the backup"), "{told}");
         here.succeeds("up", &[]);
         assert!(here.has(before).await && !here.has(after.aggregate_id).await);
-        // It goes on from there, in a new epoch.
+        // It goes on from there, in a new epoch, and whoever was logged in logs in again.
         let mut commands = Commands::new(&here.address(2));
         commands.act_as(&scene.voters[0]);
+        commands.send("create-post", &body).await.unwrap_err();
+        commands.log_in(&scene.voters[0].email, &scene::password(&run)).await.unwrap();
         let again = commands.send("create-post", &body).await.unwrap();
         let path = format!("/v1/posts/{}?min_position={}", again.aggregate_id, again.position);
         Reads::new(&here.address(3)).json(&path).await.unwrap();
