@@ -72,6 +72,16 @@ impl World {
         .unwrap()
     }
 
+    async fn tried_in_vain(&self) -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM process.wake_ups w WHERE attempts > 0
+             AND process = 'policy_notices' AND key IN (SELECT user_id FROM read.policy_acceptances)",
+        )
+        .fetch_one(&self.database.pool)
+        .await
+        .unwrap()
+    }
+
     async fn is_told_of(&self, version_id: Uuid) -> bool {
         let version = self.app.log.load_fresh::<PolicyVersion>(&version_id.to_string()).await;
         version.unwrap().state.document().unwrap().notification_sent
@@ -100,6 +110,7 @@ async fn ppv_12_who_accepted_a_version_before_is_told_of_the_next_once() {
         assert!(mail.text.contains(told), "{told}: {}", mail.text);
     }
     assert!(!world.is_told_of(version_id).await, "one still waits");
+    eventually("one was tried in vain", || async { world.tried_in_vain().await == 1 }).await;
     server.refuse_nobody();
     world.hurry().await;
     server.wait_for(KARI, 1).await;
