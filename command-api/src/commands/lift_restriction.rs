@@ -52,7 +52,7 @@ impl Command for LiftRestriction {
     fn parse(body: LiftRestrictionBody, wrong: &mut WrongFields) -> Option<Self> {
         let principal = wrong.required("/principal", body.principal);
         let principal = principal.and_then(|Object(account)| account.parse("/principal", wrong));
-        let reason = wrong.required_by("LAW-05", "/reason", body.reason);
+        let reason = wrong.required("/reason", body.reason);
         Some(Self { principal: principal?, reason: reason? })
     }
 

@@ -78,7 +78,7 @@ async fn law_05_a_restriction_is_ended_by_its_person_or_by_an_admin_who_says_why
     assert_eq!(withdrawn.events(), ["RestrictionWithdrawn"]);
     assert_eq!(restrict(&world, &member).await, ["ProcessingRestricted"]);
     let mut lift = json!({ "principal": { "kind": "member", "id": member.id() } });
-    world.send(&admin, "lift-restriction", lift.clone()).await.problem(422);
+    world.send(&admin, "lift-restriction", lift.clone()).await.problem(400);
     lift["reason"] = "It was checked, and it was you.".into();
     world.send(&member, "lift-restriction", lift.clone()).await.problem(403);
     let lifted = world.send(&admin, "lift-restriction", lift.clone()).await;
