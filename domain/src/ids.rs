@@ -94,6 +94,8 @@ ids! {
     PolicyVersionId;
     /// One answer of one person to one question for consent (E22).
     ConsentId;
+    /// A request to be erased (E24).
+    DeletionId;
     /// A security incident (E25), and the breach that it may be (LAW-08).
     IncidentId;
     /// What is known of an address or a network (E26); random, so that it tells nothing of it.

@@ -15,8 +15,9 @@ use agora_domain::{
         recent_communities::RecentCommunities,
     },
     compliance::{
-        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
-        policy_version::PolicyVersion,
+        consent::Consent, deletion_request::DeletionRequest, policy_acceptance::PolicyAcceptance,
+        policy_series::PolicySeries, policy_version::PolicyVersion,
+        subject_erasures::SubjectErasures, subject_key::SubjectKey,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
@@ -76,6 +77,9 @@ macro_rules! each_aggregate {
             $check::<PolicySeries>(),
             $check::<PolicyAcceptance>(),
             $check::<Consent>(),
+            $check::<DeletionRequest>(),
+            $check::<SubjectErasures>(),
+            $check::<SubjectKey>(),
             $check::<Incident>(),
             $check::<Breach>(),
             $check::<IpAddress>(),

@@ -8,8 +8,9 @@ use agora_domain::{
         recent_communities::RecentCommunities,
     },
     compliance::{
-        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
-        policy_version::PolicyVersion,
+        consent::Consent, deletion_request::DeletionRequest, policy_acceptance::PolicyAcceptance,
+        policy_series::PolicySeries, policy_version::PolicyVersion,
+        subject_erasures::SubjectErasures, subject_key::SubjectKey,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
@@ -75,6 +76,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PolicySeries::TYPE, begin::<PolicySeries>),
     (PolicyAcceptance::TYPE, begin::<PolicyAcceptance>),
     (Consent::TYPE, begin::<Consent>),
+    (DeletionRequest::TYPE, begin::<DeletionRequest>),
+    (SubjectErasures::TYPE, begin::<SubjectErasures>),
+    (SubjectKey::TYPE, begin::<SubjectKey>),
     (Incident::TYPE, begin::<Incident>),
     (Breach::TYPE, begin::<Breach>),
     (IpAddress::TYPE, begin::<IpAddress>),

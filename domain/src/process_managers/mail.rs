@@ -38,6 +38,12 @@ pub enum MailKind {
     ExportDelayed,
     /// The file with one's own data could not be made: its person may ask again at once.
     ExportFailed,
+    /// Whoever asked to be erased is not, and why, and where to complain (DDR-11).
+    DeletionRejected,
+    /// It takes longer than a month, and why (DDR-11).
+    DeletionDelayed,
+    /// What was asked for is erased, and the account goes on (DDR-12).
+    PartErased,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -53,6 +59,9 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("ExportCompleted", &[MailKind::ExportReady]),
     ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
     ("ExportFailed", &[MailKind::ExportFailed]),
+    ("DeletionRejected", &[MailKind::DeletionRejected]),
+    ("DeletionDeadlineExtended", &[MailKind::DeletionDelayed]),
+    ("ErasureCompleted", &[MailKind::PartErased]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -67,6 +76,9 @@ pub const EVENT_TYPES: &[&str] = &[
     "ExportCompleted",
     "ExportDeadlineExtended",
     "ExportFailed",
+    "DeletionRejected",
+    "DeletionDeadlineExtended",
+    "ErasureCompleted",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -90,6 +102,9 @@ impl MailKind {
             Self::ExportReady => "export-ready",
             Self::ExportDelayed => "export-delayed",
             Self::ExportFailed => "export-failed",
+            Self::DeletionRejected => "deletion-rejected",
+            Self::DeletionDelayed => "deletion-delayed",
+            Self::PartErased => "part-erased",
         }
     }
 

@@ -3,6 +3,7 @@
 use agora_command_api::{App, refusal::at_once};
 use agora_domain::{
     Actor, ActorKind, Decide, RuleBreak,
+    compliance::deletion_request::{DeletionRequest, DeletionRequestEvent},
     exports::{
         export_job::{ExportJob, ExportJobEvent},
         export_values::DeliveryMethod,
@@ -13,7 +14,7 @@ use agora_domain::{
         member::Member,
         password_reset::{PasswordReset, PasswordResetEvent},
     },
-    ids::{CredentialId, EmailConfirmationId, ExportJobId, MemberId},
+    ids::{CredentialId, DeletionId, EmailConfirmationId, ExportJobId, MemberId},
     process_managers::{
         Reaction, WakeUp,
         mail::{self, KEPT_TRYING, MailKind, SendMail},
@@ -127,6 +128,9 @@ impl SendMails {
             MailKind::ExportReady => self.export_ready(app, event).await,
             MailKind::ExportDelayed => export_delayed(app, event).await,
             MailKind::ExportFailed => export_failed(app, event).await,
+            MailKind::DeletionRejected | MailKind::DeletionDelayed | MailKind::PartErased => {
+                deletion(app, event).await
+            }
             _ => {
                 let to = addressee(app, event, kind).await?;
                 let (text, until) = (texts::notice(kind), event.recorded_at + KEPT_TRYING);
@@ -251,6 +255,24 @@ async fn export_failed(app: &App, event: &RecordedEvent) -> Result<Option<Letter
     let to = address_of(app, data.subject).await?;
     let text = texts::export_failed();
     Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
+}
+
+/// What became of a request to be erased, for as long as its person can be reached (DDR-11, DDR-12).
+async fn deletion(app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    let request = load::<DeletionRequest>(app, id::<DeletionId>(event)?).await?;
+    let Some(request) = request.get() else { return Ok(None) };
+    let text = match app.log.read_event::<DeletionRequest>(event).await.map_err(problem)? {
+        DeletionRequestEvent::DeletionRejected { reason, .. } => {
+            reason.get().map(|reason| texts::deletion_rejected(reason.as_str()))
+        }
+        DeletionRequestEvent::DeletionDeadlineExtended { reason, due_at, .. } => {
+            reason.get().map(|reason| texts::deletion_delayed(reason.as_str(), due_at))
+        }
+        _ => Some(texts::part_erased()),
+    };
+    let to = address_of(app, request.subject).await?;
+    let letter = |(to, text)| Letter { to, text, until: event.recorded_at + KEPT_TRYING };
+    Ok(to.zip(text).map(letter))
 }
 
 /// The address that somebody has confirmed and uses; none once erased, or where nobody may log in by

@@ -18,6 +18,7 @@ mod community_search;
 mod configurations;
 mod consents;
 mod credentials;
+mod data_deletion_requests;
 mod data_export_logs;
 mod data_export_requests;
 mod guest_conversion_counts;
@@ -59,6 +60,7 @@ pub const ALL: &[&Projection] = &[
     &configurations::PROJECTION,
     &consents::PROJECTION,
     &credentials::PROJECTION,
+    &data_deletion_requests::PROJECTION,
     &data_export_logs::PROJECTION,
     &data_export_requests::PROJECTION,
     &guest_conversion_counts::PROJECTION,
