@@ -9,6 +9,7 @@ pub mod add_forensic_data;
 pub mod add_organization_member;
 pub mod annotate_ip;
 pub mod appeal_moderation;
+pub mod approve_deletion;
 pub mod approve_policy;
 pub mod archive_exports;
 pub mod assess_impact;
@@ -49,6 +50,7 @@ pub mod edit_policy_draft;
 pub mod edit_post;
 pub mod enable_integration;
 pub mod escalate_incident;
+pub mod extend_deletion_deadline;
 pub mod extend_export_deadline;
 pub mod forget_guest;
 pub mod grant_admin_scope;
@@ -67,6 +69,7 @@ pub mod mark_export_processing;
 pub mod mark_false_positive;
 pub mod mark_member_for_deletion;
 pub mod mark_policy_notified;
+pub mod notify_recipient;
 pub mod object_to_processing;
 pub mod publish_policy;
 pub mod purge_expired_exports;
@@ -81,6 +84,7 @@ pub mod register_integration;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
+pub mod reject_deletion;
 pub mod remove_configuration;
 pub mod remove_from_blacklist;
 pub mod remove_from_whitelist;
@@ -92,6 +96,7 @@ pub mod report_incident;
 pub mod report_integration_error;
 pub mod request_account_deletion;
 pub mod request_batch_export;
+pub mod request_deletion;
 pub mod request_export;
 pub mod request_password_reset;
 pub mod request_policy_changes;
@@ -112,16 +117,20 @@ pub mod revoke_session;
 pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
+pub mod start_deletion_review;
 pub mod start_investigation;
 pub mod start_password_reset;
 pub mod submit_policy;
 pub mod submit_report;
 pub mod suspend_admin;
 pub mod suspend_member;
+pub mod update_backup_erasure;
 pub mod update_community;
+pub mod verify_deletion_identity;
 pub mod visit_community;
 pub mod whitelist_ip;
 pub mod withdraw_consent;
+pub mod withdraw_deletion_request;
 pub mod withdraw_objection;
 pub mod withdraw_restriction;
 
@@ -220,6 +229,15 @@ pub fn all() -> Vec<Registered> {
         command::<extend_export_deadline::ExtendExportDeadline>(),
         command::<cancel_export::CancelExport>(),
         command::<archive_exports::ArchiveExports>(),
+        command::<approve_deletion::ApproveDeletion>(),
+        command::<extend_deletion_deadline::ExtendDeletionDeadline>(),
+        command::<notify_recipient::NotifyRecipient>(),
+        command::<reject_deletion::RejectDeletion>(),
+        command::<request_deletion::RequestDeletion>(),
+        command::<start_deletion_review::StartDeletionReview>(),
+        command::<update_backup_erasure::UpdateBackupErasure>(),
+        command::<verify_deletion_identity::VerifyDeletionIdentity>(),
+        command::<withdraw_deletion_request::WithdrawDeletionRequest>(),
         command::<accept_policy::AcceptPolicy>(),
         command::<approve_policy::ApprovePolicy>(),
         command::<deny_consent::DenyConsent>(),

@@ -98,6 +98,8 @@ ids! {
     ConsentId;
     /// An objection to the processing of one's data, or its restriction (LAW-05, LAW-06).
     ProcessingLimitId;
+    /// A request to be erased (E24).
+    DeletionId;
     /// A security incident (E25), and the breach that it may be (LAW-08).
     IncidentId;
     /// What is known of an address or a network (E26); random, so that it tells nothing of it.

@@ -14,10 +14,13 @@ use crate::{
     },
     compliance::{
         consent::{Consent, ConsentEvent},
+        deletion_request::{DeletionRequest, DeletionRequestEvent},
         policy_acceptance::{PolicyAcceptance, PolicyAcceptanceEvent},
         policy_series::{PolicySeries, PolicySeriesEvent},
         policy_version::{PolicyVersion, PolicyVersionEvent},
         processing_limit::{ProcessingLimit, ProcessingLimitEvent},
+        subject_erasures::{SubjectErasures, SubjectErasuresEvent},
+        subject_key::{SubjectKey, SubjectKeyEvent},
     },
     content::{
         comment::{Comment, CommentEvent},
@@ -111,6 +114,9 @@ pub const AGGREGATES: &[AggregateTypes] = &[
     AggregateTypes { aggregate_type: PolicyAcceptance::TYPE, events: PolicyAcceptanceEvent::TYPES },
     AggregateTypes { aggregate_type: Consent::TYPE, events: ConsentEvent::TYPES },
     AggregateTypes { aggregate_type: ProcessingLimit::TYPE, events: ProcessingLimitEvent::TYPES },
+    AggregateTypes { aggregate_type: DeletionRequest::TYPE, events: DeletionRequestEvent::TYPES },
+    AggregateTypes { aggregate_type: SubjectErasures::TYPE, events: SubjectErasuresEvent::TYPES },
+    AggregateTypes { aggregate_type: SubjectKey::TYPE, events: SubjectKeyEvent::TYPES },
     AggregateTypes { aggregate_type: Incident::TYPE, events: IncidentEvent::TYPES },
     AggregateTypes { aggregate_type: Breach::TYPE, events: BreachEvent::TYPES },
     AggregateTypes { aggregate_type: IpAddress::TYPE, events: IpAddressEvent::TYPES },

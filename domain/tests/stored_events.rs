@@ -15,8 +15,10 @@ use agora_domain::{
         recent_communities::RecentCommunities,
     },
     compliance::{
-        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
-        policy_version::PolicyVersion, processing_limit::ProcessingLimit,
+        consent::Consent, deletion_request::DeletionRequest, policy_acceptance::PolicyAcceptance,
+        policy_series::PolicySeries, policy_version::PolicyVersion,
+        processing_limit::ProcessingLimit, subject_erasures::SubjectErasures,
+        subject_key::SubjectKey,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
@@ -78,6 +80,9 @@ macro_rules! each_aggregate {
             $check::<PolicyAcceptance>(),
             $check::<Consent>(),
             $check::<ProcessingLimit>(),
+            $check::<DeletionRequest>(),
+            $check::<SubjectErasures>(),
+            $check::<SubjectKey>(),
             $check::<Incident>(),
             $check::<Breach>(),
             $check::<IpAddress>(),

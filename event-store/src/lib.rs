@@ -7,6 +7,7 @@
 pub mod appender;
 pub mod blocklist;
 pub mod cache;
+pub mod erasures;
 pub mod lease;
 pub mod load;
 pub mod log;

@@ -82,6 +82,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     restores::refuse_unfinished(&primary).await?;
     let masters = MasterKeys::load(&args.vault.master_key_file)?;
     let vault = Vault::new(pool(&args.vault.vault_url).open()?, masters);
+    tokio::spawn(vault.clone().watch());
 
     let idle = TimeDelta::seconds(i64::from(args.session_idle_seconds));
     let projected = Projected::default();

@@ -8,8 +8,10 @@ use agora_domain::{
         recent_communities::RecentCommunities,
     },
     compliance::{
-        consent::Consent, policy_acceptance::PolicyAcceptance, policy_series::PolicySeries,
-        policy_version::PolicyVersion, processing_limit::ProcessingLimit,
+        consent::Consent, deletion_request::DeletionRequest, policy_acceptance::PolicyAcceptance,
+        policy_series::PolicySeries, policy_version::PolicyVersion,
+        processing_limit::ProcessingLimit, subject_erasures::SubjectErasures,
+        subject_key::SubjectKey,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
@@ -77,6 +79,9 @@ const AGGREGATES: &[(&str, Begin)] = &[
     (PolicyAcceptance::TYPE, begin::<PolicyAcceptance>),
     (Consent::TYPE, begin::<Consent>),
     (ProcessingLimit::TYPE, begin::<ProcessingLimit>),
+    (DeletionRequest::TYPE, begin::<DeletionRequest>),
+    (SubjectErasures::TYPE, begin::<SubjectErasures>),
+    (SubjectKey::TYPE, begin::<SubjectKey>),
     (Incident::TYPE, begin::<Incident>),
     (Breach::TYPE, begin::<Breach>),
     (IpAddress::TYPE, begin::<IpAddress>),

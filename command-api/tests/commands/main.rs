@@ -20,6 +20,7 @@ mod community_rules;
 mod configuration;
 mod consents;
 mod credentials;
+mod deletions;
 mod deprecation;
 mod export_bodies;
 mod export_quota;

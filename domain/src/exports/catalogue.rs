@@ -77,6 +77,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("consent", &["read.consents"]),
     ("content_notice", &["read.content_notices"]),
     ("credential", &["read.credentials", "log.claims"]),
+    ("deletion_request", &["read.data_deletion_requests", "erasures.ledger below AGORA_HOME"]),
     ("event", &["log.events", "read.audit_log", "log.receipts"]),
     ("export_downloads", &[]),
     (
@@ -114,7 +115,9 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("search_record", &["log.search_records", "log.search_trends"]),
     ("security_record", &["log.security_records"]),
     ("service_account", &["read.service_accounts"]),
+    ("subject_erasures", &[]),
     ("subject_exports", &[]),
+    ("subject_key", &["vault.subject_keys", "vault.destroyed_keys"]),
     ("session", &["read.sessions", "log.session_activity", "log.claims"]),
     ("session_era", &[]),
 ];

@@ -40,6 +40,12 @@ pub enum MailKind {
     ExportFailed,
     /// The restriction of one's data was lifted, and why (LAW-05, Art. 18(3)).
     RestrictionLifted,
+    /// Whoever asked to be erased is not, and why, and where to complain (DDR-11).
+    DeletionRejected,
+    /// It takes longer than a month, and why (DDR-11).
+    DeletionDelayed,
+    /// What was asked for is erased, and the account goes on (DDR-12).
+    PartErased,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -56,6 +62,9 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
     ("ExportFailed", &[MailKind::ExportFailed]),
     ("RestrictionLifted", &[MailKind::RestrictionLifted]),
+    ("DeletionRejected", &[MailKind::DeletionRejected]),
+    ("DeletionDeadlineExtended", &[MailKind::DeletionDelayed]),
+    ("ErasureCompleted", &[MailKind::PartErased]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -71,6 +80,9 @@ pub const EVENT_TYPES: &[&str] = &[
     "ExportDeadlineExtended",
     "ExportFailed",
     "RestrictionLifted",
+    "DeletionRejected",
+    "DeletionDeadlineExtended",
+    "ErasureCompleted",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -95,6 +107,9 @@ impl MailKind {
             Self::ExportDelayed => "export-delayed",
             Self::ExportFailed => "export-failed",
             Self::RestrictionLifted => "restriction-lifted",
+            Self::DeletionRejected => "deletion-rejected",
+            Self::DeletionDelayed => "deletion-delayed",
+            Self::PartErased => "part-erased",
         }
     }
 

@@ -5,6 +5,7 @@
 //! so that a replay does nothing twice.
 
 pub mod detection;
+pub mod erasure;
 pub mod exports;
 pub mod mail;
 pub mod policy_notices;

@@ -130,6 +130,33 @@ pub fn policy_published(
     ("The privacy policy changes", Zeroizing::new(text))
 }
 
+/// That somebody is not erased, and why (Art. 12(4) GDPR).
+pub fn deletion_rejected(reason: &str) -> Text {
+    let text = format!(
+        "You asked to be erased. It was refused.\n\nThe reason:\n\n{reason}\n\n\
+         You may complain to the data protection authority of your country, and\n\
+         turn to a court.\n"
+    );
+    ("Your request to be erased was refused", Zeroizing::new(text))
+}
+
+/// That an erasure takes longer, and why (Art. 12(3) GDPR).
+pub fn deletion_delayed(reason: &str, due_at: DateTime<Utc>) -> Text {
+    let due_at = due_at.format("%Y-%m-%d");
+    let text = format!(
+        "You asked to be erased. The answer takes longer than a month: you have\nit by {due_at}.\n\n\
+         The reason:\n\n{reason}\n\n\
+         You may complain to the data protection authority of your country.\n"
+    );
+    ("The answer to your request to be erased takes longer", Zeroizing::new(text))
+}
+
+/// That what was named is erased; whose account ended has no address any more.
+pub fn part_erased() -> Text {
+    let text = "What you asked to be erased is erased, in backups too. Your account goes\non.\n";
+    ("What you asked for is erased", Zeroizing::new(text.to_owned()))
+}
+
 /// A mail that tells what has happened (ASVS 5.0 §6.3.7).
 pub fn notice(kind: MailKind) -> Text {
     let (subject, what) = match kind {

@@ -3,7 +3,10 @@
 use agora_command_api::{App, refusal::at_once};
 use agora_domain::{
     Actor, ActorKind, Decide, RuleBreak,
-    compliance::processing_limit::{ProcessingLimit, ProcessingLimitEvent},
+    compliance::{
+        deletion_request::{DeletionRequest, DeletionRequestEvent},
+        processing_limit::{ProcessingLimit, ProcessingLimitEvent},
+    },
     exports::{
         export_job::{ExportJob, ExportJobEvent},
         export_values::DeliveryMethod,
@@ -14,7 +17,7 @@ use agora_domain::{
         member::Member,
         password_reset::{PasswordReset, PasswordResetEvent},
     },
-    ids::{CredentialId, EmailConfirmationId, ExportJobId, MemberId},
+    ids::{CredentialId, DeletionId, EmailConfirmationId, ExportJobId, MemberId},
     process_managers::{
         Reaction, WakeUp,
         mail::{self, KEPT_TRYING, MailKind, SendMail},
@@ -129,6 +132,9 @@ impl SendMails {
             MailKind::ExportDelayed => export_delayed(app, event).await,
             MailKind::ExportFailed => export_failed(app, event).await,
             MailKind::RestrictionLifted => restriction_lifted(app, event).await,
+            MailKind::DeletionRejected | MailKind::DeletionDelayed | MailKind::PartErased => {
+                deletion(app, event).await
+            }
             _ => {
                 let to = addressee(app, event, kind).await?;
                 let (text, until) = (texts::notice(kind), event.recorded_at + KEPT_TRYING);
@@ -265,6 +271,24 @@ async fn restriction_lifted(app: &App, event: &RecordedEvent) -> Result<Option<L
     let to = address_of(app, limit.principal).await?;
     let text = texts::restriction_lifted(reason.as_str());
     Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
+}
+
+/// What became of a request to be erased, for as long as its person can be reached (DDR-11, DDR-12).
+async fn deletion(app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    let request = load::<DeletionRequest>(app, id::<DeletionId>(event)?).await?;
+    let Some(request) = request.get() else { return Ok(None) };
+    let text = match app.log.read_event::<DeletionRequest>(event).await.map_err(problem)? {
+        DeletionRequestEvent::DeletionRejected { reason, .. } => {
+            reason.get().map(|reason| texts::deletion_rejected(reason.as_str()))
+        }
+        DeletionRequestEvent::DeletionDeadlineExtended { reason, due_at, .. } => {
+            reason.get().map(|reason| texts::deletion_delayed(reason.as_str(), due_at))
+        }
+        _ => Some(texts::part_erased()),
+    };
+    let to = address_of(app, request.subject).await?;
+    let letter = |(to, text)| Letter { to, text, until: event.recorded_at + KEPT_TRYING };
+    Ok(to.zip(text).map(letter))
 }
 
 /// The address that somebody has confirmed and uses; none once erased, or where nobody may log in by

@@ -9,6 +9,7 @@
 )]
 
 mod detection;
+mod erasure;
 mod exports;
 mod mail;
 mod policy_notices;

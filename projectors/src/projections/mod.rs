@@ -19,6 +19,7 @@ mod configurations;
 mod consents;
 mod content_notices;
 mod credentials;
+mod data_deletion_requests;
 mod data_export_logs;
 mod data_export_requests;
 mod guest_conversion_counts;
@@ -62,6 +63,7 @@ pub const ALL: &[&Projection] = &[
     &consents::PROJECTION,
     &content_notices::PROJECTION,
     &credentials::PROJECTION,
+    &data_deletion_requests::PROJECTION,
     &data_export_logs::PROJECTION,
     &data_export_requests::PROJECTION,
     &guest_conversion_counts::PROJECTION,

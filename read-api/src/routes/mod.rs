@@ -19,8 +19,10 @@ pub mod consent_check;
 pub mod consent_receipt;
 pub mod consents;
 pub mod content_notices;
+pub mod data_deletion_requests;
 pub mod data_export_logs;
 pub mod data_export_requests;
+pub mod erasure_certificates;
 pub mod export_download;
 pub mod export_queue;
 pub mod export_quota;
@@ -124,6 +126,11 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(exports::show))
         .routes(routes!(export_quota::show))
         .routes(routes!(export_queue::list))
+        .routes(routes!(data_deletion_requests::list))
+        .routes(routes!(data_deletion_requests::show))
+        .routes(routes!(data_deletion_requests::retained))
+        .routes(routes!(erasure_certificates::show))
+        .routes(routes!(erasure_certificates::keys))
         .routes(routes!(data_export_requests::list))
         .routes(routes!(data_export_requests::show))
         .routes(routes!(data_export_logs::list))

@@ -276,6 +276,15 @@ impl Scene {
                 self.world.send(&author, "restrict-processing", ground).await.accepted();
                 author.id()
             }
+            "deletion_id" => {
+                let author = self.person('w').await;
+                let body = json!({ "legal_ground": "OBJECTION" });
+                self.world.send(&author, "request-deletion", body).await.id()
+            }
+            "certificate" => {
+                let person = self.world.member().await;
+                self.world.erased(&person, &founder).await
+            }
             "category_id" => self.world.category(&founder).await,
             "key" => {
                 let body = json!({ "key": "max_post_length", "value": "5000" });
@@ -391,6 +400,13 @@ impl Scene {
         // Who has asked for its data asks again another day.
         if command == "request-export" || self.things.contains_key("export_id") {
             self.people.remove(&'w');
+        }
+        // Who asks to be erased asks once.
+        if self.things.contains_key("deletion_id") {
+            self.people.remove(&'w');
+        }
+        if command == "request-deletion" {
+            self.people.remove(&letter);
         }
         self.things.clear();
         if command == "revoke-everybodys-sessions" {

@@ -5,6 +5,7 @@
 
 mod comments;
 mod compliance;
+mod erasure;
 mod exports;
 mod guests;
 mod identity;
@@ -74,6 +75,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
+    ("data_deletion_requests", "deletion_id"),
     ("data_export_logs", "id"),
     ("data_export_requests", "request_id"),
     ("integrations", "id"),
@@ -187,6 +189,7 @@ pub fn fold(events: &[Event]) -> Tables {
         organizations::apply(&mut tables, event);
         exports::apply(&mut tables, event);
         compliance::apply(&mut tables, event);
+        erasure::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
         notices(&mut tables, event);

@@ -47,7 +47,7 @@ const fn right(article: &'static str, right: &'static str, how: &'static str) ->
 const RIGHTS: &[Right] = &[
     right("Art. 15 and 20", "a copy of the data", "request-export, with kind subject_data"),
     right("Art. 16", "rectification", "change-display-name, change-email, edit-post, edit-comment"),
-    right("Art. 17", "erasure", "request-account-deletion"),
+    right("Art. 17", "erasure", "request-deletion"),
     right("Art. 18", "restriction of the processing", "restrict-processing"),
     right("Art. 21", "objection", "object-to-processing"),
     right("Art. 7(3)", "withdrawal of a consent", "withdraw-consent"),
