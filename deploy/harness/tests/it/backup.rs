@@ -6,10 +6,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use agora_harness::{
-    agora::{Commands, Reads},
+    agora::{Commands, Reads, Session},
     scene, stack,
 };
 use serde_json::json;
@@ -98,6 +99,23 @@ impl Installation {
         reply.head.status == 200 && reply.json()["title"].is_string()
     }
 
+    /// Has a member erased, and waits until its post has no text any more.
+    async fn erase(&self, member: &Session, post: Uuid) {
+        let (mut commands, stack) = (Commands::new(&self.address(2)), self.stack());
+        commands.act_as(member);
+        let ask = json!({ "legal_ground": "CONSENT_WITHDRAWN" });
+        let request = commands.send("request-deletion", &ask).await.unwrap().aggregate_id;
+        commands.log_in(&stack.admin_email, &stack.admin_password).await.unwrap();
+        let body = json!({ "deletion_id": request });
+        commands.send("start-deletion-review", &body).await.unwrap();
+        commands.send("approve-deletion", &body).await.unwrap();
+        let begun = Instant::now();
+        while self.has(post).await {
+            assert!(begun.elapsed() < Duration::from_secs(90), "it is not erased");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     fn check(&self) {
         let url = self.variable("DATABASE_URL");
         let checked = Command::new(stack::binaries().join("check"))
@@ -133,8 +151,25 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         let here = Installation::new(&folder, "home");
         here.succeeds("up", &[]);
         let run = scene::run_suffix();
-        let scene = scene::set(&here.stack(), &run, 1, 1).await.unwrap();
-        let before = scene.posts[0];
+        let scene = scene::set(&here.stack(), &run, 2, 1).await.unwrap();
+        let (writer, leaver, before) = (&scene.voters[0], &scene.voters[1], scene.posts[0]);
+        let mut reader = Reads::new(&here.address(3));
+        let community = reader.json(&format!("/v1/posts/{before}")).await.unwrap();
+        let community = community["community_platform_community_id"].clone();
+        let body = json!({ "community_id": community, "title": "A post of a member",
+                           "body": "A body of some length." });
+        let mut commands = Commands::new(&here.address(2));
+        let mut write = async |session: &Session| {
+            commands.act_as(session);
+            let join = json!({ "community_id": community });
+            commands.send("join-community", &join).await.unwrap();
+            let posted = commands.send("create-post", &body).await.unwrap();
+            let path =
+                format!("/v1/posts/{}?min_position={}", posted.aggregate_id, posted.position);
+            reader.json(&path).await.unwrap();
+            posted.aggregate_id
+        };
+        let erased = write(leaver).await;
         // What an interrupt left is no backup, and goes.
         let interrupted = folder.join("backups/log/20990101T000000Z.partial");
         fs::create_dir_all(&interrupted).unwrap();
@@ -142,18 +177,8 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         let log = only(folder.join("backups/log")).join("log.dump");
         fs::create_dir_all(&interrupted).unwrap();
 
-        let mut commands = Commands::new(&here.address(2));
-        let mut reader = Reads::new(&here.address(3));
-        commands.act_as(&scene.voters[0]);
-        let community = reader.json(&format!("/v1/posts/{before}")).await.unwrap();
-        let community = community["community_platform_community_id"].clone();
-        let body = json!({ "community_id": community, "title": "A later post",
-                           "body": "A body of some length." });
-        let after = commands.send("create-post", &body).await.unwrap();
-        reader
-            .json(&format!("/v1/posts/{}?min_position={}", after.aggregate_id, after.position))
-            .await
-            .unwrap();
+        let after = write(writer).await;
+        here.erase(leaver, erased).await;
 
         here.fails("restore", &[backups], "is running");
         here.succeeds("down", &[]);
@@ -167,18 +192,21 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         here.fails("restore", &[backups], "--discard-newer");
         here.succeeds("down", &[]);
         here.succeeds("up", &[]);
-        assert!(here.has(after.aggregate_id).await, "what was refused changed nothing");
+        assert!(here.has(after).await, "what was refused changed nothing");
         here.succeeds("down", &[]);
 
         let told = here.succeeds("restore", &[backups, "--discard-newer"]);
         assert!(told.contains("Restored the backup"), "{told}");
         here.succeeds("up", &[]);
-        assert!(here.has(before).await && !here.has(after.aggregate_id).await);
+        assert!(here.has(before).await && !here.has(after).await);
+        assert!(!here.has(erased).await, "a backup from before an erasure undoes none");
         // It goes on from there, in a new epoch, and whoever was logged in logs in again.
         let mut commands = Commands::new(&here.address(2));
-        commands.act_as(&scene.voters[0]);
+        commands.act_as(writer);
         commands.send("create-post", &body).await.unwrap_err();
-        commands.log_in(&scene.voters[0].email, &scene::password(&run)).await.unwrap();
+        commands.log_in(&writer.email, &scene::password(&run)).await.unwrap();
+        let join = json!({ "community_id": community });
+        commands.send("join-community", &join).await.unwrap();
         let again = commands.send("create-post", &body).await.unwrap();
         let path = format!("/v1/posts/{}?min_position={}", again.aggregate_id, again.position);
         Reads::new(&here.address(3)).json(&path).await.unwrap();
@@ -189,8 +217,12 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         there.fails("restore", &[backups], "the master key is not in");
         fs::create_dir_all(&there.home).unwrap();
         fs::write(there.home.join("master-key"), key).unwrap();
+        // The newest copy of the ledger: what was erased since the backup is in no backup.
+        let ledger = "erasures.ledger";
+        fs::copy(here.home.join(ledger), there.home.join(ledger)).unwrap();
         there.succeeds("restore", &[backups]);
         there.succeeds("up", &[]);
+        assert!(!there.has(erased).await);
         assert!(there.has(before).await, "its title is opened with a key of the vault's backup");
         there.check();
     }
