@@ -222,6 +222,37 @@ sql() {
     PGPASSWORD=$(printf '%b' "$password") psql -X -q -A -t -v ON_ERROR_STOP=1 -d "${BASH_REMATCH[1]}@${BASH_REMATCH[4]}" -f -
 }
 
+# with_password URL COMMAND ARGUMENT…: a client of Postgres, connected to it. The password goes by the
+# environment here, too.
+with_password() {
+    [[ $1 =~ ^([a-z]+://[^:/@]+)(:([^@/]*))?@(.*)$ ]] || fail "the Postgres URL names no user"
+    local password=${BASH_REMATCH[3]//%/\\x} url=${BASH_REMATCH[1]}@${BASH_REMATCH[4]} command=$2
+    shift 2
+    PGPASSWORD=$(printf '%b' "$password") "$command" --dbname="$url" "$@"
+}
+
+# ── Backups ──────────────────────────────────────────────────────────────────────────────────
+
+# The file of erasures in the state folder (docs/erasure.md).
+erasure_ledger=erasures.ledger
+
+# vault_mark URL: how many keys there are, and which was the first: no key's row is ever removed, so these
+# tell a vault and its later states from another vault.
+vault_mark() {
+    sql "$1" <<<"SELECT count(*) || ' ' || coalesce((
+            SELECT subject || '/' || category || '/' || extract(epoch FROM created_at)
+            FROM vault.subject_keys ORDER BY created_at, subject, category LIMIT 1), '')
+        FROM vault.subject_keys"
+}
+
+# objects_folder HOME: where the files of exports are; nothing where that is no folder of this machine.
+objects_folder() {
+    case ${AGORA_OBJECTS_URL:-} in
+    '') echo "$1/objects" ;;
+    file:///*) echo "${AGORA_OBJECTS_URL#file://}" ;;
+    esac
+}
+
 # ── A Postgres of our own ────────────────────────────────────────────────────────────────────
 
 # as_database_user COMMAND…: Postgres refuses to run as root.

@@ -7,6 +7,7 @@
 pub mod appender;
 pub mod blocklist;
 pub mod cache;
+pub mod erasures;
 pub mod lease;
 pub mod load;
 pub mod log;
@@ -15,6 +16,7 @@ pub mod read;
 pub mod recent;
 mod records;
 pub mod relay;
+pub mod restores;
 pub mod seal;
 pub mod searches;
 pub mod security;

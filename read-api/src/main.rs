@@ -5,6 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use agora_event_store::{
     MasterKeys, Opener, Vault,
     blocklist::Blocklist,
+    restores,
     searches::{self, SearchLog},
     security::SecurityLog,
 };
@@ -79,8 +80,10 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         Some(url) => pool(url).open()?,
         None => primary.clone(),
     };
+    restores::refuse_unfinished(&primary).await?;
     let masters = MasterKeys::load(&args.vault.master_key_file)?;
     let vault = Vault::new(pool(&args.vault.vault_url).open()?, masters);
+    tokio::spawn(vault.clone().watch());
 
     let idle = TimeDelta::seconds(i64::from(args.session_idle_seconds));
     let projected = Projected::default();
@@ -117,7 +120,9 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         primary: primary.clone(),
     };
     // NATS is no condition: without it, reads that wait are a little slower.
+    let restored = primary.clone();
     let health = Health::new()
+        .check("restore", move || restores::ready(restored.clone()))
         .check("log", move || postgres::ready(primary.clone()))
         .check("read tables", move || postgres::ready(reads.clone()));
     let app = Arc::new(app);

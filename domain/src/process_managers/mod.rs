@@ -5,8 +5,10 @@
 //! so that a replay does nothing twice.
 
 pub mod detection;
+pub mod erasure;
 pub mod exports;
 pub mod mail;
+pub mod policy_notices;
 pub mod registration_expiry;
 pub mod session_expiry;
 

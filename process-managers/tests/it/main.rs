@@ -9,8 +9,10 @@
 )]
 
 mod detection;
+mod erasure;
 mod exports;
 mod mail;
+mod policy_notices;
 mod retention;
 mod smtp_server;
 mod subject_data;
