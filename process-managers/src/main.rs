@@ -7,6 +7,7 @@ use agora_event_store::{EventLog, LogConfig, MasterKeys, Vault, security::Securi
 use agora_process_managers::{
     detection::{self, DetectionArgs},
     exports::worker::WorkerArgs,
+    geoip::{GeoIp, GeoIpArgs},
     mail::{MailArgs, Mailer},
     processes,
     retention::{self, RetentionArgs},
@@ -14,6 +15,7 @@ use agora_process_managers::{
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
     health::Health,
+    http::Front,
     objects::{Objects, ObjectsArgs},
     postgres, shutdown, telemetry,
 };
@@ -58,6 +60,8 @@ struct RunArguments {
     #[command(flatten)]
     detection: DetectionArgs,
     #[command(flatten)]
+    geoip: GeoIpArgs,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -69,6 +73,7 @@ async fn main() -> Result<(), Failure> {
     let metrics = telemetry::init("process-managers")?;
     let stop = shutdown::on_signal()?;
     let mailer = Mailer::new(&arguments.mail)?;
+    let geoip = GeoIp::open(&arguments.geoip)?;
     let objects = Objects::open(&arguments.objects, &arguments.mail.home)?;
     let connect: PgConnectOptions = arguments.database.database_url.parse()?;
     let vault_pool = postgres::Pool {
@@ -86,13 +91,13 @@ async fn main() -> Result<(), Failure> {
     let security = SecurityLog::start(log.pool().clone(), vault, None);
     let pool = log.pool().clone();
     let app = App::new(log, security, arguments.settings.clone());
-    let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
+    let mut running = processes::start(&app, mailer, geoip, &objects, &arguments.workers, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
-    let proxies = arguments.http.trusted_proxies();
-    agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;
+    let front = Front::new(&arguments.http);
+    agora_service::http::serve(front, health.routes(metrics), arguments.addr, stop).await?;
     while running.join_next().await.is_some() {}
     Ok(())
 }

@@ -11,11 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     exports::worker::{Worker, WorkerArgs},
+    geoip::GeoIp,
     mail::Mailer,
     runner::run,
 };
 
 pub mod exports;
+pub mod ip_enrichment;
+pub mod ip_retention;
 pub mod mail;
 pub mod registration_expiry;
 pub mod session_expiry;
@@ -50,6 +53,7 @@ pub trait Process: Send + Sync + 'static {
 pub fn start(
     app: &App,
     mailer: Mailer,
+    geoip: GeoIp,
     objects: &Objects,
     workers: &WorkerArgs,
     stop: &CancellationToken,
@@ -57,6 +61,11 @@ pub fn start(
     let mut running = JoinSet::new();
     running.spawn(run(session_expiry::SessionExpiry, app.clone(), stop.clone()));
     running.spawn(run(registration_expiry::RegistrationExpiry, app.clone(), stop.clone()));
+    running.spawn(run(ip_retention::IpRetention, app.clone(), stop.clone()));
+    // Without a database there is nothing to say, and what comes then is asked for what came before.
+    if geoip.knows_anything() {
+        running.spawn(run(ip_enrichment::IpEnrichment { geoip }, app.clone(), stop.clone()));
+    }
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     let look_after = exports::LookAfterExports { objects: objects.clone() };
     running.spawn(run(look_after, app.clone(), stop.clone()));

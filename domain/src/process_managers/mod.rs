@@ -6,6 +6,7 @@
 
 pub mod detection;
 pub mod exports;
+pub mod ip_retention;
 pub mod mail;
 pub mod registration_expiry;
 pub mod session_expiry;

@@ -8,8 +8,11 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod attack;
 mod detection;
 mod exports;
+mod geoip;
+mod ip_retention;
 mod mail;
 mod retention;
 mod smtp_server;
