@@ -40,6 +40,7 @@ mod organizations;
 mod personal_data;
 mod policies;
 mod posts;
+mod rate_limits;
 mod registry;
 mod reports;
 mod service_accounts;

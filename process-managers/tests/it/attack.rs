@@ -178,7 +178,7 @@ impl Site {
 
     async fn found(&self, what: &str, how: &str, count: i64) {
         let key = (what.to_owned(), how.to_owned());
-        eventually(&format!("{what} {how} {count}"), async || {
+        eventually(&format!("{what} {how} {count}"), || async {
             self.incidents().await.get(&key) == Some(&count)
         })
         .await;
@@ -186,8 +186,10 @@ impl Site {
 
     async fn blocked(&self, addresses: &[&str]) {
         for address in addresses {
-            eventually(&format!("{address} is blocked"), async || self.is_blocked(address).await)
-                .await;
+            eventually(&format!("{address} is blocked"), || async {
+                self.is_blocked(address).await
+            })
+            .await;
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Act, ExternalReport, FIRST_BLOCK, FORGIVEN_AFTER, GRACE, IpAddress, IpAddressCommand,
-    IpAddressError, IpAddressEvent, IpRecord, KEPT_IDLE, LONGEST_BLOCK, Listing,
+    IpAddressError, IpAddressEvent, IpRecord, LONGEST_BLOCK, Listing,
 };
 use crate::{
     aggregate::Decide,
