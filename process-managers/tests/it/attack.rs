@@ -320,8 +320,8 @@ impl Site {
         .await
         .unwrap();
         let of = |name: &str| acts.iter().filter(|act| *act == name).count();
-        assert_eq!((of("IncidentDetected"), of("IpAutoBlocked")), (9, 7), "{acts:?}");
+        assert_eq!((of("incident_detected"), of("ip_auto_blocked")), (9, 7), "{acts:?}");
         let first = |name: &str| acts.iter().position(|act| act == name);
-        assert!(first("IncidentDetected") < first("IpAutoBlocked"), "{acts:?}");
+        assert!(first("incident_detected") < first("ip_auto_blocked"), "{acts:?}");
     }
 }

@@ -67,6 +67,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "IpBlacklistEnded",
         "IpBlacklisted",
         "IpEnriched",
+        "IpForgotten",
         "IpWhitelistEnded",
         "IpWhitelisted",
         "MemberDeleted",

@@ -28,6 +28,8 @@ fn inc_12_what_attackers_send_is_known() {
         ("/v1/posts?id=$%7Bjndi:ldap://x/y%7D", Pattern::CommandInjection),
         ("/wp-login.php", Pattern::Scanner),
         ("/.env", Pattern::Scanner),
+        ("/wp-admin/", Pattern::Scanner),
+        ("/phpmyadmin", Pattern::Scanner),
     ] {
         assert_eq!(of_uri(uri), Some(pattern), "{uri}");
     }

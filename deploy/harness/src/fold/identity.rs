@@ -198,6 +198,7 @@ const AUDITED: &[&str] = &[
     "IpBlacklistEnded",
     "IpBlacklisted",
     "IpEnriched",
+    "IpForgotten",
     "IpWhitelistEnded",
     "IpWhitelisted",
     "MemberDeleted",
