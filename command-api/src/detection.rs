@@ -7,7 +7,6 @@ use agora_domain::{
         incident::{Incident, IncidentCommand, RecordActivity},
         ip_address::{Act, IpAddress},
         network::Network,
-        values::DetectionMethod,
     },
 };
 use serde_json::{Value, json};
@@ -44,11 +43,11 @@ impl Command for DetectIncident {
     }
 
     fn queue(&self, _: &Caller) -> Option<String> {
-        Some(addresses::queue(Network::of(self.0.address)))
+        Some(addresses::queue(self.0.client))
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let Attack { address, incident_type, severity, .. } = self.0;
+        let Attack { address, incident_type, severity, client, .. } = self.0;
         let source_ip = Network::of(address);
         let now = decision.now;
         // Whoever is on the whitelist may ask as often as it likes.
@@ -57,7 +56,8 @@ impl Command for DetectIncident {
                 return Ok(Done::of::<IpAddress>("whitelisted"));
             }
         }
-        let key = decision.app.open_incident_index(source_ip, incident_type.as_str());
+        // Of IPv6 a client is its network: which of its addresses it uses makes no other incident.
+        let key = decision.app.open_incident_index(client, incident_type.as_str());
         let open = decision.app.holder(OPEN_INCIDENT, &key).await?;
         if let Some(open) = open.and_then(|id| id.parse::<IncidentId>().ok()) {
             let loaded = incidents::load(decision, open).await?;
@@ -85,11 +85,11 @@ impl Command for DetectIncident {
             source_ip,
             target_endpoint: None,
             user: None,
-            attack_vector: None,
+            attack_vector: self.0.vector,
             request_count: Some(self.0.requests),
             blocked_requests: Some(self.0.blocked),
-            detection_method: DetectionMethod::RateLimiting,
-            detection_confidence: None,
+            detection_method: self.0.method,
+            detection_confidence: self.0.confidence,
             threat_intelligence: None,
             follows: None,
             first_detected_at: Some(self.0.first_at.min(now)),

@@ -3,12 +3,14 @@
 mod request;
 
 use agora_event_store::security::{Outcome, SecurityRecord};
-use agora_service::{client_address::ClientAddress, problem::Problem};
+use agora_service::{
+    client_address::ClientAddress, http::Counted, problem::Problem, rate_limits::Reading,
+};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
 };
@@ -35,17 +37,48 @@ pub fn route<C: Command>() -> MethodRouter<App> {
 async fn handle<C: Command>(
     State(app): State<App>,
     client: ClientAddress,
+    counted: Option<Extension<Counted>>,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
-    let mut reply = match accept::<C>(&app, client, &headers, body).await {
+    let mut limit = Limit { counted: counted.map(|counted| counted.0), reading: None };
+    let sent = body.as_ref().ok().cloned();
+    let mut reply = match accept::<C>(&app, client, &headers, body, &mut limit).await {
         Ok(reply) => reply,
-        Err(refusal) => refuse(&app, C::NAME, client, *refusal).await,
+        Err(refusal) => {
+            limit.note_refused(sent, refusal.problem.kind.status());
+            refuse(&app, C::NAME, client, *refusal).await
+        }
     };
+    if let Some(reading) = limit.reading {
+        reply.extensions_mut().insert(reading);
+    }
     if let Some(deprecation) = C::DEPRECATED {
         deprecation.mark(reply.headers_mut());
     }
     reply
+}
+
+/// What a principal may still send, where requests are limited.
+struct Limit {
+    counted: Option<Counted>,
+    reading: Option<Reading>,
+}
+
+impl Limit {
+    /// Counts a request of whoever it is of.
+    fn count(&mut self, actor: Option<agora_domain::Actor>) -> Result<(), Problem> {
+        let Some((counted, actor)) = self.counted.as_ref().zip(actor) else { return Ok(()) };
+        self.reading = counted.of_principal(actor.id.as_u128());
+        self.reading.as_ref().map_or(Ok(()), Reading::permit)
+    }
+
+    /// A body that is refused for what it holds may be an attack.
+    fn note_refused(&self, body: Option<Bytes>, status: StatusCode) {
+        if let (Some(counted), Some(body), 400 | 422) = (&self.counted, body, status.as_u16()) {
+            counted.note_refused(&body, status.as_u16());
+        }
+    }
 }
 
 /// A problem and, where it is known, who got it.
@@ -59,6 +92,7 @@ async fn accept<C: Command>(
     client: ClientAddress,
     headers: &HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    limit: &mut Limit,
 ) -> Result<Response, Box<Refusal>> {
     let nobody = |problem| Box::new(Refusal { problem, actor: None });
     let known = app.known();
@@ -70,6 +104,7 @@ async fn accept<C: Command>(
     }
     let actor = caller.principal.as_ref().map(|principal| principal.actor);
     let refuse = |problem| Box::new(Refusal { problem, actor });
+    limit.count(actor).map_err(refuse)?;
     permitted.map_err(refuse)?;
     let body = body.map_err(|rejection| refuse(rejection.into()))?;
     let conditions = request::conditions::<C>(app, headers, &body).map_err(refuse)?;

@@ -24,6 +24,8 @@ pub mod execute;
 mod expire_session;
 pub mod exports;
 pub mod fields;
+mod forget_ip;
+pub mod front;
 pub mod guests;
 pub mod http;
 pub mod incidents;

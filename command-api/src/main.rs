@@ -1,6 +1,6 @@
 //! `command-api`: serves commands; makes the first admin.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use agora_command_api::{
     App, Settings,
@@ -8,21 +8,18 @@ use agora_command_api::{
     commands::register_member::NewPassword,
     end_sessions::EndSessions,
     execute::{Caller, Conditions, execute},
-    http,
+    front, http,
 };
 use agora_domain::{identity::values::AdminScope, values::Email};
 use agora_event_store::{
-    EventLog, LogConfig, MasterKeys, Opener, Vault,
-    blocklist::Blocklist,
+    EventLog, LogConfig, MasterKeys, Vault,
     relay::{self, RelayConfig},
     restores,
     security::SecurityLog,
 };
 use agora_service::{
-    clock,
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
     health::Health,
-    http::{Gate, serve_behind},
     nats, postgres, shutdown, telemetry,
 };
 use clap::{Parser, Subcommand};
@@ -122,14 +119,9 @@ async fn main() -> Result<(), Failure> {
             let health = Health::new()
                 .check("postgres", move || postgres::ready(pool.clone()))
                 .check("restore", move || restores::ready(restored.clone()));
-            let blocklist = Blocklist::default();
-            let opener = Opener::new(log.vault().clone());
-            let follow = blocklist.clone().follow(log.pool().clone(), opener, app.security.clone());
-            tokio::spawn(follow);
-            let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
+            let front = front::start(&app, &serve.http);
             let routes = http::routes(app).merge(health.routes(metrics));
-            let proxies = serve.http.trusted_proxies();
-            serve_behind(gate, routes, serve.addr, proxies, stop).await?;
+            agora_service::http::serve(front, routes, serve.addr, stop).await?;
             relay.await?;
             Ok(())
         }

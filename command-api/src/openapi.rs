@@ -154,8 +154,9 @@ fn problems() -> [(&'static str, &'static str); 12] {
         ("422", "A rule is broken: see `rule` and `errors`"),
         (
             "429",
-            "Too many failures, too much from a guest, or more exports than the quota has room for: \
-             wait for as long as Retry-After says",
+            "Too many requests or failures, too much from a guest, or more exports than the quota has \
+             room for: wait for as long as Retry-After says. RateLimit and RateLimit-Policy tell what \
+             is left of the limits of the address and the principal",
         ),
         ("503", "The log is away: wait for as long as Retry-After says"),
     ]

@@ -93,6 +93,18 @@ struct Inner {
 }
 
 impl Blocklist {
+    /// A list of what is blocked until a time, which follows nothing.
+    pub fn of_blocked(networks: impl IntoIterator<Item = Network>, until: DateTime<Utc>) -> Self {
+        let list = Self::default();
+        {
+            let mut lists = list.0.lists.write().unwrap_or_else(PoisonError::into_inner);
+            let standing = Standing { blocked_until: Some(until), ..Standing::default() };
+            lists.standings.extend(networks.into_iter().map(|network| (network, standing)));
+        }
+        list.0.in_use.store(true, Ordering::Relaxed);
+        list
+    }
+
     /// Whether nothing of the address is served now; counted where it is so.
     pub fn refuses(&self, address: IpAddr, now: impl FnOnce() -> DateTime<Utc>) -> bool {
         if !self.0.in_use.load(Ordering::Relaxed) {
@@ -116,6 +128,18 @@ impl Blocklist {
             *counts.entry(key).or_default() += 1;
         }
         refused
+    }
+
+    /// Whether the address, or its network, is on the whitelist now: nothing automatic is done about it.
+    pub fn allows(&self, address: IpAddr, now: impl FnOnce() -> DateTime<Utc>) -> bool {
+        if !self.0.in_use.load(Ordering::Relaxed) {
+            return false;
+        }
+        let lists = self.0.lists.read().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
+        [Network::of(address), Network::around(address)]
+            .iter()
+            .any(|network| lists.standings.get(network).is_some_and(|it| it.allows(now)))
     }
 
     /// Follows the read table and writes refused requests down, for ever.
@@ -315,6 +339,8 @@ mod tests {
         assert!(refuses("192.0.2.8") && !refuses("192.0.2.7") && !refuses("192.0.3.8"));
         assert!(!refuses("2001:db8:1:2::9"), "a network on the whitelist covers its addresses");
         assert!(!refuses("127.0.0.1"), "the machine itself never");
+        let allows = |address: &str| list.allows(address.parse().unwrap(), || hour(1));
+        assert!(allows("192.0.2.7") && allows("2001:db8:1:2::9") && !allows("192.0.2.8"));
         let refused = list.0.refused.lock().unwrap();
         assert_eq!(refused.values().sum::<u64>(), 1, "and each refusal is counted");
     }

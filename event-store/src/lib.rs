@@ -7,11 +7,13 @@
 pub mod appender;
 pub mod blocklist;
 pub mod cache;
+pub mod configured;
 pub mod erasures;
 pub mod lease;
 pub mod load;
 pub mod log;
 pub mod migrate;
+pub mod notices;
 pub mod read;
 pub mod recent;
 mod records;

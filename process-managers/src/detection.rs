@@ -33,7 +33,7 @@ use crate::runner::take_lease;
 /// Of its lease.
 const NAME: &str = "detection";
 /// How often it looks: what begins is found within a second.
-const EVERY: Duration = Duration::from_millis(400);
+const EVERY: Duration = Duration::from_millis(250);
 /// Records of one look.
 const ROWS: i64 = 5_000;
 /// Records are written by several instances, in groups: one may show so long after its time. What is later,
@@ -53,6 +53,29 @@ pub struct DetectionArgs {
     #[arg(long, env = "AGORA_DETECT_TOO_MANY_REQUESTS", default_value_t = Thresholds::default().too_many,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub detect_too_many_requests: u64,
+    /// From so many of these on they are a flood (DDOS_ATTACK)
+    #[arg(long, env = "AGORA_DETECT_FLOOD", default_value_t = Thresholds::default().flood,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_flood: u64,
+    /// Requests of one client in five minutes that look like an injection, a script or a search for
+    /// holes, of each kind, as above
+    #[arg(long, env = "AGORA_DETECT_PATTERNS", default_value_t = Thresholds::default().patterns,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_patterns: u64,
+    /// Requests of a blocked client in five minutes that are an incident
+    #[arg(long, env = "AGORA_DETECT_BLOCKED", default_value_t = Thresholds::default().blocked,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_blocked: u64,
+    /// Failed logins of twenty clients or more together in five minutes that are an incident of the
+    /// whole system
+    #[arg(long, env = "AGORA_DETECT_LOGIN_FAILURES_OF_ALL",
+          default_value_t = Thresholds::default().login_failures_of_all,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_login_failures_of_all: u64,
+    /// Requests too many of twenty clients or more together, likewise
+    #[arg(long, env = "AGORA_DETECT_FLOOD_OF_ALL", default_value_t = Thresholds::default().flood_of_all,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub detect_flood_of_all: u64,
 }
 
 impl DetectionArgs {
@@ -60,6 +83,11 @@ impl DetectionArgs {
         Thresholds {
             login_failures: self.detect_login_failures,
             too_many: self.detect_too_many_requests,
+            flood: self.detect_flood,
+            patterns: self.detect_patterns,
+            blocked: self.detect_blocked,
+            login_failures_of_all: self.detect_login_failures_of_all,
+            flood_of_all: self.detect_flood_of_all,
         }
     }
 }
@@ -141,7 +169,7 @@ impl Detection {
             "SELECT id, recorded_at, kind, action, status, occurrences, ip_address
              FROM log.security_records
              WHERE recorded_at > $1 AND NOT id = ANY($2) AND ip_address IS NOT NULL
-               AND (kind IN ('login_failed', 'blocked') OR status = 429)
+               AND (kind IN ('login_failed', 'blocked', 'suspicious') OR status = 429)
              ORDER BY recorded_at LIMIT $3",
         )
         .bind(self.after)
@@ -150,6 +178,7 @@ impl Detection {
         .fetch_all(&mut *connection)
         .await?;
         let last = rows.last().map(|row| row.recorded_at);
+        let is_full = i64::try_from(rows.len()).unwrap_or(ROWS) >= ROWS;
         if !self.take(rows).await {
             return Ok(());
         }
@@ -166,7 +195,11 @@ impl Detection {
             }
         }
         // Also where nothing was found: what else is noted meanwhile is not to be read each time.
-        self.after = self.after.max(clock::now() - LATE);
+        self.after = match last {
+            // There is more: it is read next, and nothing is passed over.
+            Some(last) if is_full => last.min(clock::now() - LATE).max(self.after),
+            _ => self.after.max(clock::now() - LATE),
+        };
         self.seen.retain(|(_, at)| *at > self.after);
         let Some(last) = last else { return Ok(()) };
         sqlx::query(
@@ -220,6 +253,9 @@ impl Detection {
             }
             Found::Attack(attack) => {
                 self.send(DetectIncident(attack), attack.cause).await?;
+                if !attack.blocks {
+                    return Ok(());
+                }
                 let block = AutoBlockIp::new(attack.client);
                 // A refusal is no failure: it is on the whitelist, or has a time of grace.
                 match self.send(block, Uuid::new_v5(&attack.cause, b"block")).await {
@@ -250,13 +286,16 @@ struct Row {
 impl Row {
     fn noted(&self, address: IpAddr) -> Noted {
         let is_login = self.kind == "login_failed" || self.action == "log-in";
-        let signal = match self.kind.as_str() {
-            "blocked" => Signal::Blocked,
+        let signal = match (self.kind.as_str(), self.action.as_str()) {
+            ("blocked", _) => Signal::Blocked,
+            ("suspicious", "sql_injection") => Signal::SqlInjection,
+            ("suspicious", "scripting") => Signal::Scripting,
+            ("suspicious", _) => Signal::Probing,
             _ if is_login => Signal::LoginFailed,
             _ => Signal::TooMany,
         };
         let times = u64::try_from(self.occurrences).unwrap_or_default();
-        let blocked = if self.status == 429 { times } else { 0 };
+        let blocked = if matches!(self.status, 403 | 429) { times } else { 0 };
         Noted { id: self.id, address, signal, times, blocked, at: self.recorded_at }
     }
 }

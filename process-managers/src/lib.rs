@@ -7,6 +7,7 @@
 pub mod detection;
 pub mod erasure;
 pub mod exports;
+pub mod geoip;
 pub mod mail;
 pub mod processes;
 pub mod retention;

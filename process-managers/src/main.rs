@@ -8,6 +8,7 @@ use agora_process_managers::{
     detection::{self, DetectionArgs},
     erasure::{self, Eraser, ErasureArgs},
     exports::worker::WorkerArgs,
+    geoip::{GeoIp, GeoIpArgs},
     mail::{MailArgs, Mailer},
     processes,
     retention::{self, RetentionArgs},
@@ -15,6 +16,7 @@ use agora_process_managers::{
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
     health::Health,
+    http::Front,
     objects::{Objects, ObjectsArgs},
     postgres, shutdown, telemetry,
 };
@@ -68,6 +70,8 @@ struct RunArguments {
     erasure: ErasureArgs,
     #[command(flatten)]
     detection: DetectionArgs,
+    #[command(flatten)]
+    geoip: GeoIpArgs,
     #[command(flatten)]
     settings: Settings,
 }
@@ -133,15 +137,17 @@ async fn run(arguments: RunArguments) -> Result<(), Failure> {
     restores::refuse_unfinished(app.log.pool()).await?;
     let (pool, restored) = (app.log.pool().clone(), app.log.pool().clone());
     let eraser = Eraser::new(app.clone(), objects.clone(), home, arguments.erasure);
-    let mut running = processes::start(&app, mailer, &objects, &arguments.workers, eraser, &stop);
+    let geoip = GeoIp::open(&arguments.geoip)?;
+    let mut running =
+        processes::start(&app, mailer, geoip, &objects, &arguments.workers, eraser, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new()
         .check("postgres", move || postgres::ready(pool.clone()))
         .check("restore", move || restores::ready(restored.clone()));
-    let proxies = arguments.http.trusted_proxies();
-    agora_service::http::serve(health.routes(metrics), arguments.addr, proxies, stop).await?;
+    let front = Front::new(&arguments.http);
+    agora_service::http::serve(front, health.routes(metrics), arguments.addr, stop).await?;
     while running.join_next().await.is_some() {}
     Ok(())
 }

@@ -12,12 +12,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     erasure::Eraser,
     exports::worker::{Worker, WorkerArgs},
+    geoip::GeoIp,
     mail::Mailer,
     runner::run,
 };
 
 pub mod erasure;
 pub mod exports;
+pub mod ip_enrichment;
+pub mod ip_retention;
 pub mod mail;
 pub mod policy_notices;
 pub mod registration_expiry;
@@ -53,6 +56,7 @@ pub trait Process: Send + Sync + 'static {
 pub fn start(
     app: &App,
     mailer: Mailer,
+    geoip: GeoIp,
     objects: &Objects,
     workers: &WorkerArgs,
     eraser: Eraser,
@@ -63,6 +67,11 @@ pub fn start(
     running.spawn(run(registration_expiry::RegistrationExpiry, app.clone(), stop.clone()));
     let notices = policy_notices::TellOfPolicies { mailer: mailer.clone() };
     running.spawn(run(notices, app.clone(), stop.clone()));
+    running.spawn(run(ip_retention::IpRetention, app.clone(), stop.clone()));
+    // Without a database there is nothing to say, and what comes then is asked for what came before.
+    if geoip.knows_anything() {
+        running.spawn(run(ip_enrichment::IpEnrichment { geoip }, app.clone(), stop.clone()));
+    }
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     let look_after = exports::LookAfterExports { objects: objects.clone() };
     running.spawn(run(look_after, app.clone(), stop.clone()));

@@ -16,6 +16,7 @@ pub mod downloads;
 pub mod error;
 pub mod exported;
 pub mod freshness;
+pub mod front;
 pub mod http;
 pub mod live;
 pub mod openapi;

@@ -3,9 +3,7 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use agora_event_store::{
-    MasterKeys, Opener, Vault,
-    blocklist::Blocklist,
-    restores,
+    MasterKeys, Opener, Vault, restores,
     searches::{self, SearchLog},
     security::SecurityLog,
 };
@@ -16,18 +14,11 @@ use agora_read_api::{
     cursor::Cursors,
     downloads::{Downloads, count::Counter},
     freshness::Projected,
-    http,
+    front, http,
     live::{self, Limits, Live},
     ranked::warm::WarmLists,
 };
-use agora_service::{
-    clock,
-    health::Health,
-    http::{Gate, serve_behind},
-    nats,
-    objects::Objects,
-    postgres, shutdown, telemetry,
-};
+use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
 use clap::Parser;
 
@@ -127,16 +118,9 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         .check("read tables", move || postgres::ready(reads.clone()));
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
-    let blocklist = Blocklist::default();
-    let follow = blocklist.clone().follow(
-        app.primary.clone(),
-        Opener::new(app.opener.vault().clone()),
-        app.security.clone(),
-    );
-    tokio::spawn(follow);
-    let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
+    let front = front::start(&app, &args.http);
     let routes = http::router(app).merge(health.routes(metrics));
-    serve_behind(gate, routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
+    agora_service::http::serve(front, routes, args.addr, shutdown).await?;
     // Whoever searched last has been answered already.
     searches.flush().await;
     Ok(())

@@ -136,10 +136,8 @@ fn complete_operation(path: &str, operation: &mut Operation) {
         Problem::internal(),
         Problem::unavailable("What is served here has not reached the position yet.")
             .with_rule("ESX-07"),
+        Problem::too_many_requests(5),
     ];
-    if responses.contains_key("429") {
-        problems.push(Problem::too_many_requests(5));
-    }
     let others = [Kind::NotFound, Kind::Conflict, Kind::Gone, Kind::RangeNotSatisfiable];
     problems.extend(
         others
@@ -218,6 +216,14 @@ fn problem_response(problem: &Problem) -> Response {
     if problem.retry_after_seconds.is_some() {
         let header = header(Type::Integer, "Seconds to wait before asking again");
         response.headers.insert("Retry-After".to_owned(), RefOr::T(header));
+    }
+    if problem.kind == Kind::TooManyRequests {
+        for (name, says) in [
+            ("RateLimit", "What is left of each limit, and for how many seconds"),
+            ("RateLimit-Policy", "Each limit: so many requests in so many seconds"),
+        ] {
+            response.headers.insert(name.to_owned(), RefOr::T(header(Type::String, says)));
+        }
     }
     if problem.kind == Kind::NotFound || problem.kind == Kind::Unavailable {
         response.headers.insert("Agora-Position".to_owned(), RefOr::T(position_header()));

@@ -24,6 +24,22 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
+impl ClientAddress {
+    /// What is counted as one client: the address, of IPv6 its /64, since whoever has one address of that
+    /// has them all.
+    pub fn network_bits(self) -> u128 {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits() & !u128::from(u64::MAX),
+        }
+    }
+
+    /// Whether it is the machine itself, or no address at all (K20).
+    pub fn is_own(self) -> bool {
+        self.0.is_loopback() || self.0.is_unspecified()
+    }
+}
+
 impl std::fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -73,7 +89,7 @@ impl TrustedProxies {
         ClientAddress(client)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }

@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use axum::http::HeaderValue;
+use clap::{ArgAction, Args};
 use ipnet::IpNet;
+use url::Url;
 
 use crate::client_address::TrustedProxies;
 
@@ -58,20 +60,84 @@ pub struct NatsArgs {
     pub nats_replicas: u8,
 }
 
-/// How clients reach a service. The address itself is each binary's own argument: its default and
-/// its variable differ.
-#[derive(Args, Clone, Debug, Default)]
+/// How clients reach a service, and how much of it they may take. The address itself is each binary's own
+/// argument: its default and its variable differ.
+#[derive(Args, Clone, Debug)]
 pub struct HttpArgs {
     /// Networks of the proxies whose Forwarded and X-Forwarded-For headers are believed,
     /// separated by commas: 10.0.0.0/8,::1/128
     #[arg(long, env = "AGORA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<Network>,
+
+    /// Sites whose pages may use the API from a browser (CORS), separated by commas, as
+    /// https://app.example.org; `*` for all. None by default
+    #[arg(long, env = "AGORA_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<Origin>,
+
+    /// Clients come by TLS, which ends before this service: replies then carry
+    /// Strict-Transport-Security
+    #[arg(long, env = "AGORA_BEHIND_TLS", default_value_t = false, action = ArgAction::Set)]
+    pub behind_tls: bool,
+
+    /// How long a request's head may take to arrive, in seconds; also ends idle connections
+    #[arg(long, env = "AGORA_HTTP_HEAD_SECONDS", default_value_t = 75,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub http_head_seconds: u32,
+
+    /// How long a request's body may take to arrive, in seconds
+    #[arg(long, env = "AGORA_HTTP_BODY_SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub http_body_seconds: u32,
+
+    /// How long an answer may take to begin, in seconds
+    #[arg(long, env = "AGORA_HTTP_REQUEST_SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub http_request_seconds: u32,
+
+    /// Bytes of a request's target, its query included
+    #[arg(long, env = "AGORA_HTTP_URI_BYTES", default_value_t = 8_192)]
+    pub http_uri_bytes: usize,
+
+    /// Connections at once; who comes then has to wait
+    #[arg(long, env = "AGORA_HTTP_CONNECTIONS", default_value_t = 10_000)]
+    pub http_connections: usize,
+
+    /// Connections at once of one address (of IPv6, of one /64) that is no trusted proxy's; further ones
+    /// are closed
+    #[arg(long, env = "AGORA_HTTP_CONNECTIONS_PER_ADDRESS", default_value_t = 1_000)]
+    pub http_connections_per_address: usize,
 }
 
 impl HttpArgs {
     pub fn trusted_proxies(&self) -> TrustedProxies {
         TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| network.0).collect())
     }
+
+    pub(crate) fn cors_origins(&self) -> Vec<HeaderValue> {
+        self.cors_origins.iter().filter_map(|origin| origin.0.clone()).collect()
+    }
+}
+
+/// A site, as browsers name it in `Origin`; none where the text is empty, as a variable without a value is.
+#[derive(Clone, Debug)]
+pub struct Origin(Option<HeaderValue>);
+
+fn origin(text: &str) -> Result<Origin, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Origin(None));
+    }
+    let is_site = |url: &Url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    };
+    let is_right = text == "*" || Url::parse(text).is_ok_and(|url| is_site(&url));
+    HeaderValue::from_str(text)
+        .ok()
+        .filter(|_| is_right)
+        .map(|origin| Origin(Some(origin)))
+        .ok_or_else(|| {
+            "write a scheme and a host, such as https://app.example.org, or *".to_owned()
+        })
 }
 
 /// A network; none where the text is empty, as a variable without a value is.
@@ -126,6 +192,21 @@ mod tests {
         let headers = axum::http::HeaderMap::new();
         let peer = "192.0.2.1:80".parse().unwrap();
         assert_eq!(proxies.client(peer, &headers).to_string(), "192.0.2.1");
+    }
+
+    #[test]
+    fn no_other_site_is_let_in_unless_it_is_named_as_browsers_do() {
+        let origins = |text: &str| {
+            let cli = Cli::try_parse_from(["x", "--database-url", "u", "--cors-origins", text]);
+            cli.ok().map(|cli| cli.http.cors_origins().len())
+        };
+        assert_eq!(origins(""), Some(0));
+        assert_eq!(origins("https://a.example, http://localhost:3000"), Some(2));
+        assert_eq!(origins("*"), Some(1));
+        for bad in ["a.example", "https://a.example/", "https://a.example/app", "file:///x", "null"]
+        {
+            assert_eq!(origins(bad), None, "{bad}");
+        }
     }
 
     #[test]

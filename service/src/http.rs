@@ -1,21 +1,26 @@
 //! The HTTP edge of every service: one place for limits, panics, error bodies, spans and counts.
 
 mod body;
+mod browsers;
+mod connections;
 mod edge;
+mod front;
+mod guarded;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use axum::{
     Router,
-    http::{HeaderValue, header},
+    body::{Body, Bytes},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use futures::future::Either;
+use futures::{FutureExt, future::Either};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -27,9 +32,13 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, info, warn};
 
+pub use front::{Classify, Exempt, Front, Gate, Notice, Watcher, What};
+pub use guarded::Counted;
+
+use self::connections::{Place, Places};
 use crate::{
-    client_address::TrustedProxies,
-    problem::{self, Kind, Problem},
+    client_address::{ClientAddress, TrustedProxies},
+    problem::Problem,
     telemetry,
 };
 
@@ -37,51 +46,31 @@ use crate::{
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long requests in flight have to end once shutdown is asked for.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of a reply before its connection is dropped.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
-/// How long a client may take to send a request's head; also ends idle connections.
-const HEADER_LIMIT: Duration = Duration::from_secs(75);
-
-/// Says of a client's address whether it is refused. Asked for every request, before anything else is
-/// done for it.
-pub type Gate = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+/// What of a request is kept at most before it is understood: whoever sends a longer head is refused
+/// (431) and cut off.
+const BUFFER_BYTES_MAX: usize = 65_536;
 
 /// Serves `routes` on `addr` until `shutdown`, then drains.
 ///
-/// Adds to the routes: problem documents for whatever fails outside of a handler, the pages that
-/// those point to, a body limit of 1 MiB, and [`crate::client_address::ClientAddress`] for
-/// handlers that ask for it.
+/// Adds to the routes what [`Front::around`] does and [`crate::client_address::ClientAddress`] for
+/// handlers that ask for it; bounds connections and how slow they may be.
 ///
 /// # Errors
 /// Where the address cannot be bound.
 pub async fn serve(
+    front: Front,
     routes: Router,
     addr: SocketAddr,
-    proxies: TrustedProxies,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    let nobody: Gate = Arc::new(|_| false);
-    serve_behind(nobody, routes, addr, proxies, shutdown).await
-}
-
-/// As [`serve`], behind a gate: whose address it refuses gets a 403 at once (IPR-08).
-///
-/// # Errors
-/// Where the address cannot be bound.
-pub async fn serve_behind(
-    gate: Gate,
-    routes: Router,
-    addr: SocketAddr,
-    proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(addr).await.map_err(|error| {
         std::io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
     })?;
-    serve_within(WRITE_LIMIT, gate, listener, routes, proxies, shutdown).await
+    serve_behind(front, listener, routes, shutdown).await
 }
 
-/// As [`serve`], on a listener that is bound already (to port 0, in a test).
+/// As [`serve`], on a listener that is bound already (to port 0, in a test), with nothing but the
+/// defaults before the routes.
 ///
 /// # Errors
 /// Where the listener has no address.
@@ -91,30 +80,49 @@ pub async fn serve_on(
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_within(WRITE_LIMIT, Arc::new(|_| false), listener, routes, proxies, shutdown).await
+    serve_behind(Front::default().trusting(proxies), listener, routes, shutdown).await
 }
 
-async fn serve_within(
-    write_limit: Duration,
-    gate: Gate,
+/// As [`serve`], on a listener that is bound already.
+///
+/// # Errors
+/// Where the listener has no address.
+pub async fn serve_behind(
+    front: Front,
     listener: TcpListener,
     routes: Router,
-    proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     info!(addr = %listener.local_addr()?, "serving");
-    let app = complete(routes);
+    let (app, front) = (front.around(routes), Arc::new(front));
     let connections = GracefulShutdown::new();
+    let limits = front.limits;
+    let places = Places::new(limits.connections, limits.connections_per_address);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = places.free().then(|free| async {
+                listener.accept().await.map(|(stream, peer)| (stream, peer, free))
+            }) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let stream = bounded(stream, write_limit);
-                let (app, proxies, gate) = (app.clone(), proxies.clone(), Arc::clone(&gate));
-                serve_connection(stream, peer, app, proxies, gate, &connections);
+            Ok((stream, peer, free)) => {
+                let client = ClientAddress(peer.ip());
+                let is_shared = client.is_own() || front.proxies.trusts(peer.ip().to_canonical());
+                // Who has too many already is not told so: that would be one more to serve.
+                let Some(place) = places.take(free, client, is_shared) else {
+                    metrics::counter!("agora_http_connections_refused_total").increment(1);
+                    continue;
+                };
+                let stream = bounded(stream, limits.write);
+                serve_connection(
+                    stream,
+                    peer,
+                    place,
+                    app.clone(),
+                    Arc::clone(&front),
+                    &connections,
+                );
             }
             Err(error) => {
                 // Out of file descriptors, mostly: some will be given back soon.
@@ -132,14 +140,9 @@ async fn serve_within(
     Ok(())
 }
 
-/// The routes with everything around them that [`serve`] adds, but the client's address.
+/// The routes with everything around them that [`serve_on`] adds, but the client's address.
 pub fn complete(routes: Router) -> Router {
-    routes
-        .merge(problem::pages())
-        .fallback(|| async { Problem::of(Kind::NotFound).into_response() })
-        // The edge bounds every body itself, also those that no extractor reads.
-        .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(tower::layer::layer_fn(edge::Edge::new))
+    Front::default().around(routes)
 }
 
 /// A reply that nobody takes, a live stream's above all, must not hold its place for ever.
@@ -157,14 +160,15 @@ type Connection = Pin<Box<TimeoutStream<TcpStream>>>;
 fn serve_connection(
     stream: Connection,
     peer: SocketAddr,
+    place: Place,
     app: Router,
-    proxies: TrustedProxies,
-    gate: Gate,
+    front: Arc<Front>,
     connections: &GracefulShutdown,
 ) {
+    let limits = front.limits;
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        let client = proxies.client(peer, request.headers());
-        if gate(client.0) {
+        let client = front.proxies.client(peer, request.headers());
+        if (front.gate)(client.0) {
             return Either::Left(std::future::ready(Ok(refused())));
         }
         request.extensions_mut().insert(client);
@@ -172,21 +176,33 @@ fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_LIMIT)
+        .header_read_timeout(limits.head)
+        .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             debug!(%error, "a connection ended early");
         }
+        drop(place);
     });
 }
 
-/// What a refused address is told; its connection is closed, since the body is never read.
+/// What a refused address is told, made once: it must cost next to nothing. A body that is still on its
+/// way is never read, and ends the connection.
 fn refused() -> Response {
-    let problem = Problem::forbidden("Requests from this address are refused.").with_rule("IPR-08");
-    let mut response = problem.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    static REFUSED: LazyLock<(HeaderMap, Bytes)> = LazyLock::new(|| {
+        let problem = Problem::forbidden("Requests from this address are refused.");
+        let problem = problem.with_rule("IPR-08");
+        let body = serde_json::to_vec(&problem.document()).unwrap_or_default();
+        let mut response = problem.into_response();
+        browsers::tell(&mut response, false);
+        (std::mem::take(response.headers_mut()), body.into())
+    });
+    let (headers, body) = &*REFUSED;
+    let mut response = Response::new(Body::from(body.clone()));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    *response.headers_mut() = headers.clone();
     response
 }
 

@@ -33,6 +33,33 @@ pub struct RecordExternalReputation {
     is_datacenter: Option<Option<bool>>,
 }
 
+/// What databases on this machine say of an address.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FoundInDatabases {
+    pub geolocation: Option<JsonObject>,
+    pub asn_info: Option<JsonObject>,
+    pub is_vpn: Option<bool>,
+    pub is_tor: Option<bool>,
+    pub is_datacenter: Option<bool>,
+}
+
+impl RecordExternalReputation {
+    /// As the platform sends it by itself.
+    pub fn of_databases(address: Network, found: FoundInDatabases) -> Self {
+        Self {
+            address,
+            source: None,
+            score: None,
+            hundred_is_worst: false,
+            geolocation: found.geolocation,
+            asn_info: found.asn_info,
+            is_vpn: found.is_vpn.map(Some),
+            is_tor: found.is_tor.map(Some),
+            is_datacenter: found.is_datacenter.map(Some),
+        }
+    }
+}
+
 /// The body of `record-external-reputation`.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -189,3 +189,27 @@ async fn inc_14_law_08_a_breach_is_registered_and_who_was_told() {
     let mark = tell(json!({ "reason": "Nothing." }));
     world.send(&guard, "mark-false-positive", mark).await.refused(409, "INC-14");
 }
+
+/// An incident is of one person or of nobody, and of one address, which is known from then on.
+#[tokio::test]
+async fn inc_03_rel_07_an_incident_has_a_user_or_none_and_its_address() {
+    let world = World::new().await;
+    let guard = world.guard().await;
+    let member = world.member().await;
+    let of_nobody = world.incident(&guard, "203.0.113.9").await;
+    let body = with(attack("203.0.113.9"), "user", actor_json(member.actor));
+    let of_somebody = world.send(&guard, "report-incident", body).await.id();
+    let standing = async |id: &str| {
+        let incident = world.app.log.load::<Incident>(id).await.unwrap();
+        incident.state.get().unwrap().clone()
+    };
+    let (nobody, somebody) = (standing(&of_nobody).await, standing(&of_somebody).await);
+    assert_eq!((nobody.user, somebody.user), (None, Some(member.actor)));
+    assert_eq!(nobody.address_id, somebody.address_id, "many incidents of one address");
+    let address_id = nobody.address_id.unwrap().to_string();
+    let address = world.app.log.load::<IpAddress>(&address_id).await.unwrap();
+    assert!(address.state.get().unwrap().last_incident_at.is_some());
+    // Of the whole system: nobody, and nowhere.
+    let of_all = standing(&world.incident(&guard, "::").await).await;
+    assert_eq!((of_all.user, of_all.address_id), (None, None));
+}

@@ -44,6 +44,7 @@ mod personal_data;
 mod policies;
 mod posts;
 mod processing_limits;
+mod rate_limits;
 mod registry;
 mod reports;
 mod service_accounts;

@@ -7,6 +7,7 @@
 pub mod detection;
 pub mod erasure;
 pub mod exports;
+pub mod ip_retention;
 pub mod mail;
 pub mod policy_notices;
 pub mod registration_expiry;

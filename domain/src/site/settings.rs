@@ -95,6 +95,55 @@ pub static MINIMUM_AGE: Setting = Setting {
             (LAW-11)",
 };
 
+pub static RATE_LIMIT_ADDRESS_LOGIN: Setting = Setting {
+    key: "rate_limit_address_login",
+    kind: Kind::Number { default: 120, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Logins, registrations and mails that one address may ask for in a minute; 0 is no limit",
+};
+
+pub static RATE_LIMIT_ADDRESS_READ: Setting = Setting {
+    key: "rate_limit_address_read",
+    kind: Kind::Number { default: 6_000, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Reads of one address in a minute; 0 is no limit",
+};
+
+pub static RATE_LIMIT_ADDRESS_SEARCH: Setting = Setting {
+    key: "rate_limit_address_search",
+    kind: Kind::Number { default: 600, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Searches of one address in a minute; 0 is no limit",
+};
+
+pub static RATE_LIMIT_ADDRESS_WRITE: Setting = Setting {
+    key: "rate_limit_address_write",
+    kind: Kind::Number { default: 3_000, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Commands of one address in a minute; 0 is no limit",
+};
+
+pub static RATE_LIMIT_PRINCIPAL_READ: Setting = Setting {
+    key: "rate_limit_principal_read",
+    kind: Kind::Number { default: 6_000, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Reads of one principal in a minute; 0 is no limit",
+};
+
+pub static RATE_LIMIT_PRINCIPAL_SEARCH: Setting = Setting {
+    key: "rate_limit_principal_search",
+    kind: Kind::Number { default: 600, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Searches of one principal in a minute; 0 is no limit",
+};
+
+pub static RATE_LIMIT_PRINCIPAL_WRITE: Setting = Setting {
+    key: "rate_limit_principal_write",
+    kind: Kind::Number { default: 3_000, min: 0, max: 1_000_000 },
+    is_public: false,
+    about: "Commands of one principal in a minute; 0 is no limit",
+};
+
 pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
     key: "registration_requires_confirmation",
     kind: Kind::Flag { default: false },
@@ -102,7 +151,7 @@ pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
     about: "Whether an account is made only when its e-mail address has been confirmed (CRD-09)",
 };
 
-pub static ALL: [&Setting; 10] = [
+pub static ALL: [&Setting; 17] = [
     &ALLOW_GUEST_COMMENTS,
     &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
@@ -112,6 +161,13 @@ pub static ALL: [&Setting; 10] = [
     &MAX_URI_LENGTH,
     &MINIMUM_AGE,
     &POSTING_REQUIRES_MEMBERSHIP,
+    &RATE_LIMIT_ADDRESS_LOGIN,
+    &RATE_LIMIT_ADDRESS_READ,
+    &RATE_LIMIT_ADDRESS_SEARCH,
+    &RATE_LIMIT_ADDRESS_WRITE,
+    &RATE_LIMIT_PRINCIPAL_READ,
+    &RATE_LIMIT_PRINCIPAL_SEARCH,
+    &RATE_LIMIT_PRINCIPAL_WRITE,
     &REGISTRATION_REQUIRES_CONFIRMATION,
 ];
 
@@ -161,6 +217,15 @@ impl Setting {
     pub fn flag(&self, configuration: &Configuration) -> bool {
         let default = matches!(self.kind, Kind::Flag { default: true });
         self.valid(configuration).and_then(|value| value.parse().ok()).unwrap_or(default)
+    }
+
+    /// The number that a text sets, or the default where there is none or it is no value of this setting.
+    pub fn number_or_default(&self, text: Option<&str>) -> u32 {
+        let set = text.filter(|text| self.check(text).is_ok()).and_then(|text| text.parse().ok());
+        set.unwrap_or(match self.kind {
+            Kind::Number { default, .. } => default,
+            Kind::Flag { .. } => 0,
+        })
     }
 
     /// The number that is set; none where nothing is.

@@ -14,7 +14,9 @@ use agora_process_managers::detection::Detection;
 
 use crate::world::World;
 
-const THRESHOLDS: Thresholds = Thresholds { login_failures: 5, too_many: 10 };
+fn thresholds() -> Thresholds {
+    Thresholds { login_failures: 5, too_many: 10, ..Thresholds::default() }
+}
 
 impl World {
     /// What the command API notes of a request that it refused.
@@ -33,7 +35,7 @@ impl World {
 
     async fn detection(&self) -> Detection {
         let mut connection = self.database.pool.acquire().await.unwrap();
-        Detection::begin(&self.app, THRESHOLDS, &mut connection).await.unwrap()
+        Detection::begin(&self.app, thresholds(), &mut connection).await.unwrap()
     }
 
     async fn look(&self, detection: &mut Detection) {

@@ -8,9 +8,12 @@
     reason = "tests make their own ids, and what they share may panic as they do"
 )]
 
+mod attack;
 mod detection;
 mod erasure;
 mod exports;
+mod geoip;
+mod ip_retention;
 mod mail;
 mod policy_notices;
 mod retention;

@@ -10,7 +10,8 @@ use agora_projectors::{
 use agora_service::{
     config::{HttpArgs, NatsArgs},
     health::Health,
-    http, nats, shutdown, telemetry,
+    http::{self, Front},
+    nats, shutdown, telemetry,
 };
 
 use super::Failure;
@@ -39,7 +40,7 @@ impl Run {
             async move { ready(phase) }
         });
         let routes = health.routes(metrics);
-        let serving = http::serve(routes, self.addr, self.http.trusted_proxies(), stop.clone());
+        let serving = http::serve(Front::new(&self.http), routes, self.addr, stop.clone());
         let ((), served) = tokio::join!(runner.run(&stop), async {
             let served = serving.await;
             // Without its address it is of no use: whoever started it must see that.

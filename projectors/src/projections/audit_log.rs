@@ -68,6 +68,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "IpBlacklistEnded",
         "IpBlacklisted",
         "IpEnriched",
+        "IpForgotten",
         "IpWhitelistEnded",
         "IpWhitelisted",
         "MemberDeleted",

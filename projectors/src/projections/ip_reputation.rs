@@ -1,5 +1,5 @@
-//! What is known of addresses and networks (E26): of each the last event's record. What is personal in it
-//! stays sealed.
+//! What is known of addresses and networks (E26): of each the last event's record, until it is forgotten
+//! (IPR-15). What is personal in it stays sealed.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,7 @@ pub(super) const PROJECTION: Projection = Projection {
         "IpBlacklistEnded",
         "IpBlacklisted",
         "IpEnriched",
+        "IpForgotten",
         "IpIncidentLinked",
         "IpIncidentRefuted",
         "IpObserved",
@@ -46,8 +47,15 @@ struct Row<'e> {
 
 async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Result<(), ApplyError> {
     let mut rows: BTreeMap<Uuid, Row<'_>> = BTreeMap::new();
+    let mut forgotten = Vec::new();
     for event in events {
         let id = stream_uuid(event)?;
+        // The last of its stream.
+        if event.event_type == "IpForgotten" {
+            rows.remove(&id);
+            forgotten.push(id);
+            continue;
+        }
         let mut variants: BTreeMap<&str, Changed> = payload(event)?;
         let Some((_, Changed { record })) = variants.pop_first() else { continue };
         let first = rows.get(&id).map_or(*event, |row| row.first);
@@ -69,7 +77,13 @@ async fn apply(events: &[&RecordedEvent], connection: &mut PgConnection) -> Resu
     .bind(all().map(|row| row.last.recorded_at).collect::<Vec<_>>())
     .bind(all().map(|row| number(row.last.position)).collect::<Vec<_>>())
     .bind(all().map(|row| number(row.last.sequence)).collect::<Vec<_>>())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if !forgotten.is_empty() {
+        sqlx::query("DELETE FROM ip_reputation WHERE id = ANY($1)")
+            .bind(forgotten)
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }

@@ -141,4 +141,7 @@ pub fn begin(told: &mut Vec<Fact>) {
         told.push(on_address(0, kind, 2));
     }
     told.push(on_address(1, "IpObserved", 5));
+    told.push(on_address(2, "IpObserved", 1));
+    let forgotten = json!({ "id": id(ADDRESS, 2), "forgotten_at": "2027-05-20T12:00:00Z" });
+    told.push(by_admin("ip_address", id(ADDRESS, 2), "IpForgotten", forgotten));
 }

@@ -1,7 +1,10 @@
 //! The door of every route: who asks, whether they may, and a record of every refusal (AUD-06).
 
+use agora_domain::Actor;
 use agora_event_store::security::{Outcome, SecurityRecord};
-use agora_service::{client_address::ClientAddress, problem::Problem};
+use agora_service::{
+    client_address::ClientAddress, http::Counted, problem::Problem, rate_limits::Reading,
+};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, StatusCode},
@@ -28,16 +31,29 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let client_address = request.extensions().get::<ClientAddress>().map(ToString::to_string);
-    let (actor, response) = match admit(&app, path.as_str(), request.headers()).await {
+    let (actor, mut response, reading) = match admit(&app, path.as_str(), request.headers()).await {
         Ok(caller) => {
             let actor = caller.actor();
-            request.extensions_mut().insert(caller);
-            (actor, next.run(request).await)
+            let reading = count(&request, actor);
+            let response = match reading.as_ref().map_or(Ok(()), Reading::permit) {
+                Ok(()) => {
+                    request.extensions_mut().insert(caller);
+                    next.run(request).await
+                }
+                Err(problem) => ReadError::from(problem).into_response(),
+            };
+            (actor, response, reading)
         }
-        Err(Refused { actor, problem }) => (actor, ReadError::from(problem).into_response()),
+        Err(Refused { actor, problem }) => (actor, ReadError::from(problem).into_response(), None),
     };
+    if let Some(reading) = reading {
+        response.extensions_mut().insert(reading);
+    }
     let status = response.status();
-    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    if matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+    ) {
         let rule = response.extensions().get::<BrokenRule>().and_then(|rule| rule.0);
         let record = SecurityRecord {
             kind: "refusal",
@@ -52,6 +68,11 @@ pub async fn guard(
         app.security.write(record).await;
     }
     response
+}
+
+/// Counts a request of whoever asks, where requests are limited.
+fn count(request: &Request, actor: Option<Actor>) -> Option<Reading> {
+    request.extensions().get::<Counted>()?.of_principal(actor?.id.as_u128())
 }
 
 async fn admit(app: &Shared, route: &str, headers: &HeaderMap) -> Result<Caller, Refused> {

@@ -34,6 +34,7 @@ mod own;
 mod plans;
 mod process;
 mod public;
+mod rate_limits;
 mod reports;
 mod search;
 mod search_logs;

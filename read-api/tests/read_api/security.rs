@@ -7,7 +7,7 @@ use agora_domain::{
     security::{
         breach::{Breach, BreachContent, BreachEvent},
         incident::{Incident, IncidentEvent},
-        ip_address::{Act, IpAddress, IpAddressCommand},
+        ip_address::{Act, IpAddress, IpAddressCommand, IpAddressEvent},
         network::Network,
         values::{DetectionMethod, IncidentType, Severity},
     },
@@ -282,4 +282,23 @@ async fn ipr_08_ipr_10_the_blocklist_follows_the_table_and_counts_what_it_refuse
     .await
     .unwrap();
     assert_eq!(counted, 2);
+}
+
+/// What is forgotten is shown to nobody, and refused by nobody any more.
+#[tokio::test]
+async fn ipr_15_a_forgotten_address_is_gone_from_the_table() {
+    let world = World::new().await;
+    let guard = world.guard().await;
+    let id = world.known_address(ADDRESS).await;
+    world.on_address(&guard, id, ADDRESS, Act::Observe { requests: 3, blocked: 3 }).await;
+    world.project().await;
+    let path = format!("/v1/ip-reputation/{ADDRESS}");
+    let shown = world.get_as(&guard, &path).await.ok();
+    assert_eq!(shown["first_seen_at"], shown["last_seen_at"]);
+    let forgotten = IpAddressEvent::IpForgotten { id, forgotten_at: clock::now() };
+    world.append::<IpAddress>(guard.actor, id, vec![forgotten]).await;
+    world.project().await;
+    world.get_as(&guard, &path).await.problem(404);
+    let list = world.get_as(&guard, "/v1/ip-reputation").await.ok();
+    assert_eq!(list["items"], json!([]));
 }

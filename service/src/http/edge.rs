@@ -1,4 +1,5 @@
-//! The outermost layer: a body's bound, a panic's end, an error's form, a span and a count.
+//! The outermost layer: bounds of targets, bodies and time, a panic's end, an error's form, what browsers are
+//! told, a span and a count.
 
 use std::{
     cell::RefCell,
@@ -20,20 +21,25 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::Service;
 use tracing::{Instrument, debug_span, error};
 
-use super::{BODY_BYTES_MAX, body};
+use super::{BODY_BYTES_MAX, body, browsers, front::Limits};
 use crate::{
-    problem::{self, Problem},
+    problem::{self, Kind, Problem},
     telemetry,
 };
+
+/// All header fields of a request together. The connection's buffer, which is larger, refuses what is past
+/// that without a problem document.
+const HEADER_BYTES_MAX: usize = 32_768;
 
 #[derive(Clone)]
 pub(super) struct Edge<S> {
     inner: S,
+    limits: Limits,
 }
 
 impl<S> Edge<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner }
+    pub(super) fn new(inner: S, limits: Limits) -> Self {
+        Self { inner, limits }
     }
 }
 
@@ -55,8 +61,10 @@ where
         // The template, never the URI: an address may hold what is personal.
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
-        if announced_length(&request) > BODY_BYTES_MAX as u64 {
-            let refused = Problem::payload_too_large().into_response();
+        let limits = self.limits;
+        if let Some(problem) = too_large(&request, limits) {
+            let mut refused = problem.into_response();
+            browsers::tell(&mut refused, limits.is_behind_tls);
             count(&method, route.as_ref(), refused.status().as_u16(), started.elapsed());
             return std::future::ready(Ok(refused)).boxed();
         }
@@ -69,17 +77,27 @@ where
         if !span.is_disabled() {
             telemetry::continue_trace(&span, request.headers());
         }
-        let handled = AssertUnwindSafe(self.inner.call(request.map(body::bounded))).catch_unwind();
+        let request = request.map(|body| body::bounded(body, limits.body));
+        let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
-            let response = match handled.await {
-                Ok(Ok(response)) => problem::complete(response),
-                Ok(Err(never)) => match never {},
+            let mut response = match tokio::time::timeout(limits.request, handled).await {
+                Ok(Ok(Ok(response))) => problem::complete(response),
+                Ok(Ok(Err(never))) => match never {},
+                // What a command did by then holds: the client asks again with its idempotency key.
                 Err(_) => {
+                    error!(
+                        route = route.as_ref().map(MatchedPath::as_str),
+                        "an answer took too long"
+                    );
+                    Problem::unavailable("The answer took too long.").into_response()
+                }
+                Ok(Err(_)) => {
                     // The panic hook has logged where.
                     error!(route = route.as_ref().map(MatchedPath::as_str), "a handler panicked");
                     Problem::internal().into_response()
                 }
             };
+            browsers::tell(&mut response, limits.is_behind_tls);
             count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
             tracing::Span::current().record("status", response.status().as_u16());
             Ok(response)
@@ -87,6 +105,20 @@ where
         // Without a subscriber for it the span is nothing, and so is entering it.
         if span.is_disabled() { answered.boxed() } else { answered.instrument(span).boxed() }
     }
+}
+
+/// Why a request is not even looked at.
+fn too_large(request: &Request<Body>, limits: Limits) -> Option<Problem> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.uri_bytes {
+        return Some(Problem::of(Kind::UriTooLong));
+    }
+    let bytes: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > HEADER_BYTES_MAX {
+        return Some(Problem::of(Kind::HeadersTooLarge));
+    }
+    (announced_length(request) > BODY_BYTES_MAX as u64).then(Problem::payload_too_large)
 }
 
 fn announced_length(request: &Request<Body>) -> u64 {

@@ -1,4 +1,6 @@
-use std::io;
+mod hardening;
+
+use std::{io, net::IpAddr};
 
 use axum::{
     Json,
@@ -13,8 +15,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
-use super::*;
-use crate::client_address::ClientAddress;
+use super::{front::Limits, *};
+use crate::problem;
 
 #[derive(Deserialize)]
 struct Page {
@@ -110,7 +112,8 @@ async fn ipr_08_a_refused_address_gets_nothing_but_a_403() {
     let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let gate: Gate = Arc::new(|address| address == IpAddr::from([203, 0, 113, 9]));
     let proxies = TrustedProxies::new(vec!["127.0.0.1/32".parse().unwrap()]);
-    tokio::spawn(serve_within(WRITE_LIMIT, gate, listener, app(), proxies, stop.clone()));
+    let front = Front::default().trusting(proxies).refusing(gate);
+    tokio::spawn(serve_behind(front, listener, app(), stop.clone()));
     let ask = async |path: &str, from: &str| {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         let head = format!(
@@ -162,11 +165,10 @@ async fn a_reply_that_nobody_takes_ends() {
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let limit = Duration::from_millis(200);
-    let proxies = TrustedProxies::default();
-    let nobody: Gate = Arc::new(|_| false);
+    let limits = Limits { write: Duration::from_millis(200), ..Limits::default() };
+    let front = Front::default().with_limits(limits);
     let stop = CancellationToken::new();
-    tokio::spawn(serve_within(limit, nobody, listener, routes, proxies, stop));
+    tokio::spawn(serve_behind(front, listener, routes, stop));
     let mut client = TcpStream::connect(addr).await.unwrap();
     client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);

@@ -26,10 +26,10 @@ use crate::{
 
 /// Who votes on what.
 pub(super) struct Voters {
-    votes: Arc<Votes>,
+    pub(super) votes: Arc<Votes>,
     /// Not among the voters of the load, so that their votes never meet.
     probers: Vec<Session>,
-    posts: Vec<uuid::Uuid>,
+    pub(super) posts: Vec<uuid::Uuid>,
 }
 
 pub(super) async fn scene(arguments: &Arguments) -> Result<Voters, Failure> {

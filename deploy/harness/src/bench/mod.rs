@@ -4,6 +4,7 @@ mod append;
 mod broker;
 mod consents;
 mod content;
+mod defence;
 mod event;
 mod exports;
 mod http;
@@ -114,6 +115,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     step("from accepted to readable");
     let readable = http::readable(&arguments, &scene, arguments.short()).await?;
     report.readable(&readable);
+
+    step("defence");
+    defence::all(&arguments, &scene, &mut report).await?;
 
     step("feeds, posts and search");
     let reads = if arguments.quick { arguments.reads.quick() } else { arguments.reads.clone() };

@@ -200,6 +200,7 @@ const AUDITED: &[&str] = &[
     "IpBlacklistEnded",
     "IpBlacklisted",
     "IpEnriched",
+    "IpForgotten",
     "IpWhitelistEnded",
     "IpWhitelisted",
     "MemberDeleted",

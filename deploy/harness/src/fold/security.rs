@@ -158,6 +158,12 @@ fn breach(tables: &mut Tables, event: &Event) {
 
 fn address(tables: &mut Tables, event: &Event) {
     const TABLE: &str = "ip_reputation";
+    if event.event_type == "IpForgotten" {
+        if let Some(addresses) = tables.get_mut(TABLE) {
+            addresses.remove(&event.aggregate_id);
+        }
+        return;
+    }
     let created = row(tables, TABLE, &event.aggregate_id).map(|row| row["created_at"].clone());
     let address = json!({
         "id": event.aggregate_id, "record": event.fields["record"],

@@ -97,8 +97,8 @@ pub(super) const REGISTERING_BREACHES: Processing = Processing {
 pub(super) const RATING_ADDRESSES: Processing = Processing {
     purpose: "Know addresses that attack the platform, and refuse what comes from them",
     legal_basis: LegalBasis::LegitimateInterests,
-    retention: "As long as the platform is defended against the address: each has a key of its own, which \
-        can be destroyed alone.",
+    retention: "180 days after the address was last seen, or as long as it is on a list; then its key is \
+        destroyed (IPR-15).",
     recipients: "Admins with the scope security, global admins, auditors",
 };
 

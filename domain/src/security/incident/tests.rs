@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    aggregate::Decide,
     changes::{STREAM_MAX, tests::exhausted},
     personal::{Category, Subject},
 };

@@ -2,8 +2,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    aggregate::Decide,
     personal::{Category, Subject},
-    security::values::RiskLevel,
+    security::{reputation::SOURCES_MAX, values::RiskLevel},
 };
 
 fn minute(number: i64) -> DateTime<Utc> {
@@ -171,4 +172,51 @@ fn ipr_06_ipr_14_what_others_say_is_kept_by_source_and_unknown_stays_unknown() {
         decide(&mut address, 3, said(&format!("b{source}"), 1, None)).unwrap();
     }
     assert_eq!(decide(&mut address, 4, said("c", 1, None)), Err(IpAddressError::TooManySources));
+}
+
+#[test]
+fn ipr_15_what_was_idle_for_180_days_is_forgotten_and_nothing_sooner() {
+    let days = |days: i64| days * 24 * 60;
+    let mut address = IpAddress::default();
+    assert_eq!(decide(&mut address, 0, Act::Forget), Ok(0), "nothing is known");
+    decide(&mut address, 0, incident(1)).unwrap();
+    assert_eq!(decide(&mut address, days(179), Act::Forget), Ok(0));
+    // It was seen again in the meantime.
+    decide(&mut address, days(179), Act::Observe { requests: 1, blocked: 0 }).unwrap();
+    assert_eq!(decide(&mut address, days(180), Act::Forget), Ok(0));
+    assert_eq!(address.get().unwrap().kept_until(), Some(minute(days(359))));
+    assert_eq!(decide(&mut address, days(359), Act::Forget), Ok(1));
+    assert!(address.get().is_none());
+    assert_eq!(decide(&mut address, days(360), Act::Forget), Ok(0), "it is gone already");
+    // An incident that turns out to have been none asks for nothing.
+    let refuted = Act::RefuteIncident { incident_id: IncidentId(Uuid::from_u128(1)) };
+    assert_eq!(decide(&mut address, days(361), refuted), Err(IpAddressError::NotFound));
+}
+
+#[test]
+fn ipr_15_what_is_on_a_list_is_kept_for_as_long() {
+    let days = |days: i64| days * 24 * 60;
+    for (act, until) in
+        [(black(None), None), (white(None), None), (black(Some(days(400))), Some(400))]
+    {
+        let mut address = IpAddress::default();
+        decide(&mut address, 0, act).unwrap();
+        assert_eq!(address.get().unwrap().kept_until(), until.map(|until| minute(days(until))));
+        assert_eq!(decide(&mut address, days(399), Act::Forget), Ok(0));
+        assert_eq!(decide(&mut address, days(400), Act::Forget), Ok(usize::from(until.is_some())));
+    }
+}
+
+#[test]
+fn ipr_09_first_seen_is_never_after_last_seen_and_the_newest_incident_counts() {
+    let mut address = IpAddress::default();
+    decide(&mut address, 5, incident(1)).unwrap();
+    decide(&mut address, 9, incident(2)).unwrap();
+    // A clock that runs behind.
+    decide(&mut address, 3, incident(3)).unwrap();
+    let record = address.get().unwrap();
+    assert!(record.first_seen_at <= record.last_seen_at);
+    assert_eq!((record.first_seen_at, record.last_seen_at), (minute(5), minute(9)));
+    assert_eq!(record.last_incident_at, Some(minute(9)));
+    assert_eq!(record.incident_count, 3);
 }
