@@ -59,22 +59,35 @@ ensure_tools() {
     fi
 }
 
-# ensure_schemathesis: prints the path of schemathesis, which makes requests from the OpenAPI
-# documents, in an environment of its own beside what cargo builds.
-ensure_schemathesis() {
-    local version=4.32.5 folder
-    folder=${CARGO_TARGET_DIR:-$root/target}/tools/schemathesis-$version
-    if ! "$folder/bin/schemathesis" --version >/dev/null 2>&1; then
-        step "installing schemathesis $version" >&2
+# ensure_python_tool PROGRAM VERSION REQUIREMENT…: prints the path of a program from PyPI, in an
+# environment of its own beside what cargo builds.
+ensure_python_tool() {
+    local program=$1 version=$2 folder
+    shift 2
+    folder=${CARGO_TARGET_DIR:-$root/target}/tools/$program-$version
+    # What was cut off in the middle is made anew.
+    if [[ ! -e $folder/made ]]; then
+        step "installing $program $version" >&2
         # Debian keeps what `venv` needs in a package apart.
         python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv >&2
         rm -rf -- "$folder"
         if ! python3 -m venv "$folder" ||
-            ! "$folder/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" >&2; then
-            fail "schemathesis $version cannot be installed from PyPI"
+            ! "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2; then
+            fail "$program $version cannot be installed from PyPI"
         fi
+        touch "$folder/made"
     fi
-    echo "$folder/bin/schemathesis"
+    echo "$folder/bin/$program"
+}
+
+# What makes requests from the OpenAPI documents.
+ensure_schemathesis() {
+    ensure_python_tool schemathesis 4.32.5 schemathesis==4.32.5
+}
+
+# A server that speaks S3.
+ensure_s3_server() {
+    ensure_python_tool moto_server 5.2.5 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
 }
 
 # In a subshell, whose trap puts back what the machine had, on an interrupt too.
@@ -207,6 +220,37 @@ sql() {
     [[ $1 =~ ^([a-z]+://[^:/@]+)(:([^@/]*))?@(.*)$ ]] || fail "the Postgres URL names no user"
     local password=${BASH_REMATCH[3]//%/\\x}
     PGPASSWORD=$(printf '%b' "$password") psql -X -q -A -t -v ON_ERROR_STOP=1 -d "${BASH_REMATCH[1]}@${BASH_REMATCH[4]}" -f -
+}
+
+# with_password URL COMMAND ARGUMENT…: a client of Postgres, connected to it. The password goes by the
+# environment here, too.
+with_password() {
+    [[ $1 =~ ^([a-z]+://[^:/@]+)(:([^@/]*))?@(.*)$ ]] || fail "the Postgres URL names no user"
+    local password=${BASH_REMATCH[3]//%/\\x} url=${BASH_REMATCH[1]}@${BASH_REMATCH[4]} command=$2
+    shift 2
+    PGPASSWORD=$(printf '%b' "$password") "$command" --dbname="$url" "$@"
+}
+
+# ── Backups ──────────────────────────────────────────────────────────────────────────────────
+
+# The file of erasures in the state folder (docs/erasure.md).
+erasure_ledger=erasures.ledger
+
+# vault_mark URL: how many keys there are, and which was the first: no key's row is ever removed, so these
+# tell a vault and its later states from another vault.
+vault_mark() {
+    sql "$1" <<<"SELECT count(*) || ' ' || coalesce((
+            SELECT subject || '/' || category || '/' || extract(epoch FROM created_at)
+            FROM vault.subject_keys ORDER BY created_at, subject, category LIMIT 1), '')
+        FROM vault.subject_keys"
+}
+
+# objects_folder HOME: where the files of exports are; nothing where that is no folder of this machine.
+objects_folder() {
+    case ${AGORA_OBJECTS_URL:-} in
+    '') echo "$1/objects" ;;
+    file:///*) echo "${AGORA_OBJECTS_URL#file://}" ;;
+    esac
 }
 
 # ── A Postgres of our own ────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ pub mod add_forensic_data;
 pub mod add_organization_member;
 pub mod annotate_ip;
 pub mod appeal_moderation;
+pub mod approve_deletion;
 pub mod approve_policy;
 pub mod archive_exports;
 pub mod assess_impact;
@@ -32,6 +33,7 @@ pub mod create_post;
 pub mod create_report;
 pub mod create_service_account;
 pub mod decide_appeal;
+pub mod decide_content_notice;
 pub mod declare_breach;
 pub mod delete_admin;
 pub mod delete_comment;
@@ -48,6 +50,7 @@ pub mod edit_policy_draft;
 pub mod edit_post;
 pub mod enable_integration;
 pub mod escalate_incident;
+pub mod extend_deletion_deadline;
 pub mod extend_export_deadline;
 pub mod forget_guest;
 pub mod grant_admin_scope;
@@ -57,6 +60,7 @@ pub mod import_consent;
 pub mod join_community;
 pub mod leave_community;
 pub mod lift_auto_block;
+pub mod lift_restriction;
 pub mod log_in;
 pub mod log_out;
 pub mod mark_export_completed;
@@ -65,6 +69,8 @@ pub mod mark_export_processing;
 pub mod mark_false_positive;
 pub mod mark_member_for_deletion;
 pub mod mark_policy_notified;
+pub mod notify_recipient;
+pub mod object_to_processing;
 pub mod publish_policy;
 pub mod purge_expired_exports;
 pub mod record_breach_notification;
@@ -78,16 +84,19 @@ pub mod register_integration;
 pub mod register_member;
 pub mod reinstate_admin;
 pub mod reinstate_member;
+pub mod reject_deletion;
 pub mod remove_configuration;
 pub mod remove_from_blacklist;
 pub mod remove_from_whitelist;
 pub mod remove_integration;
 pub mod remove_organization_member;
 pub mod reorder_categories;
+pub mod report_content;
 pub mod report_incident;
 pub mod report_integration_error;
 pub mod request_account_deletion;
 pub mod request_batch_export;
+pub mod request_deletion;
 pub mod request_export;
 pub mod request_password_reset;
 pub mod request_policy_changes;
@@ -96,6 +105,7 @@ pub mod resolve_incident;
 pub mod restore_comment;
 pub mod restore_community;
 pub mod restore_post;
+pub mod restrict_processing;
 pub mod retire_admin;
 pub mod retire_category;
 pub mod revise_report;
@@ -107,16 +117,22 @@ pub mod revoke_session;
 pub mod rotate_service_account_key;
 pub mod set_community_rules;
 pub mod set_configuration;
+pub mod start_deletion_review;
 pub mod start_investigation;
 pub mod start_password_reset;
 pub mod submit_policy;
 pub mod submit_report;
 pub mod suspend_admin;
 pub mod suspend_member;
+pub mod update_backup_erasure;
 pub mod update_community;
+pub mod verify_deletion_identity;
 pub mod visit_community;
 pub mod whitelist_ip;
 pub mod withdraw_consent;
+pub mod withdraw_deletion_request;
+pub mod withdraw_objection;
+pub mod withdraw_restriction;
 
 /// A command as the router and the OpenAPI document see it.
 pub struct Registered {
@@ -213,6 +229,15 @@ pub fn all() -> Vec<Registered> {
         command::<extend_export_deadline::ExtendExportDeadline>(),
         command::<cancel_export::CancelExport>(),
         command::<archive_exports::ArchiveExports>(),
+        command::<approve_deletion::ApproveDeletion>(),
+        command::<extend_deletion_deadline::ExtendDeletionDeadline>(),
+        command::<notify_recipient::NotifyRecipient>(),
+        command::<reject_deletion::RejectDeletion>(),
+        command::<request_deletion::RequestDeletion>(),
+        command::<start_deletion_review::StartDeletionReview>(),
+        command::<update_backup_erasure::UpdateBackupErasure>(),
+        command::<verify_deletion_identity::VerifyDeletionIdentity>(),
+        command::<withdraw_deletion_request::WithdrawDeletionRequest>(),
         command::<accept_policy::AcceptPolicy>(),
         command::<approve_policy::ApprovePolicy>(),
         command::<deny_consent::DenyConsent>(),
@@ -225,6 +250,13 @@ pub fn all() -> Vec<Registered> {
         command::<request_policy_changes::RequestPolicyChanges>(),
         command::<submit_policy::SubmitPolicy>(),
         command::<withdraw_consent::WithdrawConsent>(),
+        command::<report_content::ReportContent>(),
+        command::<decide_content_notice::DecideContentNotice>(),
+        command::<withdraw_restriction::WithdrawRestriction>(),
+        command::<withdraw_objection::WithdrawObjection>(),
+        command::<restrict_processing::RestrictProcessing>(),
+        command::<object_to_processing::ObjectToProcessing>(),
+        command::<lift_restriction::LiftRestriction>(),
         command::<report_incident::ReportIncident>(),
         command::<record_incident_activity::RecordIncidentActivity>(),
         command::<start_investigation::StartInvestigation>(),

@@ -6,6 +6,7 @@ use agora_command_api::{
     App, Settings,
     bootstrap::{BootstrapAdmin, NewAdmin},
     commands::register_member::NewPassword,
+    end_sessions::EndSessions,
     execute::{Caller, Conditions, execute},
     front, http,
 };
@@ -13,6 +14,7 @@ use agora_domain::{identity::values::AdminScope, values::Email};
 use agora_event_store::{
     EventLog, LogConfig, MasterKeys, Vault,
     relay::{self, RelayConfig},
+    restores,
     security::SecurityLog,
 };
 use agora_service::{
@@ -47,6 +49,8 @@ enum Action {
     Serve(Box<ServeArguments>),
     /// Make the first admin; says so and does nothing where there is one
     BootstrapAdmin(BootstrapArguments),
+    /// End every session: after a restore, those that were revoked since are open again
+    EndSessions,
 }
 
 #[derive(clap::Args)]
@@ -92,14 +96,16 @@ async fn main() -> Result<(), Failure> {
     let log = EventLog::open(LogConfig::new(connect.clone(), vault.clone())).await?;
     let spill = match &arguments.action {
         Action::Serve(serve) => serve.security_spill_file.clone(),
-        Action::BootstrapAdmin(_) => None,
+        Action::BootstrapAdmin(_) | Action::EndSessions => None,
     };
     let security = SecurityLog::start(log.pool().clone(), vault, spill);
     let app = App::new(log.clone(), security, arguments.settings);
     match arguments.action {
         Action::BootstrapAdmin(bootstrap) => bootstrap_admin(&app, bootstrap).await,
+        Action::EndSessions => end_sessions(&app).await,
         Action::Serve(serve) => {
             let stop = shutdown::on_signal()?;
+            restores::refuse_unfinished(log.pool()).await?;
             let client = nats::connect(&serve.nats, "agora-command-api").await?;
             let relay = tokio::spawn(relay_for_ever(
                 log.clone(),
@@ -108,9 +114,11 @@ async fn main() -> Result<(), Failure> {
                 serve.nats,
                 stop.clone(),
             ));
-            let pool = log.pool().clone();
+            let (pool, restored) = (log.pool().clone(), log.pool().clone());
             // Commands need the log alone: without the broker the relay catches up later.
-            let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
+            let health = Health::new()
+                .check("postgres", move || postgres::ready(pool.clone()))
+                .check("restore", move || restores::ready(restored.clone()));
             let front = front::start(&app, &serve.http);
             let routes = http::routes(app).merge(health.routes(metrics));
             agora_service::http::serve(front, routes, serve.addr, stop).await?;
@@ -180,6 +188,13 @@ async fn bootstrap_admin(app: &App, arguments: BootstrapArguments) -> Result<(),
         Err(problem) => return Err(format!("{}", problem.detail).into()),
     }
     Ok(())
+}
+
+async fn end_sessions(app: &App) -> Result<(), Failure> {
+    let caller = Caller::system(None);
+    let ended = execute(app, &caller, &Conditions::default(), EndSessions).await;
+    ended.map_err(|problem| problem.detail.into_owned())?;
+    Ok(writeln!(std::io::stdout(), "every session has ended")?)
 }
 
 fn random_password() -> Result<String, Failure> {

@@ -84,6 +84,8 @@ ids! {
     CommentVoteId;
     /// An act of moderation (E16): the id of its event, and of the appeal against it.
     ModerationId;
+    /// A notice that a post or a comment is illegal or breaks the terms (LAW-10).
+    ContentNoticeId;
     /// A tenant: who reports and exports (E21).
     OrganizationId;
     /// A statutory report (E21).
@@ -94,6 +96,10 @@ ids! {
     PolicyVersionId;
     /// One answer of one person to one question for consent (E22).
     ConsentId;
+    /// An objection to the processing of one's data, or its restriction (LAW-05, LAW-06).
+    ProcessingLimitId;
+    /// A request to be erased (E24).
+    DeletionId;
     /// A security incident (E25), and the breach that it may be (LAW-08).
     IncidentId;
     /// What is known of an address or a network (E26); random, so that it tells nothing of it.

@@ -40,12 +40,15 @@ impl Roles {
     /// (K3). Beside what its holder is: a member, an admin.
     pub const ORG_USER: Self = Self(1 << 9);
 
+    /// An admin with the scope `privacy` or `global`: what people ask for by law. Beside what an admin is.
+    pub const PRIVACY: Self = Self(1 << 10);
+
     /// An admin with the scope `security` or `global`: incidents and the reputation of addresses. Beside
     /// what an admin is.
     pub const SECURITY: Self = Self(1 << 12);
 
     /// Each role with its name.
-    pub const ALL: [(&str, Self); 11] = [
+    pub const ALL: [(&str, Self); 12] = [
         ("guest", Self::GUEST),
         ("signed guest", Self::SIGNED_GUEST),
         ("member", Self::MEMBER),
@@ -56,6 +59,7 @@ impl Roles {
         ("ops", Self::OPS),
         ("admin in person", Self::ADMIN_IN_PERSON),
         ("org user", Self::ORG_USER),
+        ("privacy", Self::PRIVACY),
         ("security", Self::SECURITY),
     ];
 
@@ -76,7 +80,10 @@ impl Roles {
         let administers = scopes.is_empty() || !scopes.iter().all(narrow);
         let first = if administers { Self::ADMIN } else { Self::NOBODY };
         scopes.iter().fold(first, |roles, scope| match scope {
-            AdminScope::Global => roles.and(Self::GLOBAL_ADMIN).and(Self::SECURITY),
+            AdminScope::Global => {
+                roles.and(Self::GLOBAL_ADMIN).and(Self::SECURITY).and(Self::PRIVACY)
+            }
+            AdminScope::Privacy => roles.and(Self::PRIVACY),
             AdminScope::Security => roles.and(Self::SECURITY),
             AdminScope::Auditor => roles.and(Self::AUDITOR),
             AdminScope::Ops => roles.and(Self::OPS),
@@ -220,6 +227,19 @@ pub const MATRIX: &[Action] = &[
     row("see what one voted", MEMBERS_AND_ADMINS, &[], &["/v1/me/votes", "/v1/me/comment-votes"]),
     row("appeal against an act of moderation", MEMBERS_AND_ADMINS, &["appeal-moderation"], &[]),
     row("decide appeals", Roles::ADMIN_IN_PERSON, &["decide-appeal"], &[]),
+    row(
+        "give notice of content that is illegal (DSA Art. 16)",
+        KNOWN.and(Roles::SIGNED_GUEST),
+        &["report-content"],
+        &[],
+    ),
+    row(
+        "see notices of content: one's own, admins and auditors all",
+        KNOWN,
+        &[],
+        &["/v1/content-notices"],
+    ),
+    row("decide notices of content", Roles::ADMIN_IN_PERSON, &["decide-content-notice"], &[]),
     row(
         "categories and configuration",
         ADMINS,
@@ -402,10 +422,58 @@ pub const MATRIX: &[Action] = &[
         &["/v1/consents", "/v1/consents/check", "/v1/consents/{id}", "/v1/consents/{id}/receipt"],
     ),
     row(
+        "limit what is done with one's data (Art. 18 and 21 GDPR); admins and auditors see everybody's",
+        KNOWN,
+        &[
+            "object-to-processing",
+            "withdraw-objection",
+            "restrict-processing",
+            "withdraw-restriction",
+        ],
+        &["/v1/objections", "/v1/restrictions"],
+    ),
+    row("lift a person's restriction", Roles::ADMIN_IN_PERSON, &["lift-restriction"], &[]),
+    row(
         "keep what another system knew of consents",
         Roles::ADMIN_IN_PERSON,
         &["import-consent"],
         &[],
+    ),
+    row(
+        "ask to be erased, prove who one is, take it back; of others than oneself the commands ask for the \
+         scope `privacy`",
+        KNOWN,
+        &["request-deletion", "verify-deletion-identity", "withdraw-deletion-request"],
+        &["/v1/data-deletion-requests", "/v1/data-deletion-requests/{id}"],
+    ),
+    row(
+        "review requests to be erased, as a person, and never one's own (DDR-08)",
+        Roles::PRIVACY,
+        &[
+            "start-deletion-review",
+            "approve-deletion",
+            "reject-deletion",
+            "extend-deletion-deadline",
+        ],
+        &[],
+    ),
+    row(
+        "say whether recipients were told and backups are gone",
+        Roles::PRIVACY.and(Roles::OPS),
+        &["notify-recipient", "update-backup-erasure"],
+        &[],
+    ),
+    row(
+        "see what stays though it was asked to go",
+        Roles::PRIVACY.and(Roles::AUDITOR),
+        &[],
+        &["/v1/retained-data"],
+    ),
+    row(
+        "check certificates of erasures: there is nothing personal in them",
+        ANYBODY,
+        &[],
+        &["/v1/erasure-certificates/{id}", "/v1/erasure-certificate-keys"],
     ),
     row(
         "read audit logs",
@@ -493,6 +561,10 @@ pub const WITHOUT_ACCEPTANCE: &[&str] = &[
     "grant-consent",
     "deny-consent",
     "withdraw-consent",
+    "object-to-processing",
+    "withdraw-objection",
+    "restrict-processing",
+    "withdraw-restriction",
     "log-out",
     "revoke-session",
     "revoke-all-sessions",
@@ -502,6 +574,9 @@ pub const WITHOUT_ACCEPTANCE: &[&str] = &[
     "cancel-export",
     "record-export-download",
     "hide-export",
+    "request-deletion",
+    "verify-deletion-identity",
+    "withdraw-deletion-request",
 ];
 
 /// Every command with who may send it.
@@ -545,7 +620,7 @@ mod tests {
         let of = Roles::of_admin;
         assert_eq!(of(&[]), Roles::ADMIN);
         assert_eq!(of(&[Security]), Roles::ADMIN.and(Roles::SECURITY));
-        assert_eq!(of(&[Global]), ADMINS.and(Roles::SECURITY));
+        assert_eq!(of(&[Global]), ADMINS.and(Roles::SECURITY).and(Roles::PRIVACY));
         assert_eq!(of(&[Auditor]), Roles::AUDITOR);
         assert_eq!(of(&[Auditor, Ops]), Roles::AUDITOR.and(Roles::OPS));
         let both = Roles::ADMIN.and(Roles::SECURITY).and(Roles::AUDITOR);

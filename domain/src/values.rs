@@ -155,6 +155,10 @@ texts! {
     PurposeDescription = Lines::Many, 1..=2_000, "CON-04" "must be 1 to 2,000 characters, not only white space", "CON-04";
     /// Why somebody withdraws a consent, where they want to say it: 1 to 1,000 characters (CON-09).
     WithdrawalReason = Lines::Many, 1..=1_000, "CON-09" "must be 1 to 1,000 characters, not only white space", "CON-09";
+    /// Why somebody gives notice of a post or a comment: 1 to 2,000 characters (LAW-10).
+    NoticeText = Lines::Many, 1..=2_000, "LAW-10" "must be 1 to 2,000 characters, not only white space", "LAW-10";
+    /// What somebody says about an objection or a restriction: 1 to 1,000 characters (LAW-06).
+    LimitReason = Lines::Many, 1..=1_000, "LAW-06" "must be 1 to 1,000 characters, not only white space", "LAW-06";
 }
 
 impl OrganizationName {

@@ -176,6 +176,14 @@ impl Cache {
         self.lock().forget(known);
     }
 
+    /// Forgets every state: some may hold what was opened with a key that is gone. What is known of
+    /// changes stays.
+    pub(crate) fn let_go(&self) {
+        let mut inner = self.lock();
+        inner.generation += 1;
+        inner.entries.clear();
+    }
+
     pub fn len(&self) -> usize {
         self.lock().entries.len()
     }

@@ -97,7 +97,11 @@ impl EventLog {
         let (head_sender, head) = watch::channel(0);
         let (epoch_sender, epoch) = watch::channel(Uuid::nil());
         let appender = Writer::start(
-            WriterConfig { connect: config.connect, patience: config.patience },
+            WriterConfig {
+                connect: config.connect,
+                vault: config.vault.clone(),
+                patience: config.patience,
+            },
             Arc::clone(&cache),
             Arc::clone(&recent),
             head_sender,

@@ -12,9 +12,10 @@ use agora_domain::{
     Actor, PersonalCategory, Subject,
     compliance::{
         consent::Consent,
-        consent_gate::{GateRecord, answer},
+        consent_gate::{GateAnswer, GateLimits, GateRecord, answer},
         consent_values::{ConsentTerm, ConsentType},
         policy_series::{PolicySeries, PolicySeriesEvent},
+        processing_limit::ProcessingLimit,
     },
 };
 use chrono::{DateTime, Utc};
@@ -235,7 +236,10 @@ impl Searches {
     }
 }
 
-/// Which of these consent: the last record for the purpose says it, and the default where there is none.
+/// The last events, as of a search, of the consent, the policies, the objection and the restriction.
+type Told = (Option<String>, Option<String>, Option<String>, Option<String>);
+
+/// Which of these consent: the gate says it, and the default where nobody was asked.
 async fn consents(
     log: &PgPool,
     asked: &[(usize, Actor, DateTime<Utc>)],
@@ -244,31 +248,52 @@ async fn consents(
     let stream = |actor: &Actor| {
         Consent::stream_id(*actor, ConsentType::Analytics, &ConsentTerm::search_analytics())
     };
-    let rows: Vec<(Option<String>, Option<String>)> = sqlx::query_as(
+    let everything = |actor: &Actor| ProcessingLimit::restriction_stream_id(*actor);
+    let rows: Vec<Told> = sqlx::query_as(
         "SELECT (SELECT payload::text FROM log.stream('consent', a.stream)
                  WHERE recorded_at <= a.at ORDER BY sequence DESC LIMIT 1),
                 (SELECT payload::text FROM log.stream('policy_series', $3)
+                 WHERE recorded_at <= a.at ORDER BY sequence DESC LIMIT 1),
+                (SELECT payload::text FROM log.stream('processing_limit', a.stream)
+                 WHERE recorded_at <= a.at ORDER BY sequence DESC LIMIT 1),
+                (SELECT payload::text FROM log.stream('processing_limit', a.everything)
                  WHERE recorded_at <= a.at ORDER BY sequence DESC LIMIT 1)
-         FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS a (stream, at, number)
+         FROM unnest($1::text[], $2::timestamptz[], $4::text[])
+             WITH ORDINALITY AS a (stream, at, everything, number)
          ORDER BY a.number",
     )
     .bind(asked.iter().map(|(_, actor, _)| stream(actor)).collect::<Vec<_>>())
     .bind(asked.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
     .bind(PolicySeries::STREAM_ID)
+    .bind(asked.iter().map(|(_, actor, _)| everything(actor)).collect::<Vec<_>>())
     .fetch_all(log)
     .await?;
-    let consents = asked.iter().zip(rows).filter(|((_, _, at), (consent, series))| {
-        let Some(consent) = consent else { return default_consent };
-        let mut policies = PolicySeries::default();
-        let event = series.as_deref().map(serde_json::from_str::<PolicySeriesEvent>);
-        if let Some(Ok(event)) = event {
-            policies.apply(event);
-        }
+    let consents = asked.iter().zip(rows).filter(|((_, _, at), told)| {
         // What cannot be read is no consent.
-        GateRecord::of_payload(consent)
-            .is_some_and(|record| answer(Some(&record), &policies, *at).allows())
+        match judge(told, *at) {
+            Some(GateAnswer::NotAsked) => default_consent,
+            Some(answer) => answer.allows(),
+            None => false,
+        }
     });
     Ok(consents.map(|((index, ..), _)| *index).collect())
+}
+
+/// What the gate says of these events; none where one cannot be read.
+fn judge(
+    (consent, series, objection, restriction): &Told,
+    at: DateTime<Utc>,
+) -> Option<GateAnswer> {
+    let record = match consent {
+        Some(payload) => Some(GateRecord::of_payload(payload)?),
+        None => None,
+    };
+    let mut policies = PolicySeries::default();
+    if let Some(payload) = series {
+        policies.apply(serde_json::from_str::<PolicySeriesEvent>(payload).ok()?);
+    }
+    let limits = GateLimits::of_payloads(objection.as_deref(), restriction.as_deref())?;
+    Some(answer(record.as_ref(), &policies, &limits, at))
 }
 
 /// A query as the trends count it: upper and lower case and the number of spaces make no difference.

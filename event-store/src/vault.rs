@@ -1,7 +1,9 @@
 //! The keys of personal data: one for each data subject and category, wrapped by a master key.
 //!
 //! The keys live in a database of their own; the master key is in no database. To erase is to
-//! destroy keys: a tombstone stays, and a destroyed key is never made again.
+//! destroy keys: a tombstone stays, and a destroyed key is never made again ([`erase`]).
+
+mod erase;
 
 use std::{
     collections::HashMap,
@@ -17,7 +19,6 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use chrono::NaiveDate;
 use hmac::{Hmac, Mac};
 use lru::LruCache;
 use sha2::Sha256;
@@ -118,6 +119,8 @@ pub enum SubjectKey {
     /// Never made.
     Absent,
 }
+
+pub use erase::KeyId;
 
 pub type KeyName = (Subject, PersonalCategory);
 
@@ -222,48 +225,6 @@ impl Vault {
         Ok(found)
     }
 
-    /// Destroys a subject's keys of these categories; those never made become tombstones as well.
-    pub async fn destroy(
-        &self,
-        subject: &Subject,
-        categories: &[PersonalCategory],
-    ) -> Result<(), VaultError> {
-        let names: Vec<&str> = categories.iter().map(|category| category.as_str()).collect();
-        sqlx::query(
-            "INSERT INTO vault.subject_keys (subject, category, wrapped_key, master_key_id, destroyed_at)
-             SELECT $1, category, NULL, $3, clock_timestamp() FROM unnest($2::text[]) AS c(category)
-             ON CONFLICT (subject, category) DO UPDATE
-                SET wrapped_key = NULL, destroyed_at = clock_timestamp()
-                WHERE subject_keys.destroyed_at IS NULL",
-        )
-        .bind(subject.as_str())
-        .bind(names)
-        .bind(&self.masters.current)
-        .execute(&self.pool)
-        .await?;
-        self.forget(subject);
-        Ok(())
-    }
-
-    /// Destroys the keys of days before this one: what was sealed for nobody known is kept for so
-    /// long and no longer. Says how many.
-    pub async fn destroy_days_before(&self, day: NaiveDate) -> Result<u64, VaultError> {
-        // No key is made of a day that is past, so there is nothing that a tombstone has to prevent
-        // where there is no key. Days of four digits stand in their order as texts, too.
-        let destroyed = sqlx::query(
-            r#"UPDATE vault.subject_keys SET wrapped_key = NULL, destroyed_at = clock_timestamp()
-             WHERE subject ~ '^day-[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND subject < $1 COLLATE "C"
-               AND destroyed_at IS NULL RETURNING subject"#,
-        )
-        .bind(Subject::day(day).as_str())
-        .fetch_all(&self.pool)
-        .await?;
-        for row in &destroyed {
-            self.forget(&Subject::from(row.try_get::<&str, _>("subject")?));
-        }
-        Ok(destroyed.len() as u64)
-    }
-
     /// Wraps anew, under the current master key, what is wrapped by older ones; says how many. The
     /// older ones can go from the file after that.
     pub async fn rewrap(&self) -> Result<u64, VaultError> {
@@ -305,6 +266,10 @@ impl Vault {
         for category in PersonalCategory::ALL {
             opened.pop(&(subject.clone(), category));
         }
+    }
+
+    fn forget_all(&self) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn cached(&self, names: &[KeyName]) -> (HashMap<KeyName, SubjectKey>, Vec<KeyName>) {

@@ -5,6 +5,7 @@
 //! sent twice has the same event ids, so the log takes it once.
 
 pub mod detection;
+pub mod erasure;
 pub mod exports;
 pub mod geoip;
 pub mod mail;

@@ -7,7 +7,7 @@ mod files;
 mod smtp;
 pub mod texts;
 
-use std::{path::PathBuf, str::FromStr, time::SystemTime};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::SystemTime};
 
 use agora_domain::{ids::ExportJobId, values::Email};
 use chrono::{DateTime, Utc};
@@ -80,10 +80,12 @@ pub enum SendError {
     File(std::io::ErrorKind),
 }
 
+/// Cheap to clone.
+#[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
     site: Option<Url>,
-    transport: Transport,
+    transport: Arc<Transport>,
 }
 
 enum Transport {
@@ -102,7 +104,7 @@ impl Mailer {
         let site = given(&arguments.site_url).map(|url| url.parse::<Url>()).transpose();
         let site = site.ok().filter(|site| site.as_ref().is_none_or(Url::has_host));
         let site = site.ok_or(MailConfigError::SiteUrl)?;
-        Ok(Self { from: arguments.mail_from.clone(), site, transport })
+        Ok(Self { from: arguments.mail_from.clone(), site, transport: Arc::new(transport) })
     }
 
     /// Where a page of the site takes a token: in the fragment, which no server is sent (SES-13).
@@ -120,7 +122,7 @@ impl Mailer {
 
     pub async fn send(&self, mail: &Mail) -> Result<(), SendError> {
         let message = self.message(mail).ok_or(SendError::Refused)?;
-        match &self.transport {
+        match &*self.transport {
             Transport::Smtp(smtp) => smtp.send(message).await,
             Transport::Files(files) => files.write(mail.id, message.formatted()).await,
         }

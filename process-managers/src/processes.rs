@@ -1,6 +1,6 @@
 //! Every process: a module and a line each.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use agora_command_api::App;
 use agora_domain::process_managers::{Reaction, WakeUp};
@@ -10,16 +10,19 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    erasure::Eraser,
     exports::worker::{Worker, WorkerArgs},
     geoip::GeoIp,
     mail::Mailer,
     runner::run,
 };
 
+pub mod erasure;
 pub mod exports;
 pub mod ip_enrichment;
 pub mod ip_retention;
 pub mod mail;
+pub mod policy_notices;
 pub mod registration_expiry;
 pub mod session_expiry;
 
@@ -56,6 +59,7 @@ pub fn start(
     geoip: GeoIp,
     objects: &Objects,
     workers: &WorkerArgs,
+    eraser: Eraser,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let mut running = JoinSet::new();
@@ -66,9 +70,13 @@ pub fn start(
     if geoip.knows_anything() {
         running.spawn(run(ip_enrichment::IpEnrichment { geoip }, app.clone(), stop.clone()));
     }
+    let notices = policy_notices::TellOfPolicies { mailer: mailer.clone() };
+    running.spawn(run(notices, app.clone(), stop.clone()));
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     let look_after = exports::LookAfterExports { objects: objects.clone() };
     running.spawn(run(look_after, app.clone(), stop.clone()));
+    let erasure = erasure::Erasure { eraser: Arc::new(eraser) };
+    running.spawn(run(erasure, app.clone(), stop.clone()));
     for _ in 0..workers.export_workers {
         let worker = Worker::new(app.clone(), objects.clone(), workers.clone());
         running.spawn(worker.run(stop.clone()));

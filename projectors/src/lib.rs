@@ -16,5 +16,6 @@ pub mod ranks;
 pub mod rebuild;
 pub mod runner;
 pub mod search;
+pub mod search_rewrites;
 pub mod status;
 pub mod votes;

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 
 use crate::{
     access::Activity, cursor::Cursors, downloads::Downloads, freshness::Projected, live::Live,
+    ranked::warm::WarmLists,
 };
 
 pub type Shared = Arc<App>;
@@ -27,6 +28,7 @@ pub struct App {
     pub searches: SearchLog,
     pub activity: Activity,
     pub live: Live,
+    pub warm_lists: WarmLists,
     pub downloads: Downloads,
     /// Who answers for the processing of personal data, for the record of it.
     pub controller: Option<String>,

@@ -22,7 +22,7 @@ pub mod live;
 pub mod openapi;
 pub mod paging;
 pub mod params;
-mod ranked;
+pub mod ranked;
 pub mod removal;
 pub mod replay;
 pub mod reply;

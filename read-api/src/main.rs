@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use agora_event_store::{
-    MasterKeys, Opener, Vault,
+    MasterKeys, Opener, Vault, restores,
     searches::{self, SearchLog},
     security::SecurityLog,
 };
@@ -16,6 +16,7 @@ use agora_read_api::{
     freshness::Projected,
     front, http,
     live::{self, Limits, Live},
+    ranked::warm::WarmLists,
 };
 use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
@@ -70,8 +71,10 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         Some(url) => pool(url).open()?,
         None => primary.clone(),
     };
+    restores::refuse_unfinished(&primary).await?;
     let masters = MasterKeys::load(&args.vault.master_key_file)?;
     let vault = Vault::new(pool(&args.vault.vault_url).open()?, masters);
+    tokio::spawn(vault.clone().watch());
 
     let idle = TimeDelta::seconds(i64::from(args.session_idle_seconds));
     let projected = Projected::default();
@@ -102,12 +105,15 @@ async fn serve(args: Serve) -> Result<(), Failure> {
             shutdown.clone(),
         ),
         projected,
+        warm_lists: WarmLists::default(),
         reads: reads.clone(),
         rankings,
         primary: primary.clone(),
     };
     // NATS is no condition: without it, reads that wait are a little slower.
+    let restored = primary.clone();
     let health = Health::new()
+        .check("restore", move || restores::ready(restored.clone()))
         .check("log", move || postgres::ready(primary.clone()))
         .check("read tables", move || postgres::ready(reads.clone()));
     let app = Arc::new(app);

@@ -10,6 +10,7 @@
 
 pub(crate) mod shown;
 pub(crate) mod walk;
+pub mod warm;
 
 use agora_domain::content::ranking::{
     HOT_EXACT_BELOW, HOT_GRAVITY, HOT_HOURS, Ranking, TOP_EXACT_BELOW,
@@ -163,12 +164,13 @@ impl Things {
             )
         };
         let (of_l, of_s) = (of("l"), of("s"));
+        let heat = |weight: &str, created_at: &str| heat("$5", weight, created_at);
         let heat_l = heat("l.least", "r.created_at");
         let heat_of_newest = heat("l.least", "l.newest");
         let ceiling = heat("l.most", "least(l.newest, l.maybe_until)");
         let heat_s = heat("s.least", "r.created_at");
-        let heat_of_score = heat("log(greatest(v.score + 2, 2)::float8)", "r.created_at");
-        let heat_of_place = heat("log(greatest($7 + 2, 2)::float8)", "$3");
+        let heat_of_score = heat(&weight("v.score"), "r.created_at");
+        let heat_of_place = heat(&weight("$7"), "$3");
         format!(
             "a AS MATERIALIZED (
                  SELECT $5 - interval '{HOT_HOURS} hours' AS since,
@@ -268,12 +270,34 @@ impl Things {
              )"
         )
     }
+
+    /// The hottest first as of `$3`, of the things with the ids `$4`; `$1` and `$2` as everywhere.
+    pub(crate) fn hottest_among(&self) -> String {
+        let Self { table, place, listed, scores, id, .. } = self;
+        let heat = heat("$3", &weight("coalesce(v.score, 0)"), "o.created_at");
+        format!(
+            "ranked (id, created_at, value) AS (
+                 SELECT o.id, o.created_at,
+                        CASE WHEN o.created_at <= $3 - interval '{HOT_HOURS} hours' THEN 0
+                             ELSE {heat} END
+                 FROM unnest($4::uuid[]) AS i (id) JOIN {table} o ON o.id = i.id AND {listed}
+                 LEFT JOIN {scores} v ON v.{id} = o.id
+                 WHERE o.{place} IN (SELECT id FROM places)
+                 ORDER BY 3 DESC, 2 DESC, 1 DESC LIMIT $2
+             )"
+        )
+    }
 }
 
-/// The heat of what weighs so much and was created then, as of `$5`.
-fn heat(weight: &str, created_at: &str) -> String {
+/// What heat is made of, besides age.
+fn weight(score: &str) -> String {
+    format!("log(greatest({score} + 2, 2)::float8)")
+}
+
+/// The heat as of a time of what weighs so much and was created then.
+fn heat(as_of: &str, weight: &str, created_at: &str) -> String {
     format!(
-        "{weight} / power(greatest(date_part('epoch', $5 - {created_at}) / 3600, 0) + 2,
+        "{weight} / power(greatest(date_part('epoch', {as_of} - {created_at}) / 3600, 0) + 2,
                           {HOT_GRAVITY}::float8)"
     )
 }

@@ -63,10 +63,18 @@ pub struct TargetBody {
     id: Field<PostId>,
 }
 
+/// A post or a comment.
 #[derive(Clone, Copy)]
-enum TargetKind {
+pub enum TargetKind {
     Post,
     Comment,
+}
+
+impl TargetBody {
+    /// What is named, as far as it can be read; a comment's id, too, is a UUID.
+    pub fn parse(self, wrong: &mut WrongFields) -> (Option<TargetKind>, Option<PostId>) {
+        (wrong.required("/target/kind", self.kind), wrong.required("/target/id", self.id))
+    }
 }
 
 impl std::str::FromStr for TargetKind {
@@ -91,13 +99,8 @@ impl Command for CastVote {
     type Body = CastVoteBody;
 
     fn parse(body: CastVoteBody, wrong: &mut WrongFields) -> Option<Self> {
-        let (kind, id) = match wrong.required("/target", body.target) {
-            Some(Object(target)) => (
-                wrong.required("/target/kind", target.kind),
-                wrong.required("/target/id", target.id),
-            ),
-            None => (None, None),
-        };
+        let target = wrong.required("/target", body.target);
+        let (kind, id) = target.map_or((None, None), |Object(target)| target.parse(wrong));
         let on_comment = matches!(kind, Some(TargetKind::Comment));
         let vote_state = match body.vote_state {
             Field::Null => {

@@ -18,7 +18,7 @@ use crate::{
 
 /// Notes that people were told.
 pub struct MarkPolicyNotified {
-    version_id: PolicyVersionId,
+    pub version_id: PolicyVersionId,
 }
 
 /// The body of `mark-policy-notified`.

@@ -19,12 +19,18 @@ use crate::{
 /// Purges files.
 pub struct PurgeExpiredExports {
     export_ids: Vec<ExportJobId>,
+    for_erasure: bool,
 }
 
 impl PurgeExpiredExports {
     /// As the process that cleans up sends it; at most [`exports::AT_ONCE_MAX`].
     pub fn new(export_ids: Vec<ExportJobId>) -> Self {
-        Self { export_ids }
+        Self { export_ids, for_erasure: false }
+    }
+
+    /// As an erasure sends it: it does not wait until they have expired.
+    pub fn for_erasure(export_ids: Vec<ExportJobId>) -> Self {
+        Self { export_ids, for_erasure: true }
     }
 }
 
@@ -47,14 +53,14 @@ impl Command for PurgeExpiredExports {
     type Body = PurgeExpiredExportsBody;
 
     fn parse(body: PurgeExpiredExportsBody, wrong: &mut WrongFields) -> Option<Self> {
-        exports::ids(body.export_ids, wrong).map(|export_ids| Self { export_ids })
+        exports::ids(body.export_ids, wrong).map(Self::new)
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
-        let now = decision.now;
+        let purge = PurgeFile { for_erasure: self.for_erasure, now: decision.now };
         for export_id in &self.export_ids {
             let job = exports::load(decision, *export_id).await?;
-            decision.decide(&job, ExportJobCommand::Purge(PurgeFile { now })).await?;
+            decision.decide(&job, ExportJobCommand::Purge(purge.clone())).await?;
         }
         Ok(Done::of::<ExportJob>(self.export_ids.first().copied().unwrap_or_default()))
     }

@@ -10,7 +10,10 @@ use agora_domain::{
         password::{Password, PasswordHash},
     },
     ids::{CredentialId, EmailConfirmationId, MemberId},
-    site::{configuration::Configuration, settings::REGISTRATION_REQUIRES_CONFIRMATION},
+    site::{
+        configuration::Configuration,
+        settings::{MINIMUM_AGE, REGISTRATION_REQUIRES_CONFIRMATION},
+    },
     values::{DisplayName, Email},
 };
 use agora_service::problem::Problem;
@@ -23,7 +26,7 @@ use crate::{
     App, Command,
     decision::{Decision, Done},
     execute::Caller,
-    fields::{Field, WrongFields},
+    fields::{Field, Flag, WrongFields},
     refusal::{CommandError, at_once},
 };
 
@@ -35,6 +38,7 @@ pub struct RegisterMember {
     email: Email,
     password: NewPassword,
     display_name: Option<DisplayName>,
+    is_of_age: Option<bool>,
 }
 
 /// A password until it is hashed.
@@ -87,6 +91,11 @@ pub struct RegisterMemberBody {
     #[schema(value_type = Option<String>, max_length = 32)]
     #[serde(default)]
     display_name: Field<DisplayName>,
+    /// Says that whoever registers is as old as `minimum_age` of `/v1/settings`, and is asked for where
+    /// that is more than 0. It is not stored: without it there is no account (LAW-11).
+    #[schema(value_type = Option<bool>)]
+    #[serde(default)]
+    is_of_age: Field<Flag>,
 }
 
 /// A password as typed; its rules depend on the configuration.
@@ -103,8 +112,10 @@ impl std::str::FromStr for PasswordText {
 impl Command for RegisterMember {
     const NAME: &'static str = "register-member";
     const SUMMARY: &'static str = "Register with an e-mail address and a password";
-    const RULES: &'static [&'static str] =
-        &["CRD-01", "CRD-06", "CRD-07", "CRD-08", "CRD-09", "CRD-12", "MEM-01", "GST-06", "ESX-04"];
+    const RULES: &'static [&'static str] = &[
+        "CRD-01", "CRD-06", "CRD-07", "CRD-08", "CRD-09", "CRD-12", "MEM-01", "GST-06", "LAW-11",
+        "ESX-04",
+    ];
     const COUNTS_GUESTS: bool = true;
     type Body = RegisterMemberBody;
 
@@ -112,10 +123,12 @@ impl Command for RegisterMember {
         let email = wrong.required("/email", body.email);
         let password = wrong.required("/password", body.password);
         let display_name = wrong.optional("/display_name", body.display_name);
+        let is_of_age = wrong.optional("/is_of_age", body.is_of_age);
         Some(Self {
             email: email?,
             password: NewPassword::Given(password?.0),
             display_name: display_name?,
+            is_of_age: is_of_age?.map(|flag| flag.0),
         })
     }
 
@@ -131,6 +144,7 @@ impl Command for RegisterMember {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
+        self.is_old_enough(decision).await?;
         let member_id: MemberId = decision.new_id();
         let credential_id: CredentialId = decision.new_id();
         let holder = Actor::member(member_id);
@@ -177,5 +191,20 @@ impl Command for RegisterMember {
             "password": "an uncommon phrase of words",
             "display_name": "Ola",
         })
+    }
+}
+
+impl RegisterMember {
+    /// Nobody is asked for a date of birth: that would be more than is needed (Art. 5(1)(c) GDPR).
+    async fn is_old_enough(&self, decision: &mut Decision<'_>) -> Result<(), CommandError> {
+        let minimum = decision.number(&MINIMUM_AGE).await?.unwrap_or_default();
+        match self.is_of_age {
+            Some(true) => Ok(()),
+            None if minimum == 0 => Ok(()),
+            _ => {
+                let detail = format!("Accounts are for people of {minimum} years and more.");
+                Err(Problem::rule_broken("LAW-11", detail).into())
+            }
+        }
     }
 }

@@ -208,6 +208,8 @@ async fn paths(scene: &mut Scene) -> BTreeMap<&'static str, String> {
         ("configuration", scene.thing("key").await),
         ("polic", scene.thing("policy").await),
         ("consent", scene.thing("consent").await),
+        ("deletion", scene.thing("deletion_id").await),
+        ("erasure", scene.thing("certificate").await),
         ("incident", scene.thing("incident_id").await),
         ("address", scene.thing("address").await),
     ])
@@ -225,6 +227,8 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
         "export",
         "polic",
         "consent",
+        "deletion",
+        "erasure",
         "incident",
     ];
     let names = |kind: &&str| {
@@ -249,7 +253,9 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
 async fn rol_01_a_command_that_is_in_no_table_is_nobodys() {
     let world = World::new().await;
     let admin = world.admin(&[AdminScope::Global]).await;
-    for command in ["bootstrap-admin", "expire-session", "seed-member", "", "../log-in"] {
+    for command in
+        ["bootstrap-admin", "expire-session", "end-sessions", "seed-member", "", "../log-in"]
+    {
         let answer = world.send(&admin, command, json!({})).await;
         answer.problem(404);
     }

@@ -4,7 +4,7 @@ use agora_domain::identity::values::AdminScope;
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 
-use crate::common::{Call, World, draft, in_seconds, unknown_id};
+use crate::common::{Call, World, answer, draft, in_seconds, unknown_id};
 
 const PAST: &str = "2020-01-01T00:00:00Z";
 
@@ -211,4 +211,59 @@ async fn con_02_adm_07_a_program_accepts_and_consents_for_nobody() {
     world.request(call).await.refused(403, "ADM-07");
     let draft = draft("v9", PAST, false);
     world.request(Call::new("draft-policy").token(&key).body(draft)).await.refused(403, "ROL-01");
+}
+
+#[tokio::test]
+async fn ppv_10_ppv_11_a_version_that_has_consents_is_neither_changed_nor_removed() {
+    let world = World::new().await;
+    let lawyers = world.lawyers().await;
+    let version_id = world.policy(&lawyers, "v1", false).await;
+    let member = world.member().await;
+    let granted = world.send(&member, "grant-consent", answer("COOKIES", "statistics", "v1")).await;
+    let payload = world.last_payload("consent", &granted.id()).await;
+    let consent = payload["ConsentGranted"]["consent"].clone();
+    assert_eq!(
+        (&consent["consent_version"], &consent["policy_version_id"]),
+        (&json!("v1"), &json!(version_id))
+    );
+    // A number that is nobody's is consented to by nobody.
+    let unknown = answer("COOKIES", "statistics", "v9");
+    world.send(&member, "grant-consent", unknown).await.refused(422, "CON-03");
+
+    let hash = world.last_payload("policy_version", &version_id).await["PolicyPublished"]["policy"]
+        ["content_hash"]
+        .clone();
+    let (author, reviewer) = (&lawyers.author, &lawyers.reviewer);
+    for change in [
+        json!({ "policy_content": "Something else." }),
+        json!({ "effective_date": "2099-01-01T00:00:00Z" }),
+        json!({ "major_changes": ["Everything"] }),
+        json!({ "acceptance_required": true }),
+    ] {
+        let mut body = change;
+        body["version_id"] = version_id.clone().into();
+        for person in [author, reviewer] {
+            world.send(person, "edit-policy-draft", body.clone()).await.refused(409, "PPV-06");
+        }
+    }
+    for command in ["submit-policy", "request-policy-changes", "approve-policy"] {
+        let person = if command == "submit-policy" { author } else { reviewer };
+        world.on_version(person, command, &version_id).await.refused(409, "PPV-04");
+    }
+    // Its number is never another's, and no command takes a version away.
+    let again = draft("v1", "2099-01-01T00:00:00Z", false);
+    world.send(author, "draft-policy", again).await.refused(422, "PPV-01");
+    let takes_away = agora_command_api::commands::all()
+        .into_iter()
+        .any(|command| command.name.contains("policy") && command.name.starts_with("delete"));
+    assert!(!takes_away);
+    for statement in [
+        "DELETE FROM log.events WHERE aggregate_type = 'policy_version'",
+        "UPDATE log.events SET event_type = 'x' WHERE aggregate_type = 'policy_series'",
+        "TRUNCATE log.events",
+    ] {
+        assert!(sqlx::query(statement).execute(&world.database.pool).await.is_err(), "{statement}");
+    }
+    let after = world.last_payload("policy_version", &version_id).await;
+    assert_eq!(after["PolicyPublished"]["policy"]["content_hash"], hash);
 }

@@ -229,3 +229,14 @@ async fn ses_12_a_login_that_races_with_the_end_is_of_one_side_or_the_other() {
         }
     }
 }
+
+#[tokio::test]
+async fn ses_12_an_operator_ends_every_session_and_no_route_does() {
+    let world = World::new().await;
+    let (member, admin) = (world.member().await, world.admin(&[]).await);
+    world.execute(agora_command_api::end_sessions::EndSessions).await;
+    for person in [&member, &admin] {
+        world.send(person, "log-out", json!({})).await.problem(401);
+    }
+    world.log_in(&member).await;
+}

@@ -40,6 +40,54 @@ impl GateRecord {
     }
 }
 
+/// What of an objection or a restriction counts (LAW-05, LAW-06).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct GateLimit {
+    pub since: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl GateLimit {
+    /// The limit that an event carries, from the payload as it is stored.
+    pub fn of_payload(payload: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Told {
+            limit: GateLimit,
+        }
+        let told: HashMap<String, Told> = serde_json::from_str(payload).ok()?;
+        told.into_values().next().map(|told| told.limit)
+    }
+}
+
+/// The limits that a person has set: the last to this purpose, and the last to everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GateLimits {
+    pub objection: Option<GateLimit>,
+    pub restriction: Option<GateLimit>,
+}
+
+impl GateLimits {
+    /// From payloads as they are stored; none where one cannot be read, which is no reason to go on.
+    pub fn of_payloads(objection: Option<&str>, restriction: Option<&str>) -> Option<Self> {
+        let read = |payload: Option<&str>| match payload {
+            Some(payload) => GateLimit::of_payload(payload).map(Some),
+            None => Some(None),
+        };
+        Some(Self { objection: read(objection)?, restriction: read(restriction)? })
+    }
+
+    /// Why it is limited, unless the consent was given later than that (Art. 18(2)).
+    fn refuse(&self, consented_at: Option<DateTime<Utc>>) -> Option<GateAnswer> {
+        let holds = |limit: &Option<GateLimit>| {
+            limit.as_ref().is_some_and(|limit| {
+                limit.ended_at.is_none() && consented_at.is_none_or(|at| at <= limit.since)
+            })
+        };
+        let restricted = holds(&self.restriction).then_some(GateAnswer::Restricted);
+        restricted.or_else(|| holds(&self.objection).then_some(GateAnswer::Objected))
+    }
+}
+
 /// The gate's answer with why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateAnswer {
@@ -54,6 +102,10 @@ pub enum GateAnswer {
     OtherBasis,
     /// A later policy changes what matters: ask again (CON-15).
     PolicyChanged,
+    /// The person has objected to the purpose (LAW-06).
+    Objected,
+    /// The person has restricted the processing of its data (LAW-05).
+    Restricted,
 }
 
 impl GateAnswer {
@@ -70,12 +122,26 @@ impl GateAnswer {
             Self::Expired => "expired",
             Self::OtherBasis => "other_legal_basis",
             Self::PolicyChanged => "policy_changed",
+            Self::Objected => "objected",
+            Self::Restricted => "restricted",
         }
     }
 }
 
-/// What the last record for the purpose and the series say at an instant. Both as they were then.
-pub fn answer(record: Option<&GateRecord>, series: &PolicySeries, at: DateTime<Utc>) -> GateAnswer {
+/// What the last record for the purpose, the series and the person's limits say at an instant. All as they
+/// were then.
+pub fn answer(
+    record: Option<&GateRecord>,
+    series: &PolicySeries,
+    limits: &GateLimits,
+    at: DateTime<Utc>,
+) -> GateAnswer {
+    let answer = by_consent(record, series, at);
+    let consented_at = record.filter(|_| answer.allows()).and_then(|record| record.granted_at);
+    limits.refuse(consented_at).unwrap_or(answer)
+}
+
+fn by_consent(record: Option<&GateRecord>, series: &PolicySeries, at: DateTime<Utc>) -> GateAnswer {
     let Some(record) = record else { return GateAnswer::NotAsked };
     match record.status {
         ConsentStatus::Denied => return GateAnswer::Denied,
@@ -126,8 +192,11 @@ mod tests {
             ..version(2, 20)
         };
         let series = series(&[version(1, 0), new]);
-        let of = |record: &GateRecord, hours| answer(Some(record), &series, at(hours));
-        assert_eq!(answer(None, &series, at(1)), GateAnswer::NotAsked);
+        let of = |record: &GateRecord, hours| {
+            answer(Some(record), &series, &GateLimits::default(), at(hours))
+        };
+        let none = GateLimits::default();
+        assert_eq!(answer(None, &series, &none, at(1)), GateAnswer::NotAsked);
         assert_eq!(of(&granted(), 1), GateAnswer::Consented);
         assert_eq!(of(&granted(), 20), GateAnswer::PolicyChanged);
         let short = GateRecord { expires_at: Some(at(5)), ..granted() };
@@ -144,6 +213,38 @@ mod tests {
             assert_eq!(of(&record, 1), expected);
             assert!(!of(&record, 1).allows());
         }
+    }
+
+    #[test]
+    fn law_05_law_06_a_limit_refuses_all_but_what_was_consented_to_after_it() {
+        let series = series(&[version(1, 0)]);
+        let since = |hours| Some(GateLimit { since: at(hours), ended_at: None });
+        let objected = |hours| GateLimits { objection: since(hours), restriction: None };
+        let restricted = |hours| GateLimits { objection: None, restriction: since(hours) };
+        let of = |record: Option<&GateRecord>, limits: &GateLimits| {
+            answer(record, &series, limits, at(9))
+        };
+        let granted = granted();
+        let interest =
+            GateRecord { legal_basis: ConsentBasis::LegitimateInterests, ..granted.clone() };
+        for record in [None, Some(&granted), Some(&interest)] {
+            assert_eq!(of(record, &objected(2)), GateAnswer::Objected);
+            assert_eq!(of(record, &restricted(2)), GateAnswer::Restricted);
+        }
+        assert_eq!(of(Some(&granted), &objected(0)), GateAnswer::Consented, "given later");
+        assert_eq!(of(Some(&granted), &restricted(0)), GateAnswer::Consented);
+        assert_eq!(of(Some(&granted), &restricted(1)), GateAnswer::Restricted, "not at once");
+        assert_eq!(of(Some(&interest), &restricted(0)), GateAnswer::Restricted);
+        let denied = GateRecord { status: ConsentStatus::Denied, ..granted.clone() };
+        assert!(!of(Some(&denied), &objected(0)).allows());
+        let ended = GateLimit { since: at(2), ended_at: Some(at(3)) };
+        let ended = GateLimits { objection: Some(ended.clone()), restriction: Some(ended) };
+        assert_eq!(of(Some(&granted), &ended), GateAnswer::Consented);
+        assert_eq!(of(None, &ended), GateAnswer::NotAsked);
+        let told = r#"{"ProcessingObjected":{"limit":{"since":"2026-01-01T00:00:00Z"}}}"#;
+        let limits = GateLimits::of_payloads(Some(told), None).unwrap();
+        assert_eq!(of(None, &limits), GateAnswer::Objected);
+        assert_eq!(GateLimits::of_payloads(None, Some("{}")), None, "what cannot be read");
     }
 
     #[test]

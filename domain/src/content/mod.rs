@@ -2,6 +2,7 @@
 
 pub mod comment;
 pub mod comment_vote;
+pub mod content_notice;
 pub mod moderation;
 pub mod moderation_appeal;
 pub mod post;

@@ -172,6 +172,8 @@ pub struct ExtendDeadline {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct PurgeFile {
+    /// An erasure does not wait until the file has expired (DDR-14).
+    pub for_erasure: bool,
     pub now: DateTime<Utc>,
 }
 

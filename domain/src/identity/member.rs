@@ -107,6 +107,8 @@ pub enum MemberCommand {
     MarkForDeletion(MarkMemberForDeletion),
     RejectDeletion(RejectMemberDeletion),
     Delete,
+    /// Deletes, whatever it waits for: an erasure that was approved (DDR-14).
+    Erase,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -248,6 +250,7 @@ impl Decide for Member {
             MemberCommand::MarkForDeletion(command) => mark_for_deletion(self, command),
             MemberCommand::RejectDeletion(command) => reject_deletion(self, command),
             MemberCommand::Delete => delete(self),
+            MemberCommand::Erase => erase(self),
         }
     }
 }
@@ -342,6 +345,18 @@ fn reject_deletion(
 fn delete(member: &Member) -> Result<Vec<MemberEvent>, MemberError> {
     match member.status().ok_or(MemberError::NotFound)? {
         MemberStatus::Active | MemberStatus::Suspended => Err(MemberError::NoDeletionPending),
+        MemberStatus::PendingDeletion => Ok(vec![MemberEvent::MemberDeleted {}]),
+        MemberStatus::Deleted => Ok(Vec::new()),
+    }
+}
+
+fn erase(member: &Member) -> Result<Vec<MemberEvent>, MemberError> {
+    match member.status().ok_or(MemberError::NotFound)? {
+        MemberStatus::Active | MemberStatus::Suspended => {
+            let (requested_by, reason) = (Some(Actor::SYSTEM), None);
+            let pending = MemberEvent::MemberDeletionPending { requested_by, reason };
+            Ok(vec![pending, MemberEvent::MemberDeleted {}])
+        }
         MemberStatus::PendingDeletion => Ok(vec![MemberEvent::MemberDeleted {}]),
         MemberStatus::Deleted => Ok(Vec::new()),
     }

@@ -88,7 +88,7 @@ impl Decide for SessionEra {
 }
 
 fn end(current: &SessionEra, command: &EndEra) -> Result<Vec<SessionEraEvent>, SessionEraError> {
-    if !command.revoked_by.is_admin() {
+    if !command.revoked_by.is_admin() && command.revoked_by != Actor::SYSTEM {
         return Err(SessionEraError::NotAnAdmin);
     }
     Ok(vec![SessionEraEvent::AllSessionsRevoked {

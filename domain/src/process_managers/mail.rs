@@ -38,6 +38,14 @@ pub enum MailKind {
     ExportDelayed,
     /// The file with one's own data could not be made: its person may ask again at once.
     ExportFailed,
+    /// The restriction of one's data was lifted, and why (LAW-05, Art. 18(3)).
+    RestrictionLifted,
+    /// Whoever asked to be erased is not, and why, and where to complain (DDR-11).
+    DeletionRejected,
+    /// It takes longer than a month, and why (DDR-11).
+    DeletionDelayed,
+    /// What was asked for is erased, and the account goes on (DDR-12).
+    PartErased,
 }
 
 /// The events that it reacts to, with the mails that each sends.
@@ -53,6 +61,10 @@ pub const MAILS: &[(&str, &[MailKind])] = &[
     ("ExportCompleted", &[MailKind::ExportReady]),
     ("ExportDeadlineExtended", &[MailKind::ExportDelayed]),
     ("ExportFailed", &[MailKind::ExportFailed]),
+    ("RestrictionLifted", &[MailKind::RestrictionLifted]),
+    ("DeletionRejected", &[MailKind::DeletionRejected]),
+    ("DeletionDeadlineExtended", &[MailKind::DeletionDelayed]),
+    ("ErasureCompleted", &[MailKind::PartErased]),
 ];
 
 pub const EVENT_TYPES: &[&str] = &[
@@ -67,6 +79,10 @@ pub const EVENT_TYPES: &[&str] = &[
     "ExportCompleted",
     "ExportDeadlineExtended",
     "ExportFailed",
+    "RestrictionLifted",
+    "DeletionRejected",
+    "DeletionDeadlineExtended",
+    "ErasureCompleted",
 ];
 
 /// A mail is given up after so long: a notice that comes later tells nobody anything, and a process
@@ -90,6 +106,10 @@ impl MailKind {
             Self::ExportReady => "export-ready",
             Self::ExportDelayed => "export-delayed",
             Self::ExportFailed => "export-failed",
+            Self::RestrictionLifted => "restriction-lifted",
+            Self::DeletionRejected => "deletion-rejected",
+            Self::DeletionDelayed => "deletion-delayed",
+            Self::PartErased => "part-erased",
         }
     }
 

@@ -5,9 +5,11 @@
 //! so that a replay does nothing twice.
 
 pub mod detection;
+pub mod erasure;
 pub mod exports;
 pub mod ip_retention;
 pub mod mail;
+pub mod policy_notices;
 pub mod registration_expiry;
 pub mod session_expiry;
 

@@ -87,6 +87,14 @@ pub static MAX_URI_LENGTH: Setting = Setting {
     about: "The most characters of a URI (K28)",
 };
 
+pub static MINIMUM_AGE: Setting = Setting {
+    key: "minimum_age",
+    kind: Kind::Number { default: 0, min: 0, max: 21 },
+    is_public: true,
+    about: "The age that whoever registers has to attest: 13 in Norway (Art. 8 GDPR); 0 asks nobody \
+            (LAW-11)",
+};
+
 pub static RATE_LIMIT_ADDRESS_LOGIN: Setting = Setting {
     key: "rate_limit_address_login",
     kind: Kind::Number { default: 120, min: 0, max: 1_000_000 },
@@ -143,7 +151,7 @@ pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
     about: "Whether an account is made only when its e-mail address has been confirmed (CRD-09)",
 };
 
-pub static ALL: [&Setting; 16] = [
+pub static ALL: [&Setting; 17] = [
     &ALLOW_GUEST_COMMENTS,
     &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
@@ -151,6 +159,7 @@ pub static ALL: [&Setting; 16] = [
     &MAX_CONCURRENT_SESSIONS,
     &MAX_POST_LENGTH,
     &MAX_URI_LENGTH,
+    &MINIMUM_AGE,
     &POSTING_REQUIRES_MEMBERSHIP,
     &RATE_LIMIT_ADDRESS_LOGIN,
     &RATE_LIMIT_ADDRESS_READ,

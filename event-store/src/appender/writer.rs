@@ -19,8 +19,8 @@ use super::{
     call::{self, CallError},
 };
 use crate::{
-    Position, RecordedEvent, StoredReceipt, cache::Cache, read, recent::Recent, stream,
-    unit::Placed,
+    Position, RecordedEvent, StoredReceipt, Vault, cache::Cache, log::SUBJECT_KEY, read,
+    recent::Recent, stream, unit::Placed,
 };
 
 /// Longest wait between two attempts to reach the database again.
@@ -30,6 +30,8 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct WriterConfig {
     pub connect: PgConnectOptions,
+    /// Lets go of keys that the log says are destroyed.
+    pub vault: Vault,
     /// How long units may wait for a lost database before they are answered as unknown.
     pub patience: Duration,
 }
@@ -192,6 +194,7 @@ impl Writer {
             let first_position = if unit.events.is_empty() { position } else { position + 1 };
             for event in unit.events {
                 position += 1;
+                self.let_go(event.stream.aggregate_type, &event.stream.aggregate_id);
                 changes.push((position, event.stream.key()));
                 self.last = Some((position, event.event_id));
                 recorded.push(RecordedEvent {
@@ -241,9 +244,20 @@ impl Writer {
         Ok(rows
             .into_iter()
             .map(|(position, aggregate_type, aggregate_id, _)| {
+                self.let_go(&aggregate_type, &aggregate_id);
                 (read::from_db(position), stream::key(&aggregate_type, &aggregate_id))
             })
             .collect())
+    }
+
+    /// Where an event says that keys of somebody were destroyed: this process must hold neither them nor
+    /// anything that they opened by the time the event counts as known, for from then on a unit's guard
+    /// on the subject holds.
+    fn let_go(&self, aggregate_type: &str, aggregate_id: &str) {
+        if aggregate_type == SUBJECT_KEY {
+            self.config.vault.forget(&aggregate_id.into());
+            self.cache.let_go();
+        }
     }
 
     async fn catch_up(&mut self) {

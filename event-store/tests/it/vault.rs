@@ -182,3 +182,71 @@ fn malformed_master_keys_are_refused_and_none_is_shown() {
     }
     assert_eq!(shown, "MasterKeys(current 2026, 2 in all)");
 }
+
+#[tokio::test]
+async fn ddr_14_a_process_lets_go_of_keys_that_others_destroy_within_a_second() {
+    let database = TestDatabase::new().await;
+    let (here, elsewhere) = (database.vault(), database.vault());
+    let name = (Subject::from("a"), PersonalCategory::Content);
+    here.find_or_make(std::slice::from_ref(&name)).await.unwrap();
+    let names = std::slice::from_ref(&name);
+    assert!(matches!(elsewhere.find(names).await.unwrap()[&name], SubjectKey::Present(_)));
+    let watching = tokio::spawn(elsewhere.clone().watch());
+    here.destroy(&name.0, &[name.1]).await.unwrap();
+    let began = std::time::Instant::now();
+    while !matches!(elsewhere.find(names).await.unwrap()[&name], SubjectKey::Destroyed) {
+        assert!(began.elapsed() < std::time::Duration::from_secs(3), "the key is still held");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    watching.abort();
+}
+
+#[tokio::test]
+async fn ddr_19_a_key_that_is_replaced_goes_once_and_no_other_with_it() {
+    let database = TestDatabase::new().await;
+    let vault = database.vault();
+    let name = (Subject::from("a"), PersonalCategory::Content);
+    let names = std::slice::from_ref(&name);
+    let id = async || vault.key_ids(&name.0, &[name.1]).await.unwrap().remove(0).1;
+    assert_eq!(id().await, None);
+    vault.find_or_make(names).await.unwrap();
+    let first = id().await.unwrap();
+    assert!(vault.replace(&name.0, name.1, &first).await.unwrap());
+    let second = id().await.unwrap();
+    assert_ne!(first, second);
+    // The ledger is applied again, and must not take what came after.
+    assert!(!vault.replace(&name.0, name.1, &first).await.unwrap());
+    assert_eq!(id().await, Some(second.clone()));
+    vault.destroy(&name.0, &[name.1]).await.unwrap();
+    assert!(!vault.replace(&name.0, name.1, &second).await.unwrap());
+    let destroyed: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT key_id FROM vault.destroyed_keys ORDER BY number")
+            .fetch_all(&database.pool)
+            .await
+            .unwrap();
+    assert_eq!(destroyed, [first, second].map(|id| Some(id.as_str().to_owned())));
+}
+
+#[tokio::test]
+async fn ddr_14_no_page_of_the_vault_holds_a_destroyed_key_once_it_is_written_anew() {
+    let database = TestDatabase::new().await;
+    let vault = database.vault();
+    let name = (Subject::from("a"), PersonalCategory::Content);
+    vault.find_or_make(std::slice::from_ref(&name)).await.unwrap();
+    let wrapped: Vec<u8> = sqlx::query_scalar("SELECT wrapped_key FROM vault.subject_keys")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    let pages = async || -> Vec<u8> {
+        sqlx::query("CHECKPOINT").execute(&database.pool).await.unwrap();
+        sqlx::query_scalar("SELECT pg_read_binary_file(pg_relation_filepath('vault.subject_keys'))")
+            .fetch_one(&database.pool)
+            .await
+            .unwrap()
+    };
+    let holds = |pages: &[u8]| pages.windows(wrapped.len()).any(|bytes| bytes == wrapped);
+    vault.destroy(&name.0, &[name.1]).await.unwrap();
+    assert!(holds(&pages().await), "a dead row still has it");
+    assert!(vault.rewrite().await.unwrap());
+    assert!(!holds(&pages().await));
+}

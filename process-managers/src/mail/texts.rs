@@ -91,6 +91,72 @@ pub fn export_failed() -> Text {
     ("The copy of your data could not be made", Zeroizing::new(text.to_owned()))
 }
 
+/// That the restriction of somebody's data was lifted, and why (Art. 18(3) GDPR).
+pub fn restriction_lifted(reason: &str) -> Text {
+    let text = format!(
+        "You had the processing of your data restricted. The restriction was\nlifted: your data is \
+         processed as before.\n\nThe reason:\n\n{reason}\n\n\
+         You may have it restricted again, and you may complain to the data\nprotection authority \
+         of your country.\n"
+    );
+    ("Your data is no longer restricted", Zeroizing::new(text))
+}
+
+/// That another version of the privacy policy is published (PPV-12): which, from when, what is different,
+/// and whether the reader will be asked for its acceptance.
+pub fn policy_published(
+    version_number: &str,
+    effective_date: DateTime<Utc>,
+    major_changes: &[String],
+    acceptance_required: bool,
+) -> Text {
+    let from = effective_date.format("%Y-%m-%d %H:%M UTC");
+    let mut text =
+        format!("Version {version_number} of the privacy policy holds from\n{from} on.\n\n");
+    if !major_changes.is_empty() {
+        text.push_str("What is different:\n\n");
+        for change in major_changes {
+            text.push_str(&format!("- {change}\n"));
+        }
+        text.push('\n');
+    }
+    text.push_str(&format!(
+        "Its text is on the site, and at\n\n/v1/policies/{version_number}\n\n\
+         of the read API.\n"
+    ));
+    if acceptance_required {
+        text.push_str("\nFrom then on you are asked to accept it before you write anything.\n");
+    }
+    ("The privacy policy changes", Zeroizing::new(text))
+}
+
+/// That somebody is not erased, and why (Art. 12(4) GDPR).
+pub fn deletion_rejected(reason: &str) -> Text {
+    let text = format!(
+        "You asked to be erased. It was refused.\n\nThe reason:\n\n{reason}\n\n\
+         You may complain to the data protection authority of your country, and\n\
+         turn to a court.\n"
+    );
+    ("Your request to be erased was refused", Zeroizing::new(text))
+}
+
+/// That an erasure takes longer, and why (Art. 12(3) GDPR).
+pub fn deletion_delayed(reason: &str, due_at: DateTime<Utc>) -> Text {
+    let due_at = due_at.format("%Y-%m-%d");
+    let text = format!(
+        "You asked to be erased. The answer takes longer than a month: you have\nit by {due_at}.\n\n\
+         The reason:\n\n{reason}\n\n\
+         You may complain to the data protection authority of your country.\n"
+    );
+    ("The answer to your request to be erased takes longer", Zeroizing::new(text))
+}
+
+/// That what was named is erased; whose account ended has no address any more.
+pub fn part_erased() -> Text {
+    let text = "What you asked to be erased is erased, in backups too. Your account goes\non.\n";
+    ("What you asked for is erased", Zeroizing::new(text.to_owned()))
+}
+
 /// A mail that tells what has happened (ASVS 5.0 §6.3.7).
 pub fn notice(kind: MailKind) -> Text {
     let (subject, what) = match kind {

@@ -3,6 +3,10 @@
 use agora_command_api::{App, refusal::at_once};
 use agora_domain::{
     Actor, ActorKind, Decide, RuleBreak,
+    compliance::{
+        deletion_request::{DeletionRequest, DeletionRequestEvent},
+        processing_limit::{ProcessingLimit, ProcessingLimitEvent},
+    },
     exports::{
         export_job::{ExportJob, ExportJobEvent},
         export_values::DeliveryMethod,
@@ -13,7 +17,7 @@ use agora_domain::{
         member::Member,
         password_reset::{PasswordReset, PasswordResetEvent},
     },
-    ids::{CredentialId, EmailConfirmationId, ExportJobId, MemberId},
+    ids::{CredentialId, DeletionId, EmailConfirmationId, ExportJobId, MemberId},
     process_managers::{
         Reaction, WakeUp,
         mail::{self, KEPT_TRYING, MailKind, SendMail},
@@ -127,6 +131,10 @@ impl SendMails {
             MailKind::ExportReady => self.export_ready(app, event).await,
             MailKind::ExportDelayed => export_delayed(app, event).await,
             MailKind::ExportFailed => export_failed(app, event).await,
+            MailKind::RestrictionLifted => restriction_lifted(app, event).await,
+            MailKind::DeletionRejected | MailKind::DeletionDelayed | MailKind::PartErased => {
+                deletion(app, event).await
+            }
             _ => {
                 let to = addressee(app, event, kind).await?;
                 let (text, until) = (texts::notice(kind), event.recorded_at + KEPT_TRYING);
@@ -253,9 +261,39 @@ async fn export_failed(app: &App, event: &RecordedEvent) -> Result<Option<Letter
     Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
 }
 
+/// Whoever had the processing of its data restricted is told that it no longer is, and why.
+async fn restriction_lifted(app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    let told = app.log.read_event::<ProcessingLimit>(event).await.map_err(problem)?;
+    let ProcessingLimitEvent::RestrictionLifted { limit, lifting_reason, .. } = told else {
+        return Ok(None);
+    };
+    let Some(reason) = lifting_reason.get() else { return Ok(None) };
+    let to = address_of(app, limit.principal).await?;
+    let text = texts::restriction_lifted(reason.as_str());
+    Ok(to.map(|to| Letter { to, text, until: event.recorded_at + KEPT_TRYING }))
+}
+
+/// What became of a request to be erased, for as long as its person can be reached (DDR-11, DDR-12).
+async fn deletion(app: &App, event: &RecordedEvent) -> Result<Option<Letter>, Problem> {
+    let request = load::<DeletionRequest>(app, id::<DeletionId>(event)?).await?;
+    let Some(request) = request.get() else { return Ok(None) };
+    let text = match app.log.read_event::<DeletionRequest>(event).await.map_err(problem)? {
+        DeletionRequestEvent::DeletionRejected { reason, .. } => {
+            reason.get().map(|reason| texts::deletion_rejected(reason.as_str()))
+        }
+        DeletionRequestEvent::DeletionDeadlineExtended { reason, due_at, .. } => {
+            reason.get().map(|reason| texts::deletion_delayed(reason.as_str(), due_at))
+        }
+        _ => Some(texts::part_erased()),
+    };
+    let to = address_of(app, request.subject).await?;
+    let letter = |(to, text)| Letter { to, text, until: event.recorded_at + KEPT_TRYING };
+    Ok(to.zip(text).map(letter))
+}
+
 /// The address that somebody has confirmed and uses; none once erased, or where nobody may log in by
 /// it any more.
-async fn address_of(app: &App, actor: Actor) -> Result<Option<Email>, Problem> {
+pub(super) async fn address_of(app: &App, actor: Actor) -> Result<Option<Email>, Problem> {
     let credential_id = match actor.kind {
         ActorKind::Member => load::<Member>(app, actor.id).await?.credential_id(),
         ActorKind::Admin => load::<Admin>(app, actor.id).await?.credential_id(),
@@ -292,15 +330,17 @@ async fn addressee(
 
 /// Past the cache: what is written about was decided elsewhere. By an older state a mail would be
 /// taken for needless, or carry a token that is void already.
-async fn load<A: Decide>(app: &App, id: impl ToString) -> Result<A, Problem> {
+pub(super) async fn load<A: Decide>(app: &App, id: impl ToString) -> Result<A, Problem> {
     let loaded = app.log.load_fresh::<A>(&id.to_string()).await.map_err(problem)?;
     Ok(A::clone(&loaded.state))
 }
 
-fn id<I: std::str::FromStr<Err = RuleBreak>>(event: &RecordedEvent) -> Result<I, Problem> {
+pub(super) fn id<I: std::str::FromStr<Err = RuleBreak>>(
+    event: &RecordedEvent,
+) -> Result<I, Problem> {
     event.aggregate_id.parse().map_err(|_| Problem::internal())
 }
 
-fn problem(error: LoadError) -> Problem {
+pub(super) fn problem(error: LoadError) -> Problem {
     at_once(error.into())
 }

@@ -10,10 +10,12 @@
 
 mod attack;
 mod detection;
+mod erasure;
 mod exports;
 mod geoip;
 mod ip_retention;
 mod mail;
+mod policy_notices;
 mod retention;
 mod smtp_server;
 mod subject_data;

@@ -111,6 +111,10 @@ async fn dxr_13_dxr_12_dxr_15_a_bundle_holds_all_of_the_person_and_nothing_of_ot
         "mine-agent",
         "mine-form",
         "mine-withdrawal-reason",
+        "mine-limit-reason",
+        "mine-notice",
+        "mine-notice-reason",
+        "mine-lifting-reason",
         "192.0.2.77",
         "mine-community",
         "mine-rule",
@@ -277,6 +281,7 @@ async fn dxr_02_who_asks_for_some_categories_gets_those_and_no_others() {
     assert_eq!(
         names,
         [
+            "access.json",
             "csv/post_events.csv",
             "csv/posts.csv",
             "csv/searches.csv",
@@ -318,6 +323,31 @@ async fn dxr_12_what_was_erased_is_null_and_the_rest_is_there() {
     assert_eq!(rows(&json, "posts")[0]["title"], Value::Null);
     assert_eq!(rows(&json, "posts")[0]["author_display_name"], "mine-name-then");
     validate(&files["subject-data.json"]);
+}
+
+#[tokio::test]
+async fn law_03_beside_the_copy_stands_why_for_how_long_and_for_whom_and_what_rights_there_are() {
+    let story = Story::new().await;
+    let categories = vec![DataCategory::Posts, DataCategory::Consents];
+    let export = SubjectExport { subject: story.me, categories, has_xml: false };
+    let (_, _, files) = story.bundle(&export).await;
+    let access: Value = serde_json::from_slice(&files["access.json"]).unwrap();
+    let activities = access["activities"].as_array().unwrap();
+    for line in activities {
+        for told in ["purpose", "legal_basis", "retention", "recipients", "data_category"] {
+            assert!(line[told].as_str().is_some_and(|text| !text.is_empty()), "{told}: {line}");
+        }
+    }
+    let told: Vec<&str> =
+        activities.iter().map(|line| line["data_category"].as_str().unwrap()).collect();
+    assert!(told.contains(&"posts") && told.contains(&"consents") && !told.contains(&"account"));
+    let rights = access["rights"].as_array().unwrap();
+    for article in ["Art. 16", "Art. 17", "Art. 18", "Art. 21", "Art. 77"] {
+        assert!(rights.iter().any(|it| it["article"] == article), "{article}");
+    }
+    for told in ["source", "automated_decisions", "transfers"] {
+        assert!(access[told].is_string(), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -11,10 +11,11 @@ use agora_domain::{
         consent::Consent,
         consent_values::{ConsentTerm, ConsentType},
         policy_acceptance::PolicyAcceptance,
+        processing_limit::ProcessingLimit,
     },
     content::{
-        comment::Comment, comment_vote::CommentVote, moderation_appeal::ModerationAppeal,
-        post::Post, post_vote::PostVote,
+        comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
+        moderation_appeal::ModerationAppeal, post::Post, post_vote::PostVote,
     },
     exports::{
         bufdir_report::BufdirReport, export_downloads::ExportDownloads, export_job::ExportJob,
@@ -103,6 +104,7 @@ impl Story {
         // What is searched for after a consent was withdrawn is nobody's.
         story.records().await;
         story.consents().await;
+        story.notices().await;
         story.incidents().await;
         story.export().await;
         story.project().await;
@@ -366,6 +368,25 @@ impl Story {
         .await;
     }
 
+    /// Each gives notice of what the other wrote.
+    async fn notices(&self) {
+        for (who, whose, other) in [(self.me, "mine", self.other), (self.other, "theirs", self.me)]
+        {
+            let thing = id();
+            let notice = ContentNotice::id_of(thing, who);
+            let about = json!({ "kind": "post", "thing_id": thing, "community_id": id(),
+                "author": actor(other) });
+            let given = json!({ "ContentReported": { "notice_id": notice, "about": about,
+                "notifier": actor(who), "ground": "BREAKS_TERMS",
+                "explanation": personal(who, "content", &format!("{whose}-notice")) } });
+            let decided = json!({ "ContentNoticeDecided": { "decided_by": actor(self.admin),
+                "outcome": "NO_ACTION",
+                "reason": personal(who, "content", &format!("{whose}-notice-reason")) } });
+            self.say::<ContentNotice>(who, notice, &[given]).await;
+            self.say::<ContentNotice>(self.admin, notice, &[decided]).await;
+        }
+    }
+
     async fn consents(&self) {
         let (version, hash) = (id(), "0a".repeat(32));
         for (who, whose) in [(self.me, "mine"), (self.other, "theirs")] {
@@ -392,6 +413,15 @@ impl Story {
                 "version_id": version, "version_number": "v1", "content_hash": hash,
                 "accepted_at": "2026-01-01T00:00:00Z" } });
             self.say::<PolicyAcceptance>(who, PolicyAcceptance::stream_id(who), &[accepted]).await;
+            let limit = json!({ "limit_id": id(), "principal": actor(who),
+                "limit_kind": "RESTRICTION", "ground": "ACCURACY_CONTESTED",
+                "reason": personal(who, "evidence", &format!("{whose}-limit-reason")),
+                "since": "2026-01-01T00:00:00Z", "ended_at": "2026-01-02T00:00:00Z" });
+            let lifted = json!({ "RestrictionLifted": { "limit": limit,
+                "lifted_by": actor(self.admin),
+                "lifting_reason": personal(who, "evidence", &format!("{whose}-lifting-reason")) } });
+            let stream = ProcessingLimit::restriction_stream_id(who);
+            self.say::<ProcessingLimit>(who, stream, &[lifted]).await;
         }
     }
 

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use agora_projectors::{
     databases::Databases,
     runner::{Phase, Runner},
+    search_rewrites,
 };
 use agora_service::{
     config::{HttpArgs, NatsArgs},
@@ -31,6 +32,7 @@ impl Run {
         let metrics = telemetry::init("projectors")?;
         let stop = shutdown::on_signal()?;
         let client = nats::connect(&self.nats, "agora-projectors").await?;
+        tokio::spawn(search_rewrites::run(databases.clone(), stop.clone()));
         let runner = Runner::new(databases, client, self.nats);
         let phase = runner.phase();
         let health = Health::new().check("projections", move || {

@@ -17,7 +17,9 @@ mod community_rules;
 mod community_search;
 mod configurations;
 mod consents;
+mod content_notices;
 mod credentials;
+mod data_deletion_requests;
 mod data_export_logs;
 mod data_export_requests;
 mod guest_conversion_counts;
@@ -36,6 +38,7 @@ mod post_scores;
 mod post_search;
 mod post_votes;
 mod posts;
+mod processing_limits;
 mod recent_communities;
 mod security_incidents;
 mod service_accounts;
@@ -58,7 +61,9 @@ pub const ALL: &[&Projection] = &[
     &community_search::PROJECTION,
     &configurations::PROJECTION,
     &consents::PROJECTION,
+    &content_notices::PROJECTION,
     &credentials::PROJECTION,
+    &data_deletion_requests::PROJECTION,
     &data_export_logs::PROJECTION,
     &data_export_requests::PROJECTION,
     &guest_conversion_counts::PROJECTION,
@@ -77,6 +82,7 @@ pub const ALL: &[&Projection] = &[
     &post_search::PROJECTION,
     &post_votes::PROJECTION,
     &posts::PROJECTION,
+    &processing_limits::PROJECTION,
     &recent_communities::PROJECTION,
     &security_incidents::PROJECTION,
     &service_accounts::PROJECTION,

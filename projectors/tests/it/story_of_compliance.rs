@@ -9,6 +9,8 @@ use crate::{
 
 pub const POLICY: u128 = 21;
 pub const CONSENT: u128 = 22;
+pub const LIMIT: u128 = 23;
+pub const NOTICE: u128 = 24;
 
 fn admin(number: usize) -> Value {
     json!({ "kind": "admin", "id": id(ADMIN, number) })
@@ -78,6 +80,50 @@ pub fn on_consent(
     fact("consent", format!("member:{}-ANALYTICS-0", id(MEMBER, who)), kind, fields)
 }
 
+/// An event of an objection, or of a restriction, with all of it after the event.
+pub fn on_limit(number: usize, who: usize, kind: &'static str) -> Fact {
+    let mut limit = json!({
+        "limit_id": id(LIMIT, number), "principal": member(id(MEMBER, who)),
+        "reason": sealed("evidence", "said"), "since": "2026-02-03T00:00:00Z",
+    });
+    let is_objection = matches!(kind, "ProcessingObjected" | "ObjectionWithdrawn");
+    if is_objection {
+        limit["limit_kind"] = "OBJECTION".into();
+        limit["consent_type"] = "ANALYTICS".into();
+        limit["purpose"] = "ranking".into();
+    } else {
+        limit["limit_kind"] = "RESTRICTION".into();
+        limit["ground"] = "NEEDED_FOR_CLAIMS".into();
+    }
+    if !matches!(kind, "ProcessingObjected" | "ProcessingRestricted") {
+        limit["ended_at"] = "2026-02-04T00:00:00Z".into();
+    }
+    let mut fields = json!({ "limit": limit });
+    if kind == "RestrictionLifted" {
+        fields["lifted_by"] = admin(0);
+        fields["lifting_reason"] = sealed("evidence", "why").into();
+    }
+    let question = if is_objection { "-ANALYTICS-0" } else { "" };
+    fact("processing_limit", format!("member:{}{question}", id(MEMBER, who)), kind, fields)
+}
+
+/// A notice by somebody of a thing.
+pub fn reported(number: usize, who: usize) -> Fact {
+    let about = json!({ "kind": "comment", "thing_id": id(NOTICE, 100 + number),
+        "community_id": id(NOTICE, 200), "author": member(id(MEMBER, 1)) });
+    let fields = json!({ "notice_id": id(NOTICE, number), "about": about,
+        "notifier": member(id(MEMBER, who)), "ground": "ILLEGAL_CONTENT",
+        "explanation": sealed("content", "why") });
+    fact("content_notice", id(NOTICE, number), "ContentReported", fields)
+}
+
+pub fn notice_decided(number: usize) -> Fact {
+    let fields = json!({ "decided_by": admin(0), "outcome": "ACTION_TAKEN",
+        "reason": sealed("content", "because") });
+    fact("content_notice", id(NOTICE, number), "ContentNoticeDecided", fields)
+        .by(&format!("admin:{}", id(ADMIN, 0)))
+}
+
 /// What every story begins with.
 pub fn begin(told: &mut Vec<Fact>) {
     for (kind, status) in [
@@ -99,4 +145,14 @@ pub fn begin(told: &mut Vec<Fact>) {
     told.push(on_consent(1, 0, "ConsentWithdrawn", None));
     told.push(on_consent(2, 0, "ConsentDenied", None));
     told.push(on_consent(3, 1, "ConsentImported", None));
+    told.push(reported(0, 0));
+    told.push(reported(1, 0));
+    told.push(notice_decided(0));
+    told.push(on_limit(0, 0, "ProcessingObjected"));
+    told.push(on_limit(0, 0, "ObjectionWithdrawn"));
+    told.push(on_limit(1, 0, "ProcessingObjected"));
+    told.push(on_limit(2, 0, "ProcessingRestricted"));
+    told.push(on_limit(2, 0, "RestrictionWithdrawn"));
+    told.push(on_limit(3, 0, "ProcessingRestricted"));
+    told.push(on_limit(3, 0, "RestrictionLifted"));
 }

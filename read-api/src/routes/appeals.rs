@@ -106,7 +106,7 @@ async fn open(opener: &Opener, rows: Vec<AppealRow>) -> Result<Vec<Appeal>, Vaul
 pub struct Chosen {
     /// True: only those that wait for a decision.
     #[param(required = false, default = false)]
-    open: bool,
+    pub(super) open: bool,
 }
 
 impl FromParams for Chosen {

@@ -2,15 +2,17 @@
 //! now or at a time.
 //!
 //! It is asked of the log itself and not of a read table, so that a withdrawal counts with the next
-//! question: one statement that looks two streams' last events up, and opens nothing.
+//! question: one statement that looks a few streams' last events up, and opens nothing. Limits that the person has
+//! set (LAW-05, LAW-06) count here too.
 
 use agora_domain::{
     Actor, ActorKind,
     compliance::{
         consent::Consent,
-        consent_gate::{self, GateRecord},
+        consent_gate::{self, GateLimits, GateRecord},
         consent_values::{ConsentTerm, ConsentType},
         policy_series::{PolicySeries, PolicySeriesEvent},
+        processing_limit::ProcessingLimit,
     },
     ids::MemberId,
 };
@@ -50,7 +52,8 @@ pub struct ConsentCheck {
     /// Whether the person's consent allows it.
     allowed: bool,
     /// `consented`, or why not: `not_asked`, `denied`, `withdrawn`, `expired`, `other_legal_basis`,
-    /// `policy_changed` (ask again).
+    /// `policy_changed` (ask again), `objected`, `restricted`. What rests on legitimate interests may go on
+    /// where this is `other_legal_basis` or `not_asked`.
     #[schema(example = "consented")]
     reason: &'static str,
     /// The record that the answer rests on.
@@ -101,6 +104,8 @@ struct Found {
     position: i64,
     consent: Option<String>,
     series: Option<String>,
+    objection: Option<String>,
+    restriction: Option<String>,
 }
 
 /// Asks whether somebody's data may be processed for a purpose on their consent, now or at a time.
@@ -118,6 +123,8 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
     }
     let stream = |kind| Consent::stream_id(Actor { kind, id: user }, consent_type, &purpose);
     let streams = [stream(ActorKind::Member), stream(ActorKind::Admin)];
+    let whole = |kind| ProcessingLimit::restriction_stream_id(Actor { kind, id: user });
+    let everything = [whole(ActorKind::Member), whole(ActorKind::Admin)];
     let (position, found) = fresh(&app.projected, read.freshness, || async {
         let found: Found = sqlx::query_as(
             "SELECT (SELECT coalesce(max(position), 0) FROM log.events) AS position,
@@ -126,12 +133,22 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
                              (SELECT payload::text FROM log.stream('consent', $2)
                               WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS consent,
                     (SELECT payload::text FROM log.stream('policy_series', $4)
-                     WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1) AS series",
+                     WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1) AS series,
+                    coalesce((SELECT payload::text FROM log.stream('processing_limit', $1)
+                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1),
+                             (SELECT payload::text FROM log.stream('processing_limit', $2)
+                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS objection,
+                    coalesce((SELECT payload::text FROM log.stream('processing_limit', $5)
+                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1),
+                             (SELECT payload::text FROM log.stream('processing_limit', $6)
+                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS restriction",
         )
         .bind(&streams[0])
         .bind(&streams[1])
         .bind(as_of.unwrap_or_else(far))
         .bind(PolicySeries::STREAM_ID)
+        .bind(&everything[0])
+        .bind(&everything[1])
         .fetch_one(&app.primary)
         .await?;
         Ok((from_db(found.position), found))
@@ -151,7 +168,12 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
         series.apply(event);
     }
     let at = as_of.unwrap_or_else(clock::now);
-    let answer = consent_gate::answer(record.as_ref(), &series, at);
+    let limits = GateLimits::of_payloads(found.objection.as_deref(), found.restriction.as_deref());
+    let limits = limits.ok_or_else(|| {
+        tracing::error!("the last event of a limit cannot be read");
+        Problem::internal()
+    })?;
+    let answer = consent_gate::answer(record.as_ref(), &series, &limits, at);
     let told = record.as_ref();
     let check = ConsentCheck {
         user_id: user,

@@ -10,6 +10,7 @@ use agora_event_store::Position;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Row, postgres::PgRow};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::posts::{Post, PostRow, open};
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     ranked::{
         Things,
         walk::{Standing, Walk},
+        warm::Candidates,
     },
     reply::ListAsOf,
     request::Freshness,
@@ -192,9 +194,11 @@ pub(super) async fn list(
     let list = format!("posts/{}/{}/{days}", scope.key(), sort.as_str());
     let walk = Walk::begin(app, page, &list, order.as_of)?;
     let (position, rows) = fresh(&app.projected, freshness, || async {
-        let rows = fetch(app, scope, order, &walk, page).await?;
+        let warm = warm(app, scope, order, &walk, page, freshness).await?;
+        let rows = fetch(app, scope, order, &walk, page, warm.as_ref()).await?;
         let communities: i64 = rows.first().map_or(Ok(0), |row| row.try_get("communities"))?;
         let (position, posts) = with_position::<PostRow>(&rows)?;
+        let position = warm.map_or(position, |warm| warm.position.min(position));
         let there = communities > 0 || matches!(scope, Scope::Home(_));
         Ok((position, there.then_some(posts)))
     })
@@ -207,6 +211,28 @@ pub(super) async fn list(
     Ok((position, ListAsOf { as_of, items, next }))
 }
 
+/// What comes into question for the first part of a home feed by heat, where that is known.
+async fn warm(
+    app: &Shared,
+    scope: &Scope,
+    order: &Order,
+    walk: &Walk,
+    page: &Page,
+    freshness: Freshness,
+) -> Result<Option<Candidates>, sqlx::Error> {
+    let Scope::Home(member) = scope else { return Ok(None) };
+    if order.sort != Sort::Hot || order.as_of.is_some() || walk.last().is_some() {
+        return Ok(None);
+    }
+    let communities: Vec<Uuid> =
+        sqlx::query_scalar("SELECT community_id FROM read.memberships WHERE memberuser_id = $1")
+            .bind(member.id)
+            .fetch_all(&app.rankings)
+            .await?;
+    let wanted = (page.limit + 1, walk.as_of(), freshness.min_position);
+    app.warm_lists.candidates(&app.rankings, &POSTS, &communities, wanted).await
+}
+
 /// The rows of one part, and one more, with the number of communities that were looked through.
 async fn fetch(
     app: &Shared,
@@ -214,12 +240,14 @@ async fn fetch(
     order: &Order,
     walk: &Walk,
     page: &Page,
+    warm: Option<&Candidates>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let ranked = match order.sort {
-        Sort::New => POSTS.newest(),
-        Sort::Top => POSTS.top(),
-        Sort::Hot => POSTS.hot(),
-        Sort::Controversial => POSTS.controversial(),
+    let ranked = match (order.sort, warm) {
+        (Sort::New, _) => POSTS.newest(),
+        (Sort::Top, _) => POSTS.top(),
+        (Sort::Hot, Some(_)) => POSTS.hottest_among(),
+        (Sort::Hot, None) => POSTS.hot(),
+        (Sort::Controversial, _) => POSTS.controversial(),
     };
     let (places, served) = (scope.places(), scope.position());
     let statement = format!(
@@ -248,17 +276,18 @@ async fn fetch(
     let since = order.window.since(walk.as_of());
     let score = last.map(|last| last.score());
     let query = sqlx::query(&statement).bind(scope.key()).bind(page.rows());
-    let query = match order.sort {
-        Sort::New => query.bind(at.0.min(until)).bind(at.1),
-        Sort::Top => query
+    let query = match (order.sort, warm) {
+        (Sort::Hot, Some(warm)) => query.bind(walk.as_of()).bind(&warm.ids),
+        (Sort::New, _) => query.bind(at.0.min(until)).bind(at.1),
+        (Sort::Top, _) => query
             .bind(at.0)
             .bind(at.1)
             .bind(since)
             .bind(until)
             .bind(score.map_or(i32::MAX, top_level))
             .bind(score.unwrap_or(i64::MAX)),
-        Sort::Hot => query.bind(at.0).bind(at.1).bind(walk.as_of()).bind(until).bind(score),
-        Sort::Controversial => {
+        (Sort::Hot, None) => query.bind(at.0).bind(at.1).bind(walk.as_of()).bind(until).bind(score),
+        (Sort::Controversial, _) => {
             let level = |last: Standing| controversy(last.upvotes, last.downvotes);
             query.bind(at.0).bind(at.1).bind(since).bind(until).bind(last.map_or(i32::MAX, level))
         }

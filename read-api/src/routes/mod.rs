@@ -18,8 +18,11 @@ pub mod configuration;
 pub mod consent_check;
 pub mod consent_receipt;
 pub mod consents;
+pub mod content_notices;
+pub mod data_deletion_requests;
 pub mod data_export_logs;
 pub mod data_export_requests;
+pub mod erasure_certificates;
 pub mod export_download;
 pub mod export_queue;
 pub mod export_quota;
@@ -41,6 +44,7 @@ pub mod my_votes;
 pub mod organizations;
 pub mod policies;
 pub mod posts;
+pub mod processing_limits;
 pub mod processing_records;
 pub mod reports;
 pub mod search;
@@ -88,6 +92,7 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(moderation_log::notices))
         .routes(routes!(moderation_log::all))
         .routes(routes!(appeals::list))
+        .routes(routes!(content_notices::list))
         .routes(routes!(my_votes::on_comments))
         .routes(routes!(search::communities::list))
         .routes(routes!(search::posts::list))
@@ -110,6 +115,8 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(consent_check::show))
         .routes(routes!(consents::show))
         .routes(routes!(consent_receipt::show))
+        .routes(routes!(processing_limits::objections))
+        .routes(routes!(processing_limits::restrictions))
         .routes(routes!(live::post))
         .routes(routes!(live::community))
         .routes(routes!(live::me))
@@ -119,6 +126,11 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(exports::show))
         .routes(routes!(export_quota::show))
         .routes(routes!(export_queue::list))
+        .routes(routes!(data_deletion_requests::list))
+        .routes(routes!(data_deletion_requests::show))
+        .routes(routes!(data_deletion_requests::retained))
+        .routes(routes!(erasure_certificates::show))
+        .routes(routes!(erasure_certificates::keys))
         .routes(routes!(data_export_requests::list))
         .routes(routes!(data_export_requests::show))
         .routes(routes!(data_export_logs::list))

@@ -7,9 +7,10 @@ use agora_domain::{
         consent_values::{ConsentTerm, ConsentType},
         policy_series::{AddVersion, PolicySeries, PolicySeriesCommand, PublishedVersion},
         policy_version::{PolicyDocument, PolicyVersion, PolicyVersionEvent},
+        processing_limit::{ProcessingLimit, ProcessingLimitEvent},
     },
     identity::values::AdminScope,
-    ids::{ConsentId, PolicyVersionId},
+    ids::{ConsentId, PolicyVersionId, ProcessingLimitId},
 };
 use agora_service::clock;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -80,6 +81,123 @@ impl World {
             serde_json::from_value(json!({ event: { "consent": consent } })).unwrap();
         self.append::<Consent>(user.actor, stream, vec![event]).await;
     }
+}
+
+impl World {
+    /// A user objects to the search log (`OBJECTION`), or restricts everything; or ends that.
+    async fn limits(&self, user: &User, event: &str, kind: &str) {
+        let purpose = ConsentTerm::search_analytics();
+        let (subject, category) = (user.actor.subject(), PersonalCategory::Evidence);
+        let mut limit = json!({
+            "limit_id": ProcessingLimitId(clock::new_id()), "principal": user.actor,
+            "limit_kind": kind, "reason": Personal::new(subject.clone(), category, "I said so."),
+            "since": clock::now(),
+        });
+        let stream = match kind {
+            "OBJECTION" => {
+                limit["consent_type"] = "ANALYTICS".into();
+                limit["purpose"] = json!(purpose);
+                let analytics = ConsentType::Analytics;
+                ProcessingLimit::objection_stream_id(user.actor, analytics, &purpose)
+            }
+            _ => {
+                limit["ground"] = "NEEDED_FOR_CLAIMS".into();
+                ProcessingLimit::restriction_stream_id(user.actor)
+            }
+        };
+        if matches!(event, "ObjectionWithdrawn" | "RestrictionLifted") {
+            limit["ended_at"] = json!(clock::now());
+        }
+        let mut fields = json!({ "limit": limit });
+        if event == "RestrictionLifted" {
+            fields["lifted_by"] = json!(Actor::SYSTEM);
+            fields["lifting_reason"] = json!(Personal::new(subject, category, "It is right."));
+        }
+        let event: ProcessingLimitEvent = serde_json::from_value(json!({ event: fields })).unwrap();
+        self.append::<ProcessingLimit>(user.actor, stream, vec![event]).await;
+    }
+
+    async fn gate(&self, user: &User, as_of: Option<DateTime<Utc>>) -> String {
+        let as_of = as_of.map(|at| format!("&as_of={}", text(at))).unwrap_or_default();
+        let path = format!(
+            "/v1/consents/check?user={}&type=ANALYTICS&purpose=search_analytics{as_of}",
+            user.id()
+        );
+        self.get_as(user, &path).await.ok()["reason"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn law_05_law_06_a_limit_counts_at_once_until_it_ends_or_a_later_consent() {
+    let world = World::new().await;
+    let ada = world.member(None).await;
+    world.policy("v1", clock::now() - TimeDelta::days(1), false).await;
+    let consent = async || {
+        let change = json!({ "granted_at": clock::now() });
+        world.answers(&ada, "ConsentGranted", ConsentId(clock::new_id()), change).await;
+    };
+    consent().await;
+    assert_eq!(world.gate(&ada, None).await, "consented");
+    world.limits(&ada, "ProcessingObjected", "OBJECTION").await;
+    // Nothing was projected: it counts at once.
+    assert_eq!(world.gate(&ada, None).await, "objected");
+    let objected = clock::now();
+    consent().await;
+    assert_eq!(world.gate(&ada, None).await, "consented", "given later");
+    world.limits(&ada, "ProcessingRestricted", "RESTRICTION").await;
+    assert_eq!(world.gate(&ada, None).await, "restricted");
+    assert_eq!(world.gate(&ada, Some(objected)).await, "objected", "as of then");
+    world.limits(&ada, "RestrictionLifted", "RESTRICTION").await;
+    assert_eq!(world.gate(&ada, None).await, "consented");
+}
+
+#[tokio::test]
+async fn law_05_law_06_limits_are_seen_by_whom_they_are_of_and_by_auditors() {
+    let world = World::new().await;
+    let (ada, bob) = (world.member(None).await, world.member(None).await);
+    let auditor = world.admin(&[AdminScope::Auditor]).await;
+    world.limits(&ada, "ProcessingObjected", "OBJECTION").await;
+    world.limits(&ada, "ProcessingRestricted", "RESTRICTION").await;
+    world.limits(&ada, "RestrictionLifted", "RESTRICTION").await;
+    world.project().await;
+    let list = async |user: &User, path: &str| {
+        world.get_as(user, path).await.ok()["items"].as_array().unwrap().clone()
+    };
+    let own = list(&ada, "/v1/objections").await;
+    assert_eq!(own.len(), 1);
+    assert_eq!(
+        (&own[0]["purpose"], &own[0]["reason"]),
+        (&json!("search_analytics"), &json!("I said so."))
+    );
+    assert_eq!((&own[0]["ground"], &own[0]["ended_at"]), (&Value::Null, &Value::Null));
+    let restrictions = list(&ada, "/v1/restrictions").await;
+    assert_eq!(restrictions[0]["lifting_reason"], "It is right.");
+    assert!(list(&bob, "/v1/objections").await.is_empty());
+    let of_ada = format!("/v1/objections?user_id={}", ada.id());
+    assert!(list(&bob, &of_ada).await.is_empty(), "a filter never shows more");
+    assert_eq!(list(&auditor, &of_ada).await.len(), 1);
+    let reads = world.security_records().await;
+    assert!(reads.iter().any(|it| it.0 == "audit_read"), "aud_09");
+    world.get("/v1/objections").await.problem(401);
+    world.erase(&ada).await;
+    let gone = world.another_instance().get_as(&auditor, &of_ada).await.ok();
+    assert_eq!(gone["items"][0]["reason"], Value::Null);
+}
+
+#[tokio::test]
+async fn law_05_srl_07_a_restriction_takes_the_name_from_the_search_log() {
+    let world = World::new().await.where_all_consent();
+    let ada = world.member(None).await;
+    world.project().await;
+    let searched = async || {
+        world.get_as(&ada, "/v1/search/posts?q=rye").await.ok();
+        world.searches.flush().await;
+        let list = world.get_as(&ada, "/v1/me/searches").await.ok();
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(searched().await, 1, "by default");
+    world.limits(&ada, "ProcessingRestricted", "RESTRICTION").await;
+    assert_eq!(searched().await, 1, "no more");
 }
 
 #[tokio::test]

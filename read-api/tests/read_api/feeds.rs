@@ -55,8 +55,15 @@ fn as_of() -> DateTime<Utc> {
     AS_OF.parse().unwrap()
 }
 
-/// Posts of two communities, with the votes and ages of a year written into the read tables.
-async fn aged(world: &World, communities: [CommunityId; 2], owner: &User, count: u64) -> Vec<Aged> {
+/// Posts of two communities, with the votes and ages of a year before `end` written into the read
+/// tables.
+async fn aged(
+    world: &World,
+    communities: [CommunityId; 2],
+    owner: &User,
+    count: u64,
+    end: DateTime<Utc>,
+) -> Vec<Aged> {
     let mut dice = Dice(7);
     let mut posts = Vec::new();
     for number in 0..count {
@@ -69,7 +76,7 @@ async fn aged(world: &World, communities: [CommunityId; 2], owner: &User, count:
         };
         // A third lies exactly on the hour, so that there are ties.
         let minutes = if dice.below(3) == 0 { minutes / 60 * 60 } else { minutes };
-        let created_at = as_of() - TimeDelta::minutes(i64::try_from(minutes).unwrap());
+        let created_at = end - TimeDelta::minutes(i64::try_from(minutes).unwrap());
         let most = [2, 6, 60, 3_000][usize::try_from(dice.below(4)).unwrap()];
         let upvotes = i64::try_from(dice.below(most)).unwrap();
         let downvotes = i64::try_from(dice.below(most / 2 + 1)).unwrap();
@@ -145,7 +152,7 @@ async fn pst_14_msh_06_every_order_is_exact_as_of_any_time() {
     for community in communities {
         world.join(&reader, community).await;
     }
-    let all = aged(&world, communities, &owner, 240).await;
+    let all = aged(&world, communities, &owner, 240, as_of()).await;
     let first: Vec<Aged> =
         all.iter().filter(|post| post.community == communities[0]).copied().collect();
 
@@ -203,6 +210,44 @@ async fn pst_14_msh_06_every_order_is_exact_as_of_any_time() {
         heat(post["score"].as_i64().unwrap(), hours)
     });
     assert!(heats.is_sorted_by(|one, next| one >= next));
+}
+
+#[tokio::test]
+async fn pst_14_msh_06_a_home_feed_that_is_asked_for_often_is_as_exact() {
+    let world = World::new().await;
+    let (owner, reader) = (world.member(None).await, world.member(None).await);
+    let category = world.categories(&["Science"]).await[0];
+    let communities = [
+        world.community(&owner, category, "rustaceans").await,
+        world.community(&owner, category, "gardeners").await,
+    ];
+    for community in communities {
+        world.join(&reader, community).await;
+    }
+    world.project().await;
+    let now = world_time(&world, "/v1/communities/rustaceans/posts").await;
+    let all = aged(&world, communities, &owner, 240, now).await;
+    let mut hottest = String::new();
+    // First all are found together, then each apart, then none.
+    for ask in 0..4 {
+        let part = world.get_as(&reader, "/v1/me/feed?sort=hot").await.ok();
+        let as_of: DateTime<Utc> = part["as_of"].as_str().unwrap().parse().unwrap();
+        let found = ids(part["items"].as_array().unwrap());
+        assert_eq!(found, sorted(&all, |post| post.heat(as_of))[..20], "the {ask}th time");
+        hottest = found.into_iter().next().unwrap();
+    }
+    // The second part goes on below the first.
+    let walked = walk_as(&world, &reader, "/v1/me/feed?sort=hot").await;
+    assert_eq!(walked.len(), all.len());
+    // What one has written is there, and what was deleted is not, however lately the rest was found.
+    let fresh = world.post(&reader, communities[1], "A post of a moment ago").await;
+    world.delete_post(&owner, hottest.parse().unwrap()).await;
+    let position = world.project().await;
+    let path = format!("/v1/me/feed?sort=hot&min_position={position}");
+    let reply = world.get_as(&reader, &path).await;
+    assert!(reply.position() >= position);
+    let found = ids(reply.ok()["items"].as_array().unwrap());
+    assert!(found.contains(&fresh.to_string()) && !found.contains(&hottest), "{found:?}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod comments;
 mod community_rules;
 mod compliance;
 mod configuration;
+mod deletions;
 mod downloads;
 mod export_plans;
 mod exports;

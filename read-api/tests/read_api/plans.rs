@@ -74,6 +74,17 @@ BEGIN
 END
 $$"#;
 
+/// A row each of tables that nothing above fills: the first `$1` is the member.
+const SEED: [&str; 2] = [
+    "INSERT INTO read.processing_limits (limit_id, stream_id, limit_kind, user_id, user_kind,
+         consent_type, purpose, since, updated_at, position, sequence)
+     VALUES (gen_random_uuid(), 'x', 'OBJECTION', $1, 'member', 'ANALYTICS', 'x', now(), now(), 1, 1)",
+    "INSERT INTO read.content_notices (notice_id, content_kind, content_id, community_id,
+         notifier_kind, notifier_id, ground, explanation, created_at, position, sequence)
+     VALUES (gen_random_uuid(), 'post', gen_random_uuid(), gen_random_uuid(), 'member', $1,
+             'ILLEGAL_CONTENT', 'x', now(), 1, 1)",
+];
+
 struct Scene {
     world: World,
     member: User,
@@ -106,6 +117,9 @@ impl Scene {
         let reporter = world.org_user(organization, OrganizationRole::Reporter).await;
         let report = world.report(&reporter, organization, "2025-01").await;
         world.project().await;
+        for seed in SEED {
+            sqlx::query(seed).bind(member.id()).execute(&world.database.pool).await.unwrap();
+        }
         let grow = GROW.replace("$rows", &ROWS.to_string());
         sqlx::raw_sql(&grow).execute(&world.database.pool).await.unwrap();
         Self {

@@ -262,6 +262,29 @@ impl Scene {
                 let body = answer("COOKIES", "statistics", &version);
                 self.world.send(&author, "grant-consent", body).await.result("consent_id")
             }
+            "notice_id" => {
+                let post_id = Box::pin(self.thing("post_id")).await;
+                let known = self.known.clone();
+                let body = json!({ "target": { "kind": "post", "id": post_id },
+                    "ground": "BREAKS_TERMS", "explanation": "It is rude." });
+                self.world.send(&known, "report-content", body).await.id()
+            }
+            // Whoever has set limits to what is done with its data.
+            "restricted" => {
+                let author = self.person('w').await;
+                let ground = json!({ "ground": "NEEDED_FOR_CLAIMS" });
+                self.world.send(&author, "restrict-processing", ground).await.accepted();
+                author.id()
+            }
+            "deletion_id" => {
+                let author = self.person('w').await;
+                let body = json!({ "legal_ground": "OBJECTION" });
+                self.world.send(&author, "request-deletion", body).await.id()
+            }
+            "certificate" => {
+                let person = self.world.member().await;
+                self.world.erased(&person, &founder).await
+            }
             "category_id" => self.world.category(&founder).await,
             "key" => {
                 let body = json!({ "key": "max_post_length", "value": "5000" });
@@ -350,6 +373,9 @@ impl Scene {
             ("import-consent", "principal") => {
                 json!({ "kind": "member", "id": self.thing("member_id").await })
             }
+            ("lift-restriction", "principal") => {
+                json!({ "kind": "member", "id": self.thing("restricted").await })
+            }
             ("draft-policy", "version_number") => unique("v").into(),
             (_, "export_ids") => json!([self.thing("export_id").await]),
             (_, "target") => json!({ "kind": "post", "id": self.thing("post_id").await }),
@@ -374,6 +400,13 @@ impl Scene {
         // Who has asked for its data asks again another day.
         if command == "request-export" || self.things.contains_key("export_id") {
             self.people.remove(&'w');
+        }
+        // Who asks to be erased asks once.
+        if self.things.contains_key("deletion_id") {
+            self.people.remove(&'w');
+        }
+        if command == "request-deletion" {
+            self.people.remove(&letter);
         }
         self.things.clear();
         if command == "revoke-everybodys-sessions" {

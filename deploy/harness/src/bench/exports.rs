@@ -2,12 +2,14 @@
 
 use std::{fs, path::PathBuf, time::Instant};
 
+use agora_domain::{Actor, ActorKind, exports::export_values::DataCategory};
 use agora_event_store::{Opener, Vault};
 use agora_process_managers::exports::{
     document::{Cell, Column, ColumnKind, Document, PdfRows, Table},
     formats::{Format, Writer},
     platform_data::PlatformExport,
     stream,
+    subject_data::{self, Snapshot, SubjectExport},
 };
 use agora_service::objects::Objects;
 use futures::TryStreamExt;
@@ -76,6 +78,7 @@ pub(super) async fn all(
         );
     }
     pool.execute("DROP TABLE bench_exports").await?;
+    subject(pool, &objects, &opener, rows, report).await?;
     let (pages, seconds, peak_mb) = pdf()?;
     report.line(
         &format!("a PDF of {pages} pages"),
@@ -124,6 +127,65 @@ async fn export(
         return Err(format!("{} of {rows} rows were written", written.rows).into());
     }
     Ok((rows as f64 / seconds, peak_mb()))
+}
+
+/// What a person's data of so many rows costs: votes that nobody cast, gone with their transaction.
+async fn subject(
+    pool: &PgPool,
+    objects: &Objects,
+    opener: &Opener,
+    rows: u64,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let subject = Actor { kind: ActorKind::Member, id: Uuid::from_u128(1) };
+    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    sqlx::query(
+        "INSERT INTO read.post_votes
+         SELECT gen_random_uuid(), gen_random_uuid(), $1, NULL, 'upvote', now(), now()
+         FROM generate_series(1, $2)",
+    )
+    .bind(subject.id)
+    .bind(i64::try_from(rows)?)
+    .execute(&mut *transaction)
+    .await?;
+    let mut copy = 0.0_f64;
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let votes = format!(
+            "COPY (SELECT id, community_platform_post_id, vote_state, created_at, updated_at
+                   FROM read.post_votes WHERE voter_memberuser_id = '{}') TO STDOUT",
+            subject.id
+        );
+        let mut out = transaction.copy_out_raw(&votes).await?;
+        while out.try_next().await?.is_some() {}
+        drop(out);
+        copy = copy.max(rows as f64 / begun.elapsed().as_secs_f64());
+    }
+    let export = SubjectExport { subject, categories: vec![DataCategory::Votes], has_xml: false };
+    let pdf_rows = PdfRows::First(subject_data::PDF_ROWS);
+    let document = Document { kind: "subject_data", pdf_rows, ..document("Personal data") };
+    let mut upload = objects.upload("bench/subject.zip")?;
+    forget_peak();
+    let begun = Instant::now();
+    let mut snapshot = Snapshot { transaction, position: 0 };
+    let written =
+        subject_data::write(&mut snapshot, opener, &export, &document, &mut upload).await?;
+    upload.finish().await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if written.rows != rows {
+        return Err(format!("{} of {rows} rows were written", written.rows).into());
+    }
+    snapshot.transaction.rollback().await?;
+    let what = format!("one person's {rows} votes as a bundle, with JSON and CSV in it");
+    report.ratio(&what, 2.0 * rows as f64 / seconds, copy, "COPY, each row twice", 0.3);
+    let peak_mb = peak_mb();
+    report.line(
+        "… memory of this process at most",
+        format!("{peak_mb:.0} MB"),
+        "≤ 150 MB",
+        Some(peak_mb <= 150.0),
+    );
+    Ok(())
 }
 
 /// Pages, seconds, and the most memory meanwhile.

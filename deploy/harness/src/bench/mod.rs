@@ -2,6 +2,7 @@
 
 mod append;
 mod broker;
+mod consents;
 mod content;
 mod defence;
 mod event;
@@ -120,9 +121,13 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
 
     step("feeds, posts and search");
     let reads = if arguments.quick { arguments.reads.quick() } else { arguments.reads.clone() };
-    let (failures, reading) =
+    let (mut failures, reading) =
         reads::all(&reads, &arguments.stack, &arguments.database_url, &pool, &mut report).await?;
     loaded = watch::largest(loaded, &reading);
+
+    step("consent checks");
+    let checked = consents::all(&arguments.stack, arguments.short(), &mut report).await?;
+    failures.extend(checked);
 
     step("COPY and rebuilds");
     let copy = peers::copy(&pool).await?;

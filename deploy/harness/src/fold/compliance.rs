@@ -1,4 +1,4 @@
-//! Privacy policies, who accepted them, and consents.
+//! Privacy policies, who accepted them, consents, and limits to the processing.
 
 use serde_json::{Value, json};
 
@@ -28,8 +28,33 @@ pub(super) fn apply(tables: &mut Tables, event: &Event) {
         "ConsentGranted" | "ConsentDenied" | "ConsentWithdrawn" | "ConsentImported" => {
             consent(tables, event);
         }
+        "ProcessingObjected"
+        | "ObjectionWithdrawn"
+        | "ProcessingRestricted"
+        | "RestrictionWithdrawn"
+        | "RestrictionLifted" => limit(tables, event),
         _ => {}
     }
+}
+
+fn limit(tables: &mut Tables, event: &Event) {
+    let told = &event.fields["limit"];
+    let id = told["limit_id"].as_str().unwrap_or_default().to_owned();
+    let position = match row(tables, "processing_limits", &id) {
+        Some(row) => row["position"].clone(),
+        None => event.position.into(),
+    };
+    let record = json!({
+        "limit_id": id, "stream_id": event.aggregate_id, "limit_kind": told["limit_kind"],
+        "user_id": told["principal"]["id"], "user_kind": told["principal"]["kind"],
+        "consent_type": maybe(told, "consent_type"), "purpose": maybe(told, "purpose"),
+        "ground": maybe(told, "ground"), "reason": maybe(told, "reason"),
+        "since": time(&told["since"]), "ended_at": time(&maybe(told, "ended_at")),
+        "lifted_by": maybe(&maybe(&event.fields, "lifted_by"), "id"),
+        "lifting_reason": maybe(&event.fields, "lifting_reason"), "updated_at": event.at(),
+        "position": position, "sequence": event.sequence,
+    });
+    put(tables, "processing_limits", &id, record);
 }
 
 fn time(value: &Value) -> Value {

@@ -171,6 +171,8 @@ const AUDITED: &[&str] = &[
     "ConfigurationRemoved",
     "ConfigurationSet",
     "ConsentImported",
+    "RestrictionLifted",
+    "ContentNoticeDecided",
     "CredentialInvalidated",
     "EmailChangeRequested",
     "EmailChanged",

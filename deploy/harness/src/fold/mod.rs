@@ -5,6 +5,7 @@
 
 mod comments;
 mod compliance;
+mod erasure;
 mod exports;
 mod guests;
 mod identity;
@@ -70,9 +71,11 @@ pub const TABLES: &[(&str, &str)] = &[
     ("community_search", "id"),
     ("configurations", "key"),
     ("consents", "consent_id"),
+    ("content_notices", "notice_id"),
     ("guest_conversion_counts", "day"),
     ("guests", "id"),
     ("credentials", "id"),
+    ("data_deletion_requests", "deletion_id"),
     ("data_export_logs", "id"),
     ("data_export_requests", "request_id"),
     ("integrations", "id"),
@@ -94,6 +97,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("post_search", "id"),
     ("post_votes", "id"),
     ("posts", "id"),
+    ("processing_limits", "limit_id"),
     ("recent_communities", "id"),
     ("recent_communities_deleted", "community_id"),
     ("security_incidents", "incident_id"),
@@ -185,8 +189,10 @@ pub fn fold(events: &[Event]) -> Tables {
         organizations::apply(&mut tables, event);
         exports::apply(&mut tables, event);
         compliance::apply(&mut tables, event);
+        erasure::apply(&mut tables, event);
         moderation(&mut tables, event);
         appeals(&mut tables, event);
+        notices(&mut tables, event);
         votes::apply(&mut tables, event);
     }
     places::rank(&mut tables);
@@ -248,6 +254,34 @@ fn appeals(tables: &mut Tables, event: &Event) {
                 ("decided_at", event.at()),
             ];
             set(tables, "moderation_appeals", event, &decided);
+        }
+        _ => {}
+    }
+}
+
+fn notices(tables: &mut Tables, event: &Event) {
+    let (fields, id) = (&event.fields, &event.aggregate_id);
+    match event.event_type.as_str() {
+        "ContentReported" => {
+            let about = &fields["about"];
+            let notice = json!({
+                "notice_id": id, "content_kind": about["kind"], "content_id": about["thing_id"],
+                "community_id": about["community_id"], "notifier_kind": fields["notifier"]["kind"],
+                "notifier_id": fields["notifier"]["id"], "ground": fields["ground"],
+                "explanation": fields["explanation"], "created_at": event.at(), "outcome": null,
+                "decided_by": null, "decision_reason": null, "decided_at": null,
+                "position": event.position, "sequence": event.sequence,
+            });
+            put(tables, "content_notices", id, notice);
+        }
+        "ContentNoticeDecided" => {
+            let decided = [
+                ("outcome", fields["outcome"].clone()),
+                ("decided_by", fields["decided_by"]["id"].clone()),
+                ("decision_reason", fields["reason"].clone()),
+                ("decided_at", event.at()),
+            ];
+            set(tables, "content_notices", event, &decided);
         }
         _ => {}
     }

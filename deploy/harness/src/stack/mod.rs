@@ -99,6 +99,8 @@ pub struct Stack {
     pub instances: Vec<Instance>,
     pub broker: Broker,
     pub postgres: Postgres,
+    /// What the services are told besides, from their next start on.
+    pub settings: Vec<(&'static str, String)>,
     password: String,
     folder: Folder,
 }
@@ -109,7 +111,8 @@ impl Stack {
         let password = scene::run_suffix();
         let postgres = Postgres::create(&folder.0, free_port()?, &password)?;
         let broker = Broker::create(&folder.0, free_port()?, &password)?;
-        let mut stack = Self { instances: Vec::new(), broker, postgres, password, folder };
+        let (instances, settings) = (Vec::new(), Vec::new());
+        let mut stack = Self { instances, broker, postgres, settings, password, folder };
         stack.prepare().await?;
         stack.add(Service::CommandApi, shape.command_apis)?;
         stack.add(Service::ReadApi, 1)?;
@@ -210,6 +213,7 @@ impl Stack {
             .env("AGORA_EXPORT_RETRY_SECONDS", "1");
         let vault = self.postgres.url("agora_vault", &self.password, "agora_vault");
         command.env("AGORA_VAULT_URL", vault).env("AGORA_MASTER_KEY_FILE", self.master_key());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -154,6 +154,13 @@ pub(super) const REPORTING: Processing = Processing {
     recipients: "The organization's members; the authority; global admins and auditors",
 };
 
+pub(super) const LIMITING: Processing = Processing {
+    purpose: "Keep to the objections and restrictions that people set (Art. 18, 21), and be able to show it",
+    legal_basis: LegalBasis::LegalObligation,
+    retention: UNTIL_ERASURE,
+    recipients: "The person; admins and auditors; whoever asks the gate, that there is one",
+};
+
 pub(super) const CONSENTING: Processing = Processing {
     purpose: "Show who consented to what, to which text, when, how and from where (Art. 7(1)), and who \
         accepted which policy",

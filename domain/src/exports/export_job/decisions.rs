@@ -106,8 +106,10 @@ pub(super) fn purge(export: &ExportJob, command: PurgeFile) -> Decided {
     if job.is_purged || has_none {
         return Ok(Vec::new());
     }
+    // Evidence stays for its own time (DDR-13).
+    let is_erased = command.for_erasure && job.content.statutory().is_none();
     match job.expires_at {
-        Some(expires_at) if job.file.is_some() && expires_at <= command.now => {
+        Some(expires_at) if job.file.is_some() && (expires_at <= command.now || is_erased) => {
             Ok(vec![ExportJobEvent::ExportFilePurged { purged_at: command.now }])
         }
         _ => Err(ExportJobError::NotExpired),

@@ -7,6 +7,7 @@
 //! only the kind is told. Ids of posts, comments and communities of others stay, where the person
 //! answered, joined or voted: they name things.
 
+mod access;
 mod bundle;
 mod entities;
 mod entity;

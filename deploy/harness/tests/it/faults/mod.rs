@@ -1,6 +1,7 @@
 //! `faults` in a test's name puts it into the group that runs one at a time.
 
 mod broker;
+mod bucket;
 mod exports;
 mod kills;
 mod plain_text;

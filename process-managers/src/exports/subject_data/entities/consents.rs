@@ -1,4 +1,5 @@
-//! What the person consented to, denied and withdrew, and which policies they accepted.
+//! What the person consented to, denied and withdrew, what they objected to and restricted, and which
+//! policies they accepted.
 
 use agora_domain::exports::export_values::DataCategory::Consents;
 
@@ -53,6 +54,30 @@ pub(super) const ENTITIES: &[Entity] = &[
         ]),
     },
     Entity {
+        name: "processing_limits",
+        title: "Objections and restrictions",
+        category: Consents,
+        columns: &[
+            id("limit_id", "Id"),
+            text("limit_kind", "What", 2),
+            text("consent_type", "Type", 2),
+            text("purpose", "To what", 3),
+            text("ground", "Ground", 2),
+            text("reason", "What you said", 4),
+            time("since", "From"),
+            time("ended_at", "Until"),
+            text("lifting_reason", "Why lifted", 4),
+        ],
+        statement: "SELECT limit_id, limit_kind, consent_type, purpose, ground, reason, since,
+                           ended_at, lifting_reason, stream_id
+                    FROM read.processing_limits WHERE user_id = $2 AND user_kind = $1
+                    ORDER BY position DESC",
+        rows: Rows::Records(&[
+            sealed("reason", "processing_limit", "stream_id", "limit.reason"),
+            sealed("lifting_reason", "processing_limit", "stream_id", "lifting_reason"),
+        ]),
+    },
+    Entity {
         name: "policy_acceptances",
         title: "Privacy policies that you accepted",
         category: Consents,
@@ -66,8 +91,52 @@ pub(super) const ENTITIES: &[Entity] = &[
         rows: Rows::Records(&[]),
     },
     Entity {
+        name: "data_deletion_requests",
+        title: "Requests to be erased",
+        category: Consents,
+        columns: &[
+            id("deletion_id", "Id"),
+            text("deletion_scope", "How much", 2),
+            text("data_categories", "Of what", 3),
+            text("legal_ground", "Ground", 2),
+            text("status", "State", 2),
+            time("requested_at", "Asked"),
+            time("due_at", "Due"),
+            text("deadline_reason", "Why later", 4),
+            time("verification_completed_at", "Identity verified"),
+            time("reviewed_at", "Reviewed"),
+            time("approved_at", "Approved"),
+            text("rejection_reason", "Why not", 4),
+            text("retention_ground", "What stays by", 2),
+            text("retained_categories", "What stays", 3),
+            text("retention_reason", "Why it stays", 4),
+            text("third_party_notification", "Others told", 3),
+            text("data_subjects_notified", "What you were told", 3),
+            time("processing_started_at", "Begun"),
+            text("processing_log", "Steps", 6),
+            text("backup_deletion_status", "In backups", 2),
+            time("completed_at", "Ended"),
+        ],
+        statement: "SELECT deletion_id, deletion_scope, data_categories::text AS data_categories,
+                           legal_ground, status, requested_at, due_at, deadline_reason,
+                           verification_completed_at, reviewed_at, approved_at,
+                           rejection_reason, retention_ground,
+                           retained_categories::text AS retained_categories, retention_reason,
+                           third_party_notification::text AS third_party_notification,
+                           data_subjects_notified::text AS data_subjects_notified,
+                           processing_started_at, processing_log::text AS processing_log,
+                           backup_deletion_status, completed_at, deletion_id::text AS stream
+                    FROM read.data_deletion_requests WHERE user_id = $2 AND user_kind = $1
+                    ORDER BY requested_at DESC, deletion_id DESC",
+        rows: Rows::Records(&[
+            sealed("deadline_reason", "deletion_request", "stream", "reason"),
+            sealed("rejection_reason", "deletion_request", "stream", "reason"),
+            sealed("retention_reason", "deletion_request", "stream", "retention.reason"),
+        ]),
+    },
+    Entity {
         name: "consent_events",
-        title: "Consents and acceptances, as they were recorded",
+        title: "Consents, limits and acceptances, as they were recorded",
         category: Consents,
         columns: events::COLUMNS,
         statement: concat!(
@@ -78,6 +147,12 @@ pub(super) const ENTITIES: &[Entity] = &[
                  SELECT DISTINCT 'consent' AS type, stream_id AS id FROM read.consents
                  WHERE user_id = $2 AND user_kind = $1
                  UNION ALL SELECT 'policy_acceptance', $1 || ':' || $2::text
+                 UNION ALL SELECT DISTINCT 'processing_limit', stream_id
+                 FROM read.processing_limits WHERE user_id = $2 AND user_kind = $1
+                 UNION ALL SELECT 'deletion_request', deletion_id::text
+                 FROM read.data_deletion_requests WHERE user_id = $2 AND user_kind = $1
+                 UNION ALL SELECT 'subject_erasures', $1 || ':' || $2::text
+                 UNION ALL SELECT 'subject_key', $2::text
              ) s
              CROSS JOIN LATERAL (SELECT * FROM log.stream(s.type, s.id) ORDER BY sequence) e
              WHERE e.position <= $3"

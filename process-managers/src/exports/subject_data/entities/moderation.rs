@@ -88,6 +88,47 @@ pub(super) const ENTITIES: &[Entity] = &[
         ]),
     },
     Entity {
+        name: "content_notices",
+        title: "Notices that you gave of what others published",
+        category: Moderation,
+        columns: &[
+            id("notice_id", "Id"),
+            text("content_kind", "Of a", 1),
+            id("content_id", "Which"),
+            text("ground", "Ground", 2),
+            text("explanation", "Your words", 6),
+            time("created_at", "Given"),
+            text("outcome", "Outcome", 2),
+            text("decision_reason", "Reason", 5),
+            time("decided_at", "Decided"),
+        ],
+        statement: "SELECT notice_id, content_kind, content_id, ground, explanation, created_at,
+                           outcome, decision_reason, decided_at, notice_id::text AS stream
+                    FROM read.content_notices
+                    WHERE notifier_id = $2 AND notifier_kind = $1 ORDER BY position DESC",
+        rows: Rows::Records(&[
+            sealed("explanation", "content_notice", "stream", "explanation"),
+            sealed("decision_reason", "content_notice", "stream", "reason"),
+        ]),
+    },
+    Entity {
+        name: "content_notice_events",
+        title: "Notices, as they were recorded",
+        category: Moderation,
+        columns: events::COLUMNS,
+        statement: concat!(
+            "SELECT ",
+            event_columns!(),
+            "
+             FROM read.content_notices n
+             CROSS JOIN LATERAL (
+                 SELECT * FROM log.stream('content_notice', n.notice_id::text)
+                 ORDER BY sequence) e
+             WHERE n.notifier_id = $2 AND n.notifier_kind = $1 AND e.position <= $3"
+        ),
+        rows: Rows::Events,
+    },
+    Entity {
         name: "appeals_decided",
         title: "Appeals that you decided as an admin",
         category: Moderation,
