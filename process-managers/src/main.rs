@@ -131,13 +131,13 @@ async fn run(arguments: RunArguments) -> Result<(), Failure> {
     let metrics = telemetry::init("process-managers")?;
     let stop = shutdown::on_signal()?;
     let mailer = Mailer::new(&arguments.mail)?;
+    let geoip = GeoIp::open(&arguments.geoip)?;
     let home = arguments.mail.home;
     let objects = Objects::open(&arguments.objects, &home)?;
     let app = open(&arguments.database, &arguments.vault, arguments.settings).await?;
     restores::refuse_unfinished(app.log.pool()).await?;
     let (pool, restored) = (app.log.pool().clone(), app.log.pool().clone());
     let eraser = Eraser::new(app.clone(), objects.clone(), home, arguments.erasure);
-    let geoip = GeoIp::open(&arguments.geoip)?;
     let mut running =
         processes::start(&app, mailer, geoip, &objects, &arguments.workers, eraser, &stop);
     let thresholds = arguments.detection.thresholds();

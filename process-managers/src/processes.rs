@@ -65,13 +65,13 @@ pub fn start(
     let mut running = JoinSet::new();
     running.spawn(run(session_expiry::SessionExpiry, app.clone(), stop.clone()));
     running.spawn(run(registration_expiry::RegistrationExpiry, app.clone(), stop.clone()));
-    let notices = policy_notices::TellOfPolicies { mailer: mailer.clone() };
-    running.spawn(run(notices, app.clone(), stop.clone()));
     running.spawn(run(ip_retention::IpRetention, app.clone(), stop.clone()));
     // Without a database there is nothing to say, and what comes then is asked for what came before.
     if geoip.knows_anything() {
         running.spawn(run(ip_enrichment::IpEnrichment { geoip }, app.clone(), stop.clone()));
     }
+    let notices = policy_notices::TellOfPolicies { mailer: mailer.clone() };
+    running.spawn(run(notices, app.clone(), stop.clone()));
     running.spawn(run(mail::SendMails { mailer }, app.clone(), stop.clone()));
     let look_after = exports::LookAfterExports { objects: objects.clone() };
     running.spawn(run(look_after, app.clone(), stop.clone()));

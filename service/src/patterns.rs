@@ -197,7 +197,11 @@ fn first(set: &RegexSet, patterns: &[(Pattern, &str)], text: &str) -> Option<Pat
 }
 
 fn bounded(text: &str) -> &str {
-    &text[..text.floor_char_boundary(BYTES_MAX)]
+    let mut end = text.len().min(BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]
