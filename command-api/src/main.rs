@@ -15,12 +15,13 @@ use agora_event_store::{
     blocklist::Blocklist,
     relay::{self, RelayConfig},
     security::SecurityLog,
+    security_audit::{SecurityAudit, SecurityAuditArgs},
 };
 use agora_service::{
     clock,
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
     health::Health,
-    http::{Gate, serve_behind},
+    http::{Door, Gate, serve_behind},
     nats, postgres, shutdown, telemetry,
 };
 use clap::{Parser, Subcommand};
@@ -64,6 +65,8 @@ struct ServeArguments {
     /// Keeps security records while Postgres is away
     #[arg(long, env = "AGORA_SECURITY_SPILL_FILE")]
     security_spill_file: Option<PathBuf>,
+    #[command(flatten)]
+    security_audit: SecurityAuditArgs,
 }
 
 #[derive(clap::Args)]
@@ -119,9 +122,14 @@ async fn main() -> Result<(), Failure> {
             let follow = blocklist.clone().follow(log.pool().clone(), opener, app.security.clone());
             tokio::spawn(follow);
             let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
+            let spool = serve.security_audit.spool("command-api");
+            let audit = SecurityAudit::start(log.pool().clone(), log.vault().clone(), &spool)?;
+            let told = serve.security_audit.security_audit;
+            let door = Door { gate, audit: told.then(|| audit.door()) };
             let routes = http::routes(app).merge(health.routes(metrics));
             let proxies = serve.http.trusted_proxies();
-            serve_behind(gate, routes, serve.addr, proxies, stop).await?;
+            serve_behind(door, routes, serve.addr, proxies, stop).await?;
+            audit.flush().await;
             relay.await?;
             Ok(())
         }

@@ -18,6 +18,7 @@ pub mod relay;
 pub mod seal;
 pub mod searches;
 pub mod security;
+pub mod security_audit;
 pub mod store;
 pub mod stream;
 pub mod testing;

@@ -10,3 +10,4 @@ pub mod mail;
 pub mod processes;
 pub mod retention;
 pub mod runner;
+pub mod security_audit;

@@ -10,6 +10,7 @@ use agora_process_managers::{
     mail::{MailArgs, Mailer},
     processes,
     retention::{self, RetentionArgs},
+    security_audit,
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
@@ -89,6 +90,7 @@ async fn main() -> Result<(), Failure> {
     let mut running = processes::start(&app, mailer, &objects, &arguments.workers, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
+    running.spawn(security_audit::run(app.clone(), stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new().check("postgres", move || postgres::ready(pool.clone()));
     let proxies = arguments.http.trusted_proxies();

@@ -7,6 +7,7 @@ use agora_event_store::{
     blocklist::Blocklist,
     searches::{self, SearchLog},
     security::SecurityLog,
+    security_audit::SecurityAudit,
 };
 use agora_read_api::{
     access::Activity,
@@ -21,7 +22,7 @@ use agora_read_api::{
 use agora_service::{
     clock,
     health::Health,
-    http::{Gate, serve_behind},
+    http::{Door, Gate, serve_behind},
     nats,
     objects::Objects,
     postgres, shutdown, telemetry,
@@ -95,6 +96,8 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         retention_days: args.search_log_retention_days,
     };
     let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
+    let spool = args.security_audit.spool("read-api");
+    let security_audit = SecurityAudit::start(primary.clone(), vault.clone(), &spool)?;
     let objects = Objects::open(&args.objects, &args.home)?;
     let downloads = Downloads::new(objects, Counter::new(&args.command_url)?);
     let app = App {
@@ -103,6 +106,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         cursors: Cursors::new(vault.masters()),
         searches: searches.clone(),
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),
+        security_audit: security_audit.clone(),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
         live: Live::new(
@@ -129,7 +133,10 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     tokio::spawn(follow);
     let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
     let routes = http::router(app).merge(health.routes(metrics));
-    serve_behind(gate, routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
+    let told = args.security_audit.security_audit;
+    let door = Door { gate, audit: told.then(|| security_audit.door()) };
+    serve_behind(door, routes, args.addr, args.http.trusted_proxies(), shutdown).await?;
+    security_audit.flush().await;
     // Whoever searched last has been answered already.
     searches.flush().await;
     Ok(())

@@ -1,5 +1,6 @@
 //! The HTTP edge of every service: one place for limits, panics, error bodies, spans and counts.
 
+pub mod access;
 mod body;
 mod edge;
 
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, info, warn};
 
+use access::Audit;
+
 use crate::{
     client_address::TrustedProxies,
     problem::{self, Kind, Problem},
@@ -46,6 +49,20 @@ const HEADER_LIMIT: Duration = Duration::from_secs(75);
 /// done for it.
 pub type Gate = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
+/// What stands before a service's routes.
+#[derive(Clone)]
+pub struct Door {
+    pub gate: Gate,
+    /// Who is told of each request; nobody where it is none.
+    pub audit: Option<Audit>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self { gate: Arc::new(|_| false), audit: None }
+    }
+}
+
 /// Serves `routes` on `addr` until `shutdown`, then drains.
 ///
 /// Adds to the routes: problem documents for whatever fails outside of a handler, the pages that
@@ -60,16 +77,16 @@ pub async fn serve(
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let nobody: Gate = Arc::new(|_| false);
-    serve_behind(nobody, routes, addr, proxies, shutdown).await
+    let door = Door::default();
+    serve_behind(door, routes, addr, proxies, shutdown).await
 }
 
-/// As [`serve`], behind a gate: whose address it refuses gets a 403 at once (IPR-08).
+/// As [`serve`], behind a door: whose address its gate refuses gets a 403 at once (IPR-08).
 ///
 /// # Errors
 /// Where the address cannot be bound.
 pub async fn serve_behind(
-    gate: Gate,
+    door: Door,
     routes: Router,
     addr: SocketAddr,
     proxies: TrustedProxies,
@@ -78,7 +95,7 @@ pub async fn serve_behind(
     let listener = TcpListener::bind(addr).await.map_err(|error| {
         std::io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
     })?;
-    serve_within(WRITE_LIMIT, gate, listener, routes, proxies, shutdown).await
+    serve_within(WRITE_LIMIT, door, listener, routes, proxies, shutdown).await
 }
 
 /// As [`serve`], on a listener that is bound already (to port 0, in a test).
@@ -91,19 +108,19 @@ pub async fn serve_on(
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_within(WRITE_LIMIT, Arc::new(|_| false), listener, routes, proxies, shutdown).await
+    serve_within(WRITE_LIMIT, Door::default(), listener, routes, proxies, shutdown).await
 }
 
 async fn serve_within(
     write_limit: Duration,
-    gate: Gate,
+    door: Door,
     listener: TcpListener,
     routes: Router,
     proxies: TrustedProxies,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     info!(addr = %listener.local_addr()?, "serving");
-    let app = complete(routes);
+    let app = complete_audited(routes, door.audit.clone());
     let connections = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -113,8 +130,8 @@ async fn serve_within(
         match accepted {
             Ok((stream, peer)) => {
                 let stream = bounded(stream, write_limit);
-                let (app, proxies, gate) = (app.clone(), proxies.clone(), Arc::clone(&gate));
-                serve_connection(stream, peer, app, proxies, gate, &connections);
+                let (app, proxies, door) = (app.clone(), proxies.clone(), door.clone());
+                serve_connection(stream, peer, app, proxies, door, &connections);
             }
             Err(error) => {
                 // Out of file descriptors, mostly: some will be given back soon.
@@ -134,12 +151,17 @@ async fn serve_within(
 
 /// The routes with everything around them that [`serve`] adds, but the client's address.
 pub fn complete(routes: Router) -> Router {
+    complete_audited(routes, None)
+}
+
+/// As [`complete`]; somebody is told of each request.
+pub fn complete_audited(routes: Router, audit: Option<Audit>) -> Router {
     routes
         .merge(problem::pages())
         .fallback(|| async { Problem::of(Kind::NotFound).into_response() })
         // The edge bounds every body itself, also those that no extractor reads.
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(tower::layer::layer_fn(edge::Edge::new))
+        .layer(tower::layer::layer_fn(move |inner| edge::Edge::new(inner, audit.clone())))
 }
 
 /// A reply that nobody takes, a live stream's above all, must not hold its place for ever.
@@ -159,13 +181,18 @@ fn serve_connection(
     peer: SocketAddr,
     app: Router,
     proxies: TrustedProxies,
-    gate: Gate,
+    door: Door,
     connections: &GracefulShutdown,
 ) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = proxies.client(peer, request.headers());
-        if gate(client.0) {
-            return Either::Left(std::future::ready(Ok(refused())));
+        if (door.gate)(client.0) {
+            let response = refused();
+            if let Some(audit) = &door.audit {
+                let status = response.status().as_u16();
+                audit.refused(request.method(), request.headers(), client.0, status);
+            }
+            return Either::Left(std::future::ready(Ok(response)));
         }
         request.extensions_mut().insert(client);
         Either::Right(app.clone().call(request))

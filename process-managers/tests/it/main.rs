@@ -12,6 +12,7 @@ mod detection;
 mod exports;
 mod mail;
 mod retention;
+mod security_audit;
 mod smtp_server;
 mod subject_data;
 mod subject_story;

@@ -1,7 +1,7 @@
 //! The door of every route: who asks, whether they may, and a record of every refusal (AUD-06).
 
 use agora_event_store::security::{Outcome, SecurityRecord};
-use agora_service::{client_address::ClientAddress, problem::Problem};
+use agora_service::{client_address::ClientAddress, http::access::Known, problem::Problem};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, StatusCode},
@@ -28,17 +28,26 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let client_address = request.extensions().get::<ClientAddress>().map(ToString::to_string);
-    let (actor, response) = match admit(&app, path.as_str(), request.headers()).await {
+    let mut session = None;
+    let (actor, mut response) = match admit(&app, path.as_str(), request.headers()).await {
         Ok(caller) => {
             let actor = caller.actor();
+            session = caller.session();
             request.extensions_mut().insert(caller);
             (actor, next.run(request).await)
         }
         Err(Refused { actor, problem }) => (actor, ReadError::from(problem).into_response()),
     };
     let status = response.status();
+    let rule = response.extensions().get::<BrokenRule>().and_then(|rule| rule.0);
+    let known = Known {
+        actor: actor.map(|actor| (actor.kind.as_str(), actor.id)),
+        session: session.map(|session| session.0),
+        rule,
+        indicators: Vec::new(),
+    };
+    response.extensions_mut().insert(known);
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        let rule = response.extensions().get::<BrokenRule>().and_then(|rule| rule.0);
         let record = SecurityRecord {
             kind: "refusal",
             // Who is known was stopped; who is not failed to get in.

@@ -20,8 +20,9 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::Service;
 use tracing::{Instrument, debug_span, error};
 
-use super::{BODY_BYTES_MAX, body};
+use super::{BODY_BYTES_MAX, access::Audit, body};
 use crate::{
+    client_address::ClientAddress,
     problem::{self, Problem},
     telemetry,
 };
@@ -29,11 +30,12 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Edge<S> {
     inner: S,
+    audit: Option<Audit>,
 }
 
 impl<S> Edge<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner }
+    pub(super) fn new(inner: S, audit: Option<Audit>) -> Self {
+        Self { inner, audit }
     }
 }
 
@@ -55,9 +57,20 @@ where
         // The template, never the URI: an address may hold what is personal.
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
-        if announced_length(&request) > BODY_BYTES_MAX as u64 {
+        let announced = announced_length(&request);
+        let audit = self.audit.as_ref().and_then(|audit| {
+            let client = request.extensions().get::<ClientAddress>().map(|client| client.0);
+            let mut access = audit.begin(&method, route.as_ref(), request.headers(), client)?;
+            access.request_bytes = announced;
+            Some((audit.clone(), access))
+        });
+        if announced > BODY_BYTES_MAX as u64 {
             let refused = Problem::payload_too_large().into_response();
             count(&method, route.as_ref(), refused.status().as_u16(), started.elapsed());
+            let refused = match audit {
+                Some((audit, access)) => audit.end(access, None, started.elapsed(), refused),
+                None => refused,
+            };
             return std::future::ready(Ok(refused)).boxed();
         }
         let span = debug_span!(
@@ -69,7 +82,15 @@ where
         if !span.is_disabled() {
             telemetry::continue_trace(&span, request.headers());
         }
-        let handled = AssertUnwindSafe(self.inner.call(request.map(body::bounded))).catch_unwind();
+        let mut payload = None;
+        let request = request.map(|body| {
+            let body = body::bounded(body);
+            let Some((audit, _)) = &audit else { return body };
+            let (body, watched) = audit.watch(body);
+            payload = watched;
+            body
+        });
+        let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
             let response = match handled.await {
                 Ok(Ok(response)) => problem::complete(response),
@@ -82,7 +103,10 @@ where
             };
             count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
             tracing::Span::current().record("status", response.status().as_u16());
-            Ok(response)
+            Ok(match audit {
+                Some((audit, access)) => audit.end(access, payload, started.elapsed(), response),
+                None => response,
+            })
         };
         // Without a subscriber for it the span is nothing, and so is entering it.
         if span.is_disabled() { answered.boxed() } else { answered.instrument(span).boxed() }

@@ -110,7 +110,14 @@ async fn ipr_08_a_refused_address_gets_nothing_but_a_403() {
     let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let gate: Gate = Arc::new(|address| address == IpAddr::from([203, 0, 113, 9]));
     let proxies = TrustedProxies::new(vec!["127.0.0.1/32".parse().unwrap()]);
-    tokio::spawn(serve_within(WRITE_LIMIT, gate, listener, app(), proxies, stop.clone()));
+    tokio::spawn(serve_within(
+        WRITE_LIMIT,
+        Door { gate, audit: None },
+        listener,
+        app(),
+        proxies,
+        stop.clone(),
+    ));
     let ask = async |path: &str, from: &str| {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         let head = format!(
@@ -164,9 +171,8 @@ async fn a_reply_that_nobody_takes_ends() {
     let addr = listener.local_addr().unwrap();
     let limit = Duration::from_millis(200);
     let proxies = TrustedProxies::default();
-    let nobody: Gate = Arc::new(|_| false);
     let stop = CancellationToken::new();
-    tokio::spawn(serve_within(limit, nobody, listener, routes, proxies, stop));
+    tokio::spawn(serve_within(limit, Door::default(), listener, routes, proxies, stop));
     let mut client = TcpStream::connect(addr).await.unwrap();
     client.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);

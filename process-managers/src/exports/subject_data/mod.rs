@@ -7,6 +7,7 @@
 //! only the kind is told. Ids of posts, comments and communities of others stay, where the person
 //! answered, joined or voted: they name things.
 
+mod accesses;
 mod bundle;
 mod entities;
 mod entity;
@@ -74,6 +75,9 @@ impl Snapshot<'_> {
         mut each: impl FnMut(&[Cell]) -> Result<(), SubjectDataError>,
         mut between: impl AsyncFnMut() -> Result<(), SubjectDataError>,
     ) -> Result<(), SubjectDataError> {
+        if let Rows::Accesses = entity.rows {
+            return self.accesses(opener.vault(), person, entity, each, between).await;
+        }
         // Not kept: a plan for this person, which knows whether it is a member.
         let mut rows = sqlx::query(entity.statement)
             .persistent(false)
@@ -90,6 +94,8 @@ impl Snapshot<'_> {
                     Rows::Records(sealed) => records.push(person.record(entity, sealed, &row)?),
                     Rows::Events => records.push(person.event(&row)?),
                     Rows::Mails => records.extend(person.mails(&row)?),
+                    // Taken care of above.
+                    Rows::Accesses => {}
                 }
             }
             if is_end || records.len() >= BATCH {
