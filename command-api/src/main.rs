@@ -123,13 +123,20 @@ async fn main() -> Result<(), Failure> {
             tokio::spawn(follow);
             let gate: Gate = Arc::new(move |address| blocklist.refuses(address, clock::now));
             let spool = serve.security_audit.spool("command-api");
-            let audit = SecurityAudit::start(log.pool().clone(), log.vault().clone(), &spool)?;
-            let told = serve.security_audit.security_audit;
-            let door = Door { gate, audit: told.then(|| audit.door()) };
+            let audit = match serve.security_audit.security_audit {
+                true => {
+                    let (pool, vault) = (log.pool().clone(), log.vault().clone());
+                    Some(SecurityAudit::start(pool, vault, &spool)?)
+                }
+                false => None,
+            };
+            let door = Door { gate, audit: audit.as_ref().map(SecurityAudit::door) };
             let routes = http::routes(app).merge(health.routes(metrics));
             let proxies = serve.http.trusted_proxies();
             serve_behind(door, routes, serve.addr, proxies, stop).await?;
-            audit.flush().await;
+            if let Some(audit) = audit {
+                audit.flush().await;
+            }
             relay.await?;
             Ok(())
         }

@@ -104,7 +104,10 @@ impl SecurityAudit {
     /// Where the folder of the spool cannot be written to.
     pub fn start(pool: PgPool, vault: Vault, spool: &SpoolAt) -> std::io::Result<Self> {
         let payload_key = Arc::new(vault.masters().derive("security-audit/payload"));
-        let (own, left) = spool::open(spool, vault.masters())?;
+        let (own, left) = spool::open(spool, vault.masters()).map_err(|error| {
+            let folder = spool.folder.display();
+            std::io::Error::new(error.kind(), format!("the spool folder {folder}: {error}"))
+        })?;
         let (queue, messages) = mpsc::channel(QUEUE);
         writer::start(messages, store::Store::new(pool, vault), own, left);
         Ok(Self { queue, payload_key })

@@ -108,18 +108,25 @@ impl Entry {
         let standard = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
         let method = if standard.contains(&method) { method } else { "OTHER" };
         entry.http_method = Some(method.to_owned());
-        entry.response_code = Some(access.status);
+        // Whoever leaves before the answer has asked all the same.
+        entry.response_code = Some(access.status).filter(|status| *status > 0);
         entry.request_size_bytes = Some(access.request_bytes);
         entry.response_size_bytes = access.response_bytes;
         let took = u32::try_from(access.took.as_millis()).unwrap_or(u32::MAX);
         entry.processing_time_ms = Some(took.min(i32::MAX as u32));
         entry.payload_hash = access.payload_hash;
-        entry.metadata = match (access.known.rule, access.client) {
-            (Some(rule), Some(_)) => Some(format!(r#"{{"rule":"{rule}"}}"#)),
-            (Some(rule), None) => Some(format!(r#"{{"rule":"{rule}","ip_absent":true}}"#)),
-            (None, None) => Some(r#"{"ip_absent":true}"#.to_owned()),
-            (None, Some(_)) => None,
-        };
+        let mut told = serde_json::Map::new();
+        if let Some(rule) = access.known.rule {
+            told.insert("rule".to_owned(), rule.into());
+        }
+        for (name, is_so) in
+            [("ip_absent", access.client.is_none()), ("aborted", access.status == 0)]
+        {
+            if is_so {
+                told.insert(name.to_owned(), true.into());
+            }
+        }
+        entry.metadata = (!told.is_empty()).then(|| serde_json::Value::from(told).to_string());
         let (kind, id) = access.known.actor.unzip();
         entry.person = Person {
             // A guest has no account, and nothing that could be erased by itself.
@@ -167,7 +174,7 @@ fn judge(access: &Access) -> (AuditResult, Vec<&'static str>) {
         _ if access.at_the_door => AuditResult::Blocked,
         _ if suspicious => AuditResult::Suspicious,
         403 | 429 => AuditResult::Blocked,
-        400.. => AuditResult::Failure,
+        0 | 400.. => AuditResult::Failure,
         _ => AuditResult::Success,
     };
     (result, indicators)

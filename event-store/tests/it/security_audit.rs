@@ -97,6 +97,7 @@ fn api(audit: &SecurityAudit) -> Router {
     };
     let routes = Router::new()
         .route("/healthz", get(|| async { "well" }))
+        .route("/v1/slow", get(std::future::pending::<&str>))
         .route(
             "/v1/commands/{name}",
             post(move |body: Bytes| async move {

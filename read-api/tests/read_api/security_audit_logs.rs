@@ -279,3 +279,23 @@ async fn sal_05_each_request_is_told_of_with_who_sent_it() {
     assert_eq!(seen[1]["metadata"]["rule"], "ROL-01");
     assert_eq!(seen[1]["endpoint"], "/v1/audit-log");
 }
+
+#[tokio::test]
+async fn rel_08_an_entry_is_of_at_most_one_user_and_its_address_leads_to_what_is_known_of_it() {
+    let world = World::new().await;
+    let security = world.admin(&[AdminScope::Security]).await;
+    let (known, guest) = (entry(clock::now(), 0), {
+        let mut entry = entry(clock::now(), 1);
+        entry.person.user = None;
+        entry
+    });
+    store(&world).await.write(&[known.clone(), guest.clone()]).await.unwrap();
+    let of_user = world.get_as(&security, &format!("{ROUTE}/{}", known.log_id)).await.ok();
+    assert_eq!(of_user["user_id"], known.person.user.unwrap().to_string());
+    let of_guest = world.get_as(&security, &format!("{ROUTE}/{}", guest.log_id)).await.ok();
+    assert_eq!(of_guest["user_id"], Value::Null);
+    // Nothing was ever observed of it: that is what the reputation says.
+    let address = of_guest["ip_address"].as_str().unwrap();
+    let reputation = world.get_as(&security, &format!("/v1/ip-reputation/{address}")).await;
+    reputation.problem(404);
+}

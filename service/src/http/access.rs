@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -41,6 +41,7 @@ pub struct Access {
     pub method: Method,
     /// The route's template, never the URI. None where no route matches.
     pub route: Option<MatchedPath>,
+    /// 0 where the client left before it was answered.
     pub status: u16,
     pub request_bytes: u64,
     /// None where the reply is sent for longer than the request is kept in mind, as live streams are.
@@ -60,9 +61,11 @@ pub struct Access {
 /// Takes what was seen. Must not block.
 pub type Sink = Arc<dyn Fn(Box<Access>) + Send + Sync>;
 
-/// Sees every request of a service but those for its health.
+/// Sees every request of a service but those for its health. Cheap to clone.
 #[derive(Clone)]
-pub struct Audit {
+pub struct Audit(Arc<Parts>);
+
+struct Parts {
     sink: Sink,
     payloads: Hmac<Sha256>,
 }
@@ -94,7 +97,7 @@ impl Audit {
     /// `payload_key`: under which payloads are hashed.
     pub fn new(payload_key: &[u8; 32], sink: Sink) -> Self {
         let payloads = Hmac::new_from_slice(payload_key).expect("HMAC takes keys of any length");
-        Self { sink, payloads }
+        Self(Arc::new(Parts { sink, payloads }))
     }
 
     /// What is known of a request before it is handled; none where it is not told of.
@@ -104,17 +107,18 @@ impl Audit {
         route: Option<&MatchedPath>,
         headers: &HeaderMap,
         client: Option<IpAddr>,
-    ) -> Option<Box<Access>> {
+        announced_bytes: u64,
+    ) -> Option<Told> {
         if route.is_some_and(|route| UNTOLD.contains(&route.as_str())) {
             return None;
         }
-        Some(Box::new(Access {
+        let access = Box::new(Access {
             at: crate::clock::now(),
             took: Duration::ZERO,
             method: method.clone(),
             route: route.cloned(),
             status: 0,
-            request_bytes: 0,
+            request_bytes: announced_bytes,
             response_bytes: None,
             payload_hash: None,
             client,
@@ -125,51 +129,9 @@ impl Audit {
             headers: kept(headers),
             known: Known::default(),
             at_the_door: false,
-        }))
-    }
-
-    /// Counts and hashes a body while it is read.
-    pub(super) fn watch(&self, body: Body) -> (Body, Option<Payload>) {
-        if HttpBody::is_end_stream(&body) {
-            return (body, None);
-        }
-        let payload = Payload(Arc::new(Mutex::new((self.payloads.clone(), 0))));
-        (Body::new(Watched { inner: body, payload: payload.clone() }), Some(payload))
-    }
-
-    /// Hands over what was seen, now or when the reply has been sent.
-    pub(super) fn end(
-        &self,
-        mut access: Box<Access>,
-        payload: Option<Payload>,
-        took: Duration,
-        mut response: Response,
-    ) -> Response {
-        access.took = took;
-        access.status = response.status().as_u16();
-        if let Some(payload) = payload {
-            let (mac, bytes) = payload.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            // What was refused unread has the size that it announced.
-            if bytes > 0 {
-                access.request_bytes = bytes;
-                access.payload_hash = Some(mac.finalize().into_bytes().into());
-            }
-        }
-        if let Some(known) = response.extensions_mut().remove::<Known>() {
-            access.known = known;
-        }
-        match HttpBody::size_hint(response.body()).exact() {
-            Some(bytes) => {
-                access.response_bytes = Some(if access.method == Method::HEAD { 0 } else { bytes });
-                (self.sink)(access);
-                response
-            }
-            None => {
-                let sink = Arc::clone(&self.sink);
-                let ending = Ending { sink, access: Some(access), bytes: 0 };
-                response.map(|inner| Body::new(Sent { inner, ending }))
-            }
-        }
+        });
+        let begun = Instant::now();
+        Some(Told { audit: self.clone(), access: Some(access), payload: None, begun })
     }
 
     /// Tells of a request that was refused at the door.
@@ -180,10 +142,76 @@ impl Audit {
         client: IpAddr,
         status: u16,
     ) {
-        if let Some(mut access) = self.begin(method, None, headers, Some(client)) {
+        let told = self.begin(method, None, headers, Some(client), 0);
+        if let Some(mut access) = told.and_then(|mut told| told.access.take()) {
             access.status = status;
             access.at_the_door = true;
-            (self.sink)(access);
+            (self.0.sink)(access);
+        }
+    }
+}
+
+/// A request that is to be told of, once: when it is answered, or when it is given up because its client
+/// has left.
+pub(super) struct Told {
+    audit: Audit,
+    access: Option<Box<Access>>,
+    payload: Option<Payload>,
+    begun: Instant,
+}
+
+impl Told {
+    /// Counts and hashes a body while it is read.
+    pub(super) fn watch(&mut self, body: Body) -> Body {
+        if HttpBody::is_end_stream(&body) {
+            return body;
+        }
+        let payload = Payload(Arc::new(Mutex::new((self.audit.0.payloads.clone(), 0))));
+        self.payload = Some(payload.clone());
+        Body::new(Watched { inner: body, payload })
+    }
+
+    /// What was seen up to now.
+    fn take(&mut self) -> Option<Box<Access>> {
+        let mut access = self.access.take()?;
+        access.took = self.begun.elapsed();
+        if let Some(payload) = self.payload.take() {
+            let (mac, bytes) = payload.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // What was refused unread has the size that it announced.
+            if bytes > 0 {
+                access.request_bytes = bytes;
+                access.payload_hash = Some(mac.finalize().into_bytes().into());
+            }
+        }
+        Some(access)
+    }
+
+    /// Hands over what was seen, now or when the reply has been sent.
+    pub(super) fn end(mut self, mut response: Response) -> Response {
+        let Some(mut access) = self.take() else { return response };
+        access.status = response.status().as_u16();
+        if let Some(known) = response.extensions_mut().remove::<Known>() {
+            access.known = known;
+        }
+        let sink = Arc::clone(&self.audit.0.sink);
+        match HttpBody::size_hint(response.body()).exact() {
+            Some(bytes) => {
+                access.response_bytes = Some(if access.method == Method::HEAD { 0 } else { bytes });
+                sink(access);
+                response
+            }
+            None => {
+                let ending = Ending { sink, access: Some(access), bytes: 0 };
+                response.map(|inner| Body::new(Sent { inner, ending }))
+            }
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if let Some(access) = self.take() {
+            (self.audit.0.sink)(access);
         }
     }
 }

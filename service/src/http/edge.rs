@@ -58,17 +58,15 @@ where
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let announced = announced_length(&request);
-        let audit = self.audit.as_ref().and_then(|audit| {
+        let mut told = self.audit.as_ref().and_then(|audit| {
             let client = request.extensions().get::<ClientAddress>().map(|client| client.0);
-            let mut access = audit.begin(&method, route.as_ref(), request.headers(), client)?;
-            access.request_bytes = announced;
-            Some((audit.clone(), access))
+            audit.begin(&method, route.as_ref(), request.headers(), client, announced)
         });
         if announced > BODY_BYTES_MAX as u64 {
             let refused = Problem::payload_too_large().into_response();
             count(&method, route.as_ref(), refused.status().as_u16(), started.elapsed());
-            let refused = match audit {
-                Some((audit, access)) => audit.end(access, None, started.elapsed(), refused),
+            let refused = match told {
+                Some(told) => told.end(refused),
                 None => refused,
             };
             return std::future::ready(Ok(refused)).boxed();
@@ -82,13 +80,12 @@ where
         if !span.is_disabled() {
             telemetry::continue_trace(&span, request.headers());
         }
-        let mut payload = None;
         let request = request.map(|body| {
             let body = body::bounded(body);
-            let Some((audit, _)) = &audit else { return body };
-            let (body, watched) = audit.watch(body);
-            payload = watched;
-            body
+            match &mut told {
+                Some(told) => told.watch(body),
+                None => body,
+            }
         });
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
@@ -103,8 +100,8 @@ where
             };
             count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
             tracing::Span::current().record("status", response.status().as_u16());
-            Ok(match audit {
-                Some((audit, access)) => audit.end(access, payload, started.elapsed(), response),
+            Ok(match told {
+                Some(told) => told.end(response),
                 None => response,
             })
         };

@@ -68,6 +68,22 @@ async fn sal_05_a_login_that_failed_is_a_login_and_an_access() {
 }
 
 #[tokio::test]
+async fn sal_05_who_leaves_before_the_answer_is_told_of() {
+    let (database, audit, _) = started().await;
+    let api = api(&audit);
+    let left = tokio::time::timeout(
+        std::time::Duration::from_millis(50),
+        send(&api, request("GET", "/v1/slow"), ""),
+    );
+    assert!(left.await.is_err());
+    audit.flush().await;
+    let rows = rows(&database).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].response_code, rows[0].event_result.as_str()), (None, "FAILURE"));
+    assert_eq!(rows[0].metadata.as_deref(), Some(r#"{"aborted":true}"#));
+}
+
+#[tokio::test]
 async fn sal_10_what_authenticates_is_never_kept_and_no_text_can_forge_a_line() {
     let (database, audit, _) = started().await;
     let api = api(&audit);
