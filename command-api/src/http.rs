@@ -2,9 +2,13 @@
 
 mod request;
 
+use agora_domain::ids::SessionId;
 use agora_event_store::security::{Outcome, SecurityRecord};
 use agora_service::{
-    client_address::ClientAddress, http::Counted, problem::Problem, rate_limits::Reading,
+    client_address::ClientAddress,
+    http::{Counted, access::Known},
+    problem::Problem,
+    rate_limits::Reading,
 };
 use axum::{
     Extension, Json, Router,
@@ -85,6 +89,21 @@ impl Limit {
 struct Refusal {
     problem: Problem,
     actor: Option<agora_domain::Actor>,
+    session: Option<SessionId>,
+}
+
+/// For the log of accesses.
+fn known(
+    actor: Option<agora_domain::Actor>,
+    session: Option<SessionId>,
+    rule: Option<&'static str>,
+) -> Known {
+    Known {
+        actor: actor.map(|actor| (actor.kind.as_str(), actor.id)),
+        session: session.map(|session| session.0),
+        rule,
+        indicators: Vec::new(),
+    }
 }
 
 async fn accept<C: Command>(
@@ -94,16 +113,17 @@ async fn accept<C: Command>(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
     limit: &mut Limit,
 ) -> Result<Response, Box<Refusal>> {
-    let nobody = |problem| Box::new(Refusal { problem, actor: None });
-    let known = app.known();
+    let nobody = |problem| Box::new(Refusal { problem, actor: None, session: None });
+    let known_before = app.known();
     let mut caller = request::caller::<C>(app, client, headers).await.map_err(nobody)?;
     let mut permitted = app.matrix.permit(C::NAME, caller.role());
-    if permitted.is_err() && caller.principal.is_some() && app.was_behind(known).await {
+    if permitted.is_err() && caller.principal.is_some() && app.was_behind(known_before).await {
         caller = request::caller::<C>(app, client, headers).await.map_err(nobody)?;
         permitted = app.matrix.permit(C::NAME, caller.role());
     }
     let actor = caller.principal.as_ref().map(|principal| principal.actor);
-    let refuse = |problem| Box::new(Refusal { problem, actor });
+    let session = caller.principal.as_ref().and_then(|principal| principal.session_id());
+    let refuse = |problem| Box::new(Refusal { problem, actor, session });
     limit.count(actor).map_err(refuse)?;
     permitted.map_err(refuse)?;
     let body = body.map_err(|rejection| refuse(rejection.into()))?;
@@ -121,12 +141,13 @@ async fn accept<C: Command>(
     let reply = execute(app, &caller, &conditions, command).await.map_err(refuse)?;
     let mut response = Json(reply).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(known(actor, session, None));
     Ok(response)
 }
 
 /// Leaves a security record, then answers.
 async fn refuse(app: &App, action: &str, client: ClientAddress, refusal: Refusal) -> Response {
-    let Refusal { problem, actor } = refusal;
+    let Refusal { problem, actor, session } = refusal;
     let status = problem.kind.status();
     metrics::counter!("agora_command_refusals").increment(1);
     if status.is_client_error() {
@@ -144,7 +165,10 @@ async fn refuse(app: &App, action: &str, client: ClientAddress, refusal: Refusal
             })
             .await;
     }
-    problem.into_response()
+    let known = known(actor, session, problem.rule);
+    let mut response = problem.into_response();
+    response.extensions_mut().insert(known);
+    response
 }
 
 async fn unknown_command(
@@ -155,5 +179,6 @@ async fn unknown_command(
     let problem = Problem::not_found(
         "There is no such command: GET /openapi.json lists them all, /docs shows them.",
     );
-    refuse(&app, "unknown-command", client, Refusal { problem, actor: None }).await
+    let refusal = Refusal { problem, actor: None, session: None };
+    refuse(&app, "unknown-command", client, refusal).await
 }

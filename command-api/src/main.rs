@@ -16,6 +16,7 @@ use agora_event_store::{
     relay::{self, RelayConfig},
     restores,
     security::SecurityLog,
+    security_audit::{SecurityAudit, SecurityAuditArgs},
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
@@ -65,6 +66,8 @@ struct ServeArguments {
     /// Keeps security records while Postgres is away
     #[arg(long, env = "AGORA_SECURITY_SPILL_FILE")]
     security_spill_file: Option<PathBuf>,
+    #[command(flatten)]
+    security_audit: SecurityAuditArgs,
 }
 
 #[derive(clap::Args)]
@@ -119,9 +122,21 @@ async fn main() -> Result<(), Failure> {
             let health = Health::new()
                 .check("postgres", move || postgres::ready(pool.clone()))
                 .check("restore", move || restores::ready(restored.clone()));
-            let front = front::start(&app, &serve.http);
+            let spool = serve.security_audit.spool("command-api");
+            let audit = match serve.security_audit.security_audit {
+                true => {
+                    let (pool, vault) = (log.pool().clone(), log.vault().clone());
+                    Some(SecurityAudit::start(pool, vault, &spool)?)
+                }
+                false => None,
+            };
+            let front =
+                front::start(&app, &serve.http).auditing(audit.as_ref().map(SecurityAudit::door));
             let routes = http::routes(app).merge(health.routes(metrics));
             agora_service::http::serve(front, routes, serve.addr, stop).await?;
+            if let Some(audit) = audit {
+                audit.flush().await;
+            }
             relay.await?;
             Ok(())
         }

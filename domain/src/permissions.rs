@@ -546,6 +546,17 @@ pub const MATRIX: &[Action] = &[
         &["/v1/ip-reputation", "/v1/ip-reputation/{address}"],
     ),
     row(
+        "read the security audit log; each read is an entry of it (SAL-12)",
+        Roles::SECURITY.and(Roles::AUDITOR),
+        &[],
+        &[
+            "/v1/security-audit-logs",
+            "/v1/security-audit-logs/export",
+            "/v1/security-audit-logs/integrity",
+            "/v1/security-audit-logs/{id}",
+        ],
+    ),
+    row(
         "read the log itself, across everything",
         Roles::GLOBAL_ADMIN.and(Roles::AUDITOR),
         &[],

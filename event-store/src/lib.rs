@@ -22,6 +22,7 @@ pub mod restores;
 pub mod seal;
 pub mod searches;
 pub mod security;
+pub mod security_audit;
 pub mod store;
 pub mod stream;
 pub mod testing;

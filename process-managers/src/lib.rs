@@ -12,3 +12,4 @@ pub mod mail;
 pub mod processes;
 pub mod retention;
 pub mod runner;
+pub mod security_audit;

@@ -12,6 +12,7 @@ use agora_process_managers::{
     mail::{MailArgs, Mailer},
     processes,
     retention::{self, RetentionArgs},
+    security_audit,
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, VaultArgs},
@@ -142,6 +143,7 @@ async fn run(arguments: RunArguments) -> Result<(), Failure> {
         processes::start(&app, mailer, geoip, &objects, &arguments.workers, eraser, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
+    running.spawn(security_audit::run(app.clone(), stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new()
         .check("postgres", move || postgres::ready(pool.clone()))

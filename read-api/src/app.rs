@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use agora_event_store::{Opener, searches::SearchLog, security::SecurityLog};
+use agora_event_store::{
+    Opener, searches::SearchLog, security::SecurityLog, security_audit::SecurityAudit,
+};
 use sqlx::PgPool;
 
 use crate::{
@@ -25,6 +27,7 @@ pub struct App {
     pub cursors: Cursors,
     pub projected: Projected,
     pub security: SecurityLog,
+    pub security_audit: SecurityAudit,
     pub searches: SearchLog,
     pub activity: Activity,
     pub live: Live,

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use agora_event_store::security_audit::SecurityAuditArgs;
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
     objects::ObjectsArgs,
@@ -49,6 +50,9 @@ pub struct Serve {
 
     #[command(flatten)]
     pub objects: ObjectsArgs,
+
+    #[command(flatten)]
+    pub security_audit: SecurityAuditArgs,
 
     /// The state folder
     #[arg(long, env = "AGORA_HOME", default_value = ".agora")]

@@ -30,3 +30,4 @@ pub mod request;
 pub mod routes;
 pub mod rows;
 pub mod search;
+pub mod security_audit;

@@ -6,6 +6,7 @@ use agora_event_store::{
     MasterKeys, Opener, Vault, restores,
     searches::{self, SearchLog},
     security::SecurityLog,
+    security_audit::SecurityAudit,
 };
 use agora_read_api::{
     access::Activity,
@@ -92,12 +93,15 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let searches = SearchLog::start(primary.clone(), vault.clone(), spill_searches, settings);
     let objects = Objects::open(&args.objects, &args.home)?;
     let downloads = Downloads::new(objects, Counter::new(&args.command_url)?);
+    let spool = args.security_audit.spool("read-api");
+    let security_audit = SecurityAudit::start(primary.clone(), vault.clone(), &spool)?;
     let app = App {
         downloads,
         controller: args.controller.filter(|text| !text.trim().is_empty()),
         cursors: Cursors::new(vault.masters()),
         searches: searches.clone(),
         security: SecurityLog::start(primary.clone(), vault.clone(), args.spill_file),
+        security_audit: security_audit.clone(),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
         live: Live::new(
@@ -118,9 +122,11 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         .check("read tables", move || postgres::ready(reads.clone()));
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
-    let front = front::start(&app, &args.http);
+    let told = args.security_audit.security_audit;
+    let front = front::start(&app, &args.http).auditing(told.then(|| security_audit.door()));
     let routes = http::router(app).merge(health.routes(metrics));
     agora_service::http::serve(front, routes, args.addr, shutdown).await?;
+    security_audit.flush().await;
     // Whoever searched last has been answered already.
     searches.flush().await;
     Ok(())

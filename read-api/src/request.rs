@@ -110,6 +110,11 @@ impl<Q> Read<Q> {
         })
     }
 
+    /// What client sent the request, in its own words.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+
     /// Where the request came from.
     pub fn client_address(&self) -> Option<IpAddr> {
         self.client_address.map(|address| address.0)

@@ -1,5 +1,6 @@
 //! The HTTP edge of every service: one place for limits, panics, error bodies, spans and counts.
 
+pub mod access;
 mod body;
 mod browsers;
 mod connections;
@@ -145,6 +146,11 @@ pub fn complete(routes: Router) -> Router {
     Front::default().around(routes)
 }
 
+/// As [`complete`]; somebody is told of each request.
+pub fn complete_audited(routes: Router, audit: Option<access::Audit>) -> Router {
+    Front::default().auditing(audit).around(routes)
+}
+
 /// A reply that nobody takes, a live stream's above all, must not hold its place for ever.
 fn bounded(stream: TcpStream, write_limit: Duration) -> Connection {
     if let Err(error) = stream.set_nodelay(true) {
@@ -169,7 +175,12 @@ fn serve_connection(
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         let client = front.proxies.client(peer, request.headers());
         if (front.gate)(client.0) {
-            return Either::Left(std::future::ready(Ok(refused())));
+            let response = refused();
+            if let Some(audit) = &front.audit {
+                let status = response.status().as_u16();
+                audit.refused(request.method(), request.headers(), client.0, status);
+            }
+            return Either::Left(std::future::ready(Ok(response)));
         }
         request.extensions_mut().insert(client);
         Either::Right(app.clone().call(request))

@@ -108,6 +108,16 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ("SELECT log.begin_epoch(gen_random_uuid(), 'x')", &[WRITER]),
     ("SELECT log.forget_receipts()", &[WRITER]),
     ("SELECT log.prepare_security_records()", &[WRITER, READER]),
+    ("SELECT FROM log.security_audit", &[WRITER, READER, AUDITOR]),
+    ("SELECT log.prepare_security_audit(current_date)", &[WRITER, READER]),
+    ("SELECT log.security_audit_end('SECURITY', current_date)", &[WRITER, READER]),
+    (
+        "SELECT log.drop_security_audit(current_date, current_date, current_date, current_date, '{}')",
+        &[WRITER],
+    ),
+    ("UPDATE log.security_audit SET risk_score = 0", &[]),
+    ("DELETE FROM log.security_audit", &[]),
+    ("DELETE FROM log.security_audit_segments", &[]),
     ("SELECT pg_advisory_lock_shared(1)", &[WRITER, PROJECTOR, READER, AUDITOR]),
     (
         "INSERT INTO log.events SELECT 2, gen_random_uuid(), 'a', 'b', 1, 'c', '1', '{}', '{}', now(), sha256('')",

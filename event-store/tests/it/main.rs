@@ -24,6 +24,7 @@ mod races;
 mod receipts;
 mod relay;
 mod sealing;
+mod security_audit;
 mod security_records;
 mod short_streams;
 mod stale_cache;

@@ -17,6 +17,7 @@ mod ip_retention;
 mod mail;
 mod policy_notices;
 mod retention;
+mod security_audit;
 mod smtp_server;
 mod subject_data;
 mod subject_story;

@@ -107,6 +107,7 @@ async fn dxr_13_dxr_12_dxr_15_a_bundle_holds_all_of_the_person_and_nothing_of_ot
         "mine-second@example.org",
         "mine-suspension-reason",
         "mine-device",
+        "mine-access",
         "mine-purpose",
         "mine-agent",
         "mine-form",

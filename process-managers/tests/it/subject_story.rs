@@ -27,19 +27,24 @@ use agora_domain::{
         principal_sessions::PrincipalSessions, session::Session,
     },
     ids::{AdminId, MemberId},
-    security::incident::Incident,
+    security::{
+        audit::{AuditEventType, AuditResult},
+        incident::Incident,
+    },
 };
 use agora_event_store::{
     EventLog, Opener, Position, Unit,
     log::Draft,
     searches::{self, Scope, Search, SearchLog},
     security::{Outcome, SecurityLog, SecurityRecord},
+    security_audit::{Entry, Store},
     testing::TestDatabase,
 };
 use agora_projectors::{
     checkpoints,
     runner::applier::{Applier, Origin},
 };
+use chrono::Utc;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use uuid::Uuid;
@@ -502,6 +507,7 @@ impl Story {
     async fn records(&self) {
         let pool = self.log.pool().clone();
         let security = SecurityLog::start(pool, self.database.vault(), None);
+        let audit = Store::new(self.log.pool().clone(), self.database.vault());
         let reads = sqlx::PgPool::connect(&self.database.url_as("agora_reader")).await.unwrap();
         let settings = searches::Settings { default_consent: true, retention_days: 90 };
         let searches = SearchLog::start(reads, self.database.vault(), None, settings);
@@ -523,6 +529,10 @@ impl Story {
                 client_address: Some("192.0.2.79".to_owned()),
             };
             security.write(record).await;
+            let mut access = Entry::at(Utc::now(), AuditEventType::ApiAccess, AuditResult::Success);
+            access.person.user = Some(who.id);
+            access.person.user_agent = Some(format!("{whose}-access"));
+            audit.write(&[access]).await.unwrap();
         }
         searches.flush().await;
     }

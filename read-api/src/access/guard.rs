@@ -3,7 +3,10 @@
 use agora_domain::Actor;
 use agora_event_store::security::{Outcome, SecurityRecord};
 use agora_service::{
-    client_address::ClientAddress, http::Counted, problem::Problem, rate_limits::Reading,
+    client_address::ClientAddress,
+    http::{Counted, access::Known},
+    problem::Problem,
+    rate_limits::Reading,
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -31,9 +34,11 @@ pub async fn guard(
     next: Next,
 ) -> Response {
     let client_address = request.extensions().get::<ClientAddress>().map(ToString::to_string);
+    let mut session = None;
     let (actor, mut response, reading) = match admit(&app, path.as_str(), request.headers()).await {
         Ok(caller) => {
             let actor = caller.actor();
+            session = caller.session();
             let reading = count(&request, actor);
             let response = match reading.as_ref().map_or(Ok(()), Reading::permit) {
                 Ok(()) => {
@@ -50,11 +55,18 @@ pub async fn guard(
         response.extensions_mut().insert(reading);
     }
     let status = response.status();
+    let rule = response.extensions().get::<BrokenRule>().and_then(|rule| rule.0);
+    let known = Known {
+        actor: actor.map(|actor| (actor.kind.as_str(), actor.id)),
+        session: session.map(|session| session.0),
+        rule,
+        indicators: Vec::new(),
+    };
+    response.extensions_mut().insert(known);
     if matches!(
         status,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
     ) {
-        let rule = response.extensions().get::<BrokenRule>().and_then(|rule| rule.0);
         let record = SecurityRecord {
             kind: "refusal",
             // Who is known was stopped; who is not failed to get in.

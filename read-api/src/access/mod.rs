@@ -46,6 +46,14 @@ impl Caller {
         }
     }
 
+    /// The login, where there is one.
+    pub fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Guest | Self::SignedGuest(_) => None,
+            Self::Principal(principal) => principal.session_id,
+        }
+    }
+
     pub fn actor(&self) -> Option<Actor> {
         match self {
             Self::Guest => None,

@@ -49,6 +49,8 @@ pub mod processing_records;
 pub mod reports;
 pub mod search;
 pub mod search_logs;
+pub mod security_audit_integrity;
+pub mod security_audit_logs;
 pub mod service_accounts;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -143,4 +145,8 @@ pub fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(audit_exports::list))
         .routes(routes!(audit_events::stream))
         .routes(routes!(audit_streams::show))
+        .routes(routes!(security_audit_logs::list))
+        .routes(routes!(security_audit_logs::export))
+        .routes(routes!(security_audit_integrity::show))
+        .routes(routes!(security_audit_logs::show))
 }

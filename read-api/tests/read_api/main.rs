@@ -39,4 +39,6 @@ mod reports;
 mod search;
 mod search_logs;
 mod security;
+mod security_audit_logs;
+mod security_audit_plans;
 mod service_accounts;

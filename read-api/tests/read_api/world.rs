@@ -9,6 +9,7 @@ use agora_event_store::{
     read,
     searches::{self, SearchLog},
     security::SecurityLog,
+    security_audit::{SecurityAudit, SpoolAt},
     testing::TestDatabase,
 };
 use agora_projectors::{
@@ -160,6 +161,15 @@ impl World {
     pub fn where_deprecated(&self, deprecated: http::Routes) -> Self {
         let app = self.another_app(self.searches.clone(), NOBODY);
         self.another_on(http::router_where(app, deprecated), self.searches.clone())
+    }
+
+    /// The same, and the log of accesses that is told of each of its requests.
+    pub fn told(&self) -> (Self, SecurityAudit) {
+        let audit = security_audit(&self.reads, &self.database.vault());
+        let mut told = self.another_instance();
+        let routes = told.routes.clone();
+        told.api = agora_service::http::complete_audited(routes, Some(audit.door()));
+        (told, audit)
     }
 
     fn another_with(&self, searches: SearchLog, command_url: &str) -> Self {
@@ -326,6 +336,16 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
     SearchLog::start(reads.clone(), vault, None, settings)
 }
 
+/// With a folder of its own for what it cannot write.
+fn security_audit(reads: &PgPool, vault: &Vault) -> SecurityAudit {
+    let folder = std::env::temp_dir().join(format!("agora-spool-{}", clock::new_id()));
+    let spool = SpoolAt { folder: folder.clone(), service: "read-api", bytes_max: 1 << 20 };
+    let audit = SecurityAudit::start(reads.clone(), vault.clone(), &spool).unwrap();
+    // It is open, and that is enough.
+    std::fs::remove_dir_all(folder).unwrap();
+    audit
+}
+
 /// Where no command API is.
 const NOBODY: &str = "http://127.0.0.1:9";
 
@@ -357,6 +377,7 @@ fn app(
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
+        security_audit: security_audit(reads, &vault),
         searches,
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
         opener: Opener::new(vault),

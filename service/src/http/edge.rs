@@ -21,8 +21,9 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::Service;
 use tracing::{Instrument, debug_span, error};
 
-use super::{BODY_BYTES_MAX, body, browsers, front::Limits};
+use super::{BODY_BYTES_MAX, access::Audit, body, browsers, front::Limits};
 use crate::{
+    client_address::ClientAddress,
     problem::{self, Kind, Problem},
     telemetry,
 };
@@ -35,11 +36,12 @@ const HEADER_BYTES_MAX: usize = 32_768;
 pub(super) struct Edge<S> {
     inner: S,
     limits: Limits,
+    audit: Option<Audit>,
 }
 
 impl<S> Edge<S> {
-    pub(super) fn new(inner: S, limits: Limits) -> Self {
-        Self { inner, limits }
+    pub(super) fn new(inner: S, limits: Limits, audit: Option<Audit>) -> Self {
+        Self { inner, limits, audit }
     }
 }
 
@@ -62,10 +64,19 @@ where
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let limits = self.limits;
+        let mut told = self.audit.as_ref().and_then(|audit| {
+            let client = request.extensions().get::<ClientAddress>().map(|client| client.0);
+            let announced = announced_length(&request);
+            audit.begin(&method, route.as_ref(), request.headers(), client, announced)
+        });
         if let Some(problem) = too_large(&request, limits) {
             let mut refused = problem.into_response();
             browsers::tell(&mut refused, limits.is_behind_tls);
             count(&method, route.as_ref(), refused.status().as_u16(), started.elapsed());
+            let refused = match told {
+                Some(told) => told.end(refused),
+                None => refused,
+            };
             return std::future::ready(Ok(refused)).boxed();
         }
         let span = debug_span!(
@@ -77,7 +88,13 @@ where
         if !span.is_disabled() {
             telemetry::continue_trace(&span, request.headers());
         }
-        let request = request.map(|body| body::bounded(body, limits.body));
+        let request = request.map(|body| {
+            let body = body::bounded(body, limits.body);
+            match &mut told {
+                Some(told) => told.watch(body),
+                None => body,
+            }
+        });
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answered = async move {
             let mut response = match tokio::time::timeout(limits.request, handled).await {
@@ -100,7 +117,10 @@ where
             browsers::tell(&mut response, limits.is_behind_tls);
             count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
             tracing::Span::current().record("status", response.status().as_u16());
-            Ok(response)
+            Ok(match told {
+                Some(told) => told.end(response),
+                None => response,
+            })
         };
         // Without a subscriber for it the span is nothing, and so is entering it.
         if span.is_disabled() { answered.boxed() } else { answered.instrument(span).boxed() }

@@ -10,7 +10,7 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{edge, guarded::Guard};
+use super::{access::Audit, edge, guarded::Guard};
 use crate::{
     client_address::TrustedProxies,
     config::HttpArgs,
@@ -61,6 +61,8 @@ pub struct Front {
     pub(super) proxies: TrustedProxies,
     pub(super) gate: Gate,
     pub(super) limits: Limits,
+    /// Who is told of each request; nobody where it is none.
+    pub(super) audit: Option<Audit>,
     guard: Option<Guard>,
     cors: Vec<HeaderValue>,
 }
@@ -103,6 +105,7 @@ impl Default for Front {
             proxies: TrustedProxies::default(),
             gate: Arc::new(|_| false),
             limits: Limits::default(),
+            audit: None,
             guard: None,
             cors: Vec::new(),
         }
@@ -150,6 +153,12 @@ impl Front {
         Self { guard: Some(Guard::new(limits, classify, exempt, watcher)), ..self }
     }
 
+    /// Tells somebody of each request (SAL-05).
+    #[must_use]
+    pub fn auditing(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
+    }
+
     /// The routes with everything around them, but what belongs to connections: the client's address,
     /// the gate, and time limits of heads.
     pub fn around(&self, routes: Router) -> Router {
@@ -165,8 +174,10 @@ impl Front {
         if let Some(cors) = self.cors_layer() {
             routes = routes.layer(cors);
         }
-        let limits = self.limits;
-        routes.layer(tower::layer::layer_fn(move |inner| edge::Edge::new(inner, limits)))
+        let (limits, audit) = (self.limits, self.audit.clone());
+        routes.layer(tower::layer::layer_fn(move |inner| {
+            edge::Edge::new(inner, limits, audit.clone())
+        }))
     }
 
     /// None where no other site may use the API from a browser, as is the default. Cookies are never

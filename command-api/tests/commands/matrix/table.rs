@@ -464,6 +464,17 @@ pub const TABLE: &[Row] = &[
         &["/v1/incidents/{id}", "/v1/breaches", "/v1/ip-reputation", "/v1/ip-reputation/{address}"],
     ),
     row(
+        "read the security audit log",
+        "GS U k",
+        "",
+        &[
+            "/v1/security-audit-logs",
+            "/v1/security-audit-logs/export",
+            "/v1/security-audit-logs/integrity",
+            "/v1/security-audit-logs/{id}",
+        ],
+    ),
+    row(
         "read the log itself, across everything",
         "G U",
         "",

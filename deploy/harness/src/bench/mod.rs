@@ -1,6 +1,7 @@
 //! The table of docs/benchmarks.md, measured side by side in one run on one Postgres.
 
 mod append;
+mod audit;
 mod broker;
 mod consents;
 mod content;
@@ -22,6 +23,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::{progress::say, scene};
 
+pub use audit::{AuditArguments, audit};
 pub use http::{VotesArguments, votes};
 pub use reads::{ReadsAloneArguments, ReadsArguments, reads};
 

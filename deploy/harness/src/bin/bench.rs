@@ -1,8 +1,8 @@
 //! `bench`: what `deploy/bench` measures. `bench votes`, `bench append` and `bench reads` are
-//! parts of it alone, for profiling.
+//! parts of it alone, for profiling; `bench audit` measures the security audit log.
 
 use agora_harness::bench::{
-    self, AppendArguments, Arguments, Failure, ReadsAloneArguments, VotesArguments,
+    self, AppendArguments, Arguments, AuditArguments, Failure, ReadsAloneArguments, VotesArguments,
 };
 use clap::Parser;
 
@@ -41,6 +41,14 @@ struct Reads {
     arguments: ReadsAloneArguments,
 }
 
+/// Measures what the security audit log costs, and how fast it is searched
+#[derive(Parser)]
+#[command(name = "bench audit", version)]
+struct Audit {
+    #[command(flatten)]
+    arguments: AuditArguments,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     // Not a clap subcommand: then the arguments of `bench` alone could not come from the environment.
@@ -49,6 +57,7 @@ async fn main() -> Result<(), Failure> {
         Some("votes") => bench::votes(Votes::parse_from(rest).arguments).await,
         Some("append") => bench::append_alone(Append::parse_from(rest).arguments).await,
         Some("reads") => bench::reads(Reads::parse_from(rest).arguments).await,
+        Some("audit") => bench::audit(Audit::parse_from(rest).arguments).await,
         _ => bench::run(All::parse().arguments).await,
     }
 }

@@ -59,7 +59,7 @@ enum Row {
 
 impl Exporting<'_> {
     /// Says what is not as it must be.
-    pub(super) async fn show(mut self, members: &[Session]) -> Result<Vec<String>, DemoError> {
+    pub(super) async fn show(&mut self, members: &[Session]) -> Result<Vec<String>, DemoError> {
         // Files of the run before are others' data.
         let _absent = fs::remove_dir_all(self.folder);
         fs::create_dir_all(self.folder).map_err(|error| self.unwritten(error))?;
@@ -106,16 +106,7 @@ impl Exporting<'_> {
         }
         // One open request a person, so each format is another's.
         for (format, person) in SUBJECT_FORMATS.into_iter().zip(members.iter().cycle().skip(1)) {
-            commands.act_as(person);
-            let body = json!({
-                "kind": "subject_data", "request_type": "FULL_EXPORT",
-                "format": format, "delivery_method": "DOWNLOAD_LINK",
-            });
-            let accepted = commands.send("request-export", &body).await?;
-            let token = accepted.result["verification_token"].as_str().map(str::to_owned);
-            let what = format!("a member's own data as {format}");
-            let (job, session) = (accepted.aggregate_id, person.clone());
-            all.push(Asked { what, job, session, row: Row::Own, token });
+            all.push(self.ask_own(person, format).await?);
         }
         let person = members.last().expect("the demo has members");
         commands.act_as(person);
@@ -127,6 +118,30 @@ impl Exporting<'_> {
             all.push(Asked { what, job, session: person.clone(), row: Row::Own, token: None });
         }
         Ok(all)
+    }
+
+    async fn ask_own(&self, person: &Session, format: &str) -> Result<Asked, AgoraError> {
+        let mut commands = Commands::new(&self.stack.command_addr);
+        commands.act_as(person);
+        let body = json!({
+            "kind": "subject_data", "request_type": "FULL_EXPORT",
+            "format": format, "delivery_method": "DOWNLOAD_LINK",
+        });
+        let accepted = commands.send("request-export", &body).await?;
+        let token = accepted.result["verification_token"].as_str().map(str::to_owned);
+        let what = format!("a member's own data as {format}");
+        let (job, session) = (accepted.aggregate_id, person.clone());
+        Ok(Asked { what, job, session, row: Row::Own, token })
+    }
+
+    /// What is stored about a person, downloaded; or why it is not.
+    pub(super) async fn own_data(
+        &self,
+        person: &Session,
+        format: &str,
+    ) -> Result<Result<(), String>, DemoError> {
+        let asked = self.ask_own(person, format).await?;
+        Ok(self.fetch(&asked).await?.map(|_| ()))
     }
 
     /// Waits for the file, downloads it, and gives the checksum that the API tells and its name here;

@@ -1,5 +1,6 @@
 //! The main job on real input: a folder of CSV files goes through the command API as members would
-//! do it, as posts, votes and comments; an admin removes a post; posts are searched for. What the read
+//! do it, as posts, votes and comments; an admin removes a post; posts are searched for; files are exported;
+//! one person consents, has its data, and is erased. What the read
 //! API shows then is compared with what was sent.
 
 mod check;
@@ -8,6 +9,7 @@ mod exporting;
 mod moderating;
 mod plan;
 mod posting;
+mod rights;
 mod searching;
 mod show;
 mod voting;
@@ -29,6 +31,7 @@ use crate::{
 
 use exporting::Exporting;
 use moderating::Moderation;
+use rights::Rights;
 
 pub use check::Difference;
 pub use posting::{Posted, Rejected, by_rule};
@@ -144,8 +147,15 @@ pub async fn run(
     failed.extend(searching::search(stack, &communities, position).await?);
     let mut admin = Commands::new(&stack.command_addr);
     admin.act_as(&admin_session);
-    let exporting = Exporting { stack, admin, run: &run, folder: &home.join(EXPORTS) };
+    let mut exporting = Exporting { stack, admin, run: &run, folder: &home.join(EXPORTS) };
     failed.extend(exporting.show(&members).await?);
+    let mut admin = Commands::new(&stack.command_addr);
+    admin.act_as(&admin_session);
+    if let Some(community) = communities.first() {
+        let admin_session = &admin_session;
+        let rights = Rights { stack, admin, admin_session, run: &run, community };
+        failed.extend(rights.show(&exporting).await?);
+    }
     Ok(Summary {
         rows,
         members: members.len(),

@@ -301,6 +301,20 @@ pub const FIELDS: &[PersonalFields] = &[
     line("security_record", &["ip_address"], Sealed, Security, &SECURITY),
     line("security_record", &["actor_kind", "actor_id"], Pseudonymous, Security, &SECURITY),
     line(
+        "audit_record",
+        &["user", "session", "ip", "user_agent", "referrer", "headers"],
+        Sealed,
+        Security,
+        &AUDITING,
+    ),
+    line(
+        "audit_record",
+        &["user_key", "ip_key", "session_key", "payload_hash"],
+        KeyedHash,
+        Security,
+        &AUDITING,
+    ),
+    line(
         "search_record",
         &["search_query", "ip_address", "user_agent"],
         Sealed,

@@ -79,6 +79,14 @@ pub(super) const SECURITY: Processing = Processing {
     recipients: "Admins and auditors",
 };
 
+pub(super) const AUDITING: Processing = Processing {
+    purpose: "Show who used the platform, from where, and what came of it (Art. 5(2), 32)",
+    legal_basis: LegalBasis::LegitimateInterests,
+    retention: "Accesses 90 days, logins and refusals a year, exports, consents and acts of admins five \
+        years, incidents a year past the end of the case; until the account is erased, if that is sooner.",
+    recipients: "Admins with the scope security, global admins, auditors",
+};
+
 pub(super) const DEFENDING: Processing = Processing {
     purpose: "Find attacks, end them, and know afterwards what happened (Art. 32, 33)",
     legal_basis: LegalBasis::LegitimateInterests,

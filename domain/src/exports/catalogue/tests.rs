@@ -19,7 +19,10 @@ fn law_07_every_line_is_of_an_entity_whose_places_are_listed_and_no_field_stands
 fn law_07_entities_are_aggregates_or_records() {
     for (entity, _) in TABLES {
         let aggregate = AGGREGATES.iter().any(|types| types.aggregate_type == *entity);
-        let record = matches!(*entity, "event" | "mail" | "search_record" | "security_record");
+        let record = matches!(
+            *entity,
+            "audit_record" | "event" | "mail" | "search_record" | "security_record"
+        );
         assert!(aggregate || record, "{entity}");
         assert_eq!(stored_in(entity).contains(&"log.events"), aggregate || *entity == "event");
     }

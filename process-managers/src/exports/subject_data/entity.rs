@@ -40,6 +40,9 @@ pub(super) enum Rows {
     Events,
     /// Events of the log that somebody was written to about: see [`super::mails`].
     Mails,
+    /// Entries of the security audit log: see [`super::accesses`]. The statement's one parameter is what
+    /// they are found by.
+    Accesses,
 }
 
 /// A column of sealed text, and the place that it was sealed for.

@@ -8,6 +8,7 @@
 //! answered, joined or voted: they name things.
 
 mod access;
+mod accesses;
 mod bundle;
 mod entities;
 mod entity;
@@ -75,6 +76,9 @@ impl Snapshot<'_> {
         mut each: impl FnMut(&[Cell]) -> Result<(), SubjectDataError>,
         mut between: impl AsyncFnMut() -> Result<(), SubjectDataError>,
     ) -> Result<(), SubjectDataError> {
+        if let Rows::Accesses = entity.rows {
+            return self.accesses(opener.vault(), person, entity, each, between).await;
+        }
         // Not kept: a plan for this person, which knows whether it is a member.
         let mut rows = sqlx::query(entity.statement)
             .persistent(false)
@@ -91,6 +95,8 @@ impl Snapshot<'_> {
                     Rows::Records(sealed) => records.push(person.record(entity, sealed, &row)?),
                     Rows::Events => records.push(person.event(&row)?),
                     Rows::Mails => records.extend(person.mails(&row)?),
+                    // Taken care of above.
+                    Rows::Accesses => {}
                 }
             }
             if is_end || records.len() >= BATCH {

@@ -59,6 +59,31 @@ pub(super) const ENTITIES: &[Entity] = &[
                     ORDER BY recorded_at DESC, id DESC",
         rows: Rows::Records(&[sealed("ip_address", "security_record", "record", "ip_address")]),
     },
+    // How risky an access looked is not told: it would tell the next attacker, too (DXR-12).
+    Entity {
+        name: "security_audit_log",
+        title: "Your accesses",
+        category: Security,
+        columns: &[
+            id("log_id", "Id"),
+            time("recorded_at", "When"),
+            text("event_type", "What", 2),
+            text("event_result", "Result", 2),
+            text("endpoint", "Of", 4),
+            number("response_code", "Status"),
+            text("ip_address", "Address", 2),
+            text("user_agent", "Device", 4),
+            text("referrer", "From the page", 3),
+        ],
+        statement: "SELECT log_id, recorded_at, retention_category::text AS retention_category,
+                           event_type::text AS event_type, event_result::text AS event_result,
+                           user_key, ip_key, session_key, endpoint, http_method, response_code,
+                           request_size_bytes, response_size_bytes, processing_time_ms, risk_score,
+                           threat_indicators, metadata, payload_hash, case_id, sealed
+                    FROM log.security_audit WHERE user_key = $1
+                    ORDER BY recorded_at DESC, log_id DESC",
+        rows: Rows::Accesses,
+    },
     // What an investigation found is not told: it would tell the next attacker, too (DXR-12).
     Entity {
         name: "security_incidents",

@@ -1,0 +1,298 @@
+//! What the security audit log costs the APIs, with it and without it side by side, and how fast it is
+//! searched by each documented filter.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use agora_domain::security::audit::{AuditEventType, AuditResult, RiskScore};
+use agora_event_store::{
+    MasterKeys, Vault,
+    security_audit::{Entry, Person, Store},
+};
+use agora_service::clock;
+use chrono::TimeDelta;
+use sqlx::PgPool;
+use tokio::{task::JoinSet, time::sleep};
+use uuid::Uuid;
+
+use super::Failure;
+use crate::{
+    agora::{Commands, Reads},
+    client::Client,
+    load::{self, Load, Votes},
+    progress::say,
+    scene::{self, Stack},
+    stack::Process,
+};
+
+/// What `bench audit` takes.
+#[derive(clap::Args)]
+pub struct AuditArguments {
+    #[command(flatten)]
+    stack: Stack,
+    /// An owner's rights
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    #[arg(long, env = "AGORA_VAULT_URL", hide_env_values = true)]
+    vault_url: String,
+    #[arg(long, env = "AGORA_MASTER_KEY_FILE")]
+    master_key_file: PathBuf,
+    /// Of each round, of each side
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// With it and without it by turns
+    #[arg(long, default_value_t = 4)]
+    rounds: usize,
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    #[arg(long, default_value_t = 200)]
+    voters: usize,
+    #[arg(long, default_value_t = 5_000)]
+    posts: usize,
+    /// Entries that are searched; 0 leaves the search out
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: u64,
+    /// Over so many days
+    #[arg(long, default_value_t = 30)]
+    days: u32,
+    /// Searches by each filter
+    #[arg(long, default_value_t = 200)]
+    searches: usize,
+}
+
+/// Measures both.
+pub async fn audit(arguments: AuditArguments) -> Result<(), Failure> {
+    overhead(&arguments).await?;
+    if arguments.rows > 0 {
+        searches(&arguments).await?;
+    }
+    Ok(())
+}
+
+/// Both APIs of its own, with or without the log.
+struct Side {
+    name: &'static str,
+    command_addr: String,
+    read_addr: String,
+    _processes: [Process; 2],
+}
+
+fn free_address() -> std::io::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+impl Side {
+    async fn start(arguments: &AuditArguments, told: bool) -> Result<Self, Failure> {
+        let name = if told { "with the log" } else { "without it" };
+        let binaries = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
+        let (command_addr, read_addr) = (free_address()?, free_address()?);
+        let start = |binary: &str| {
+            let mut command = Command::new(binaries.join(binary));
+            command
+                .arg("serve")
+                .env("DATABASE_URL", &arguments.database_url)
+                .env("AGORA_COMMAND_ADDR", &command_addr)
+                .env("AGORA_READ_ADDR", &read_addr)
+                .env("AGORA_COMMAND_URL", format!("http://{command_addr}"))
+                .env("AGORA_SECURITY_AUDIT", told.to_string())
+                .env("AGORA_LOG", "warn");
+            let log = std::env::temp_dir().join(format!("agora-bench-audit-{binary}-{told}.log"));
+            Process::spawn(&mut command, &log)
+        };
+        let processes = [start("command-api")?, start("read-api")?];
+        for address in [&command_addr, &read_addr] {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let mut client = Client::new(address);
+            while !client.get("/readyz").await.is_ok_and(|reply| reply.is_success()) {
+                if Instant::now() > deadline {
+                    return Err(format!("{address} is not ready").into());
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        Ok(Self { name, command_addr, read_addr, _processes: processes })
+    }
+}
+
+async fn overhead(arguments: &AuditArguments) -> Result<(), Failure> {
+    let time = Duration::from_secs(arguments.seconds);
+    let mut sides = Vec::new();
+    for told in [true, false] {
+        let side = Side::start(arguments, told).await?;
+        // Each has voters and posts of its own, so that no vote meets another side's.
+        let run = scene::run_suffix();
+        let scene = scene::set(&arguments.stack, &run, arguments.voters, arguments.posts).await?;
+        let votes = Arc::new(Votes::new(&side.command_addr, &scene));
+        sides.push((side, votes, scene.posts, [0.0_f64; 2]));
+    }
+    for round in 0..arguments.rounds {
+        // Whoever is first has a colder machine.
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        for index in order {
+            let (side, votes, posts, sums) = &mut sides[index];
+            let load = Load { connections: arguments.connections, time, rate: None };
+            let outcome = load::run(Arc::clone(votes), load).await?;
+            let reads = read(&side.read_addr, posts, arguments.connections, time).await?;
+            say(&format!(
+                "  round {}, {}: {:.0} commands/s (p99 {:.1} ms), {reads:.0} reads/s",
+                round + 1,
+                side.name,
+                outcome.rate(),
+                outcome.latency_ms(0.99)
+            ));
+            sums[0] += outcome.rate();
+            sums[1] += reads;
+        }
+    }
+    for (number, what) in ["commands", "reads"].iter().enumerate() {
+        let [with, without] = [0, 1].map(|side| sides[side].3[number] / arguments.rounds as f64);
+        let met = if with >= 0.95 * without { "yes" } else { "no" };
+        say(&format!(
+            "{what}: {with:.0}/s with the log, {without:.0}/s without, {:.3} × (goal: ≥ 0.95) {met}",
+            with / without
+        ));
+    }
+    Ok(())
+}
+
+/// Reads a second, with so many in flight.
+async fn read(
+    address: &str,
+    posts: &[Uuid],
+    connections: usize,
+    time: Duration,
+) -> Result<f64, Failure> {
+    let (until, count) = (Instant::now() + time, Arc::new(AtomicU64::new(0)));
+    let mut tasks = JoinSet::new();
+    for number in 0..connections {
+        let (count, mut reads) = (Arc::clone(&count), Reads::new(address));
+        let posts = posts.to_vec();
+        tasks.spawn(async move {
+            for post in posts.iter().cycle().skip(number * 7) {
+                if Instant::now() > until {
+                    break;
+                }
+                reads.json(&format!("/v1/posts/{post}")).await?;
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(count.load(Ordering::Relaxed) as f64 / time.as_secs_f64())
+}
+
+/// Rows that are nobody's: found by time, type, result and risk, as they would be.
+const FILL: &str = "
+    INSERT INTO log.security_audit (recorded_at, log_id, retention_category, event_type, event_result,
+        segment, user_key, ip_key, session_key, endpoint, http_method, response_code,
+        request_size_bytes, response_size_bytes, processing_time_ms, risk_score, sealed)
+    SELECT now() - random() * $2 * interval '1 day', gen_random_uuid(),
+        (CASE WHEN g % 50 = 0 THEN 'SECURITY' ELSE 'OPERATIONAL' END)::log.retention_category,
+        (CASE WHEN g % 100 = 0 THEN 'LOGIN' ELSE 'API_ACCESS' END)::log.security_event_type,
+        (CASE WHEN g % 50 = 0 THEN 'BLOCKED' WHEN g % 20 = 0 THEN 'FAILURE' ELSE 'SUCCESS' END)
+            ::log.security_event_result,
+        1, hashint8extended(g % 100000, 1), hashint8extended(g % 200000, 2),
+        hashint8extended(g % 300000, 3), '/v1/commands/cast-vote', 'POST', 200, 120, 300, 2,
+        CASE WHEN g % 50 = 0 THEN 60 WHEN g % 20 = 0 THEN 40 ELSE 0 END,
+        decode(repeat('ab', 200), 'hex')
+    FROM generate_series($1::bigint, $1 + 499999) g";
+
+async fn searches(arguments: &AuditArguments) -> Result<(), Failure> {
+    let pool = PgPool::connect(&arguments.database_url).await?;
+    let masters = MasterKeys::load(&arguments.master_key_file)?;
+    let vault = Vault::new(PgPool::connect(&arguments.vault_url).await?, masters);
+    for day in 0..=arguments.days {
+        sqlx::query("SELECT log.prepare_security_audit((now() - $1 * interval '1 day')::date)")
+            .bind(f64::from(day))
+            .execute(&pool)
+            .await?;
+    }
+    let begun = Instant::now();
+    let mut filled = 0;
+    while filled < arguments.rows {
+        sqlx::query(FILL)
+            .bind(i64::try_from(filled)?)
+            .bind(f64::from(arguments.days))
+            .execute(&pool)
+            .await?;
+        filled += 500_000;
+    }
+    // What holds something has a chain; nobody verifies this one.
+    sqlx::query(
+        "INSERT INTO log.security_audit_segments (day, retention_category, number, entries, total, mac)
+         SELECT day, retention_category, 1, 1, 1, sha256('') FROM log.security_audit_leaves
+         WHERE retention_category IN ('OPERATIONAL', 'SECURITY') ON CONFLICT DO NOTHING",
+    )
+    .execute(&pool)
+    .await?;
+    let (user, session) = (clock::new_id(), clock::new_id());
+    let wanted: Vec<Entry> = (0..400_u32)
+        .map(|number| {
+            let hours = i64::from(number) * i64::from(arguments.days) * 24 / 400;
+            let at = clock::now() - TimeDelta::hours(hours);
+            let mut entry = Entry::at(at, AuditEventType::ApiAccess, AuditResult::Suspicious);
+            entry.risk_score = RiskScore::try_from(95).unwrap_or_default();
+            entry.person = Person {
+                user: Some(user),
+                kind: Some("member".to_owned()),
+                session: Some(session),
+                ip: "198.51.100.77".parse().ok(),
+                ..Person::default()
+            };
+            entry
+        })
+        .collect();
+    Store::new(pool.clone(), vault).write(&wanted).await?;
+    sqlx::query("VACUUM (ANALYZE) log.security_audit").execute(&pool).await?;
+    say(&format!("{filled} entries of {} days in {:.0?}", arguments.days, begun.elapsed()));
+
+    let mut admin = Commands::new(&arguments.stack.command_addr);
+    let session_of =
+        admin.log_in(&arguments.stack.admin_email, &arguments.stack.admin_password).await?;
+    let mut reads = Reads::new(&arguments.stack.read_addr);
+    reads.act_as(&session_of);
+    let ago = |days: u32| {
+        let at = clock::now() - TimeDelta::days(days.into());
+        at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    };
+    let from_to = format!("from={}&to={}", ago(arguments.days / 2 + 1), ago(arguments.days / 2));
+    for filter in [
+        String::new(),
+        format!("user={user}"),
+        "ip=198.51.100.77".to_owned(),
+        "ip=198.51.100.78".to_owned(),
+        format!("session={session}"),
+        "type=LOGIN".to_owned(),
+        "type=DATA_EXPORT".to_owned(),
+        "result=BLOCKED".to_owned(),
+        "result=SUSPICIOUS".to_owned(),
+        "risk_min=50".to_owned(),
+        "risk_min=90".to_owned(),
+        from_to,
+        format!("user={user}&type=API_ACCESS&risk_min=90"),
+    ] {
+        let mut times = load::histogram();
+        for _ in 0..arguments.searches {
+            let begun = Instant::now();
+            reads.json(&format!("/v1/security-audit-logs?limit=50&{filter}")).await?;
+            times.saturating_record(begun.elapsed().as_micros() as u64);
+        }
+        let [p50, p99] = [0.5, 0.99].map(|it| times.value_at_quantile(it) as f64 / 1_000.0);
+        let met = if p99 < 50.0 { "yes" } else { "no" };
+        say(&format!(
+            "  search `{filter}`: p50 {p50:.1} ms, p99 {p99:.1} ms (goal: < 50 ms) {met}"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The security audit log (E27): one entry for each login, logout, API access, data export, consent
+//! change, incident and admin action (docs/security-audit.md).
+//!
+//! Accesses are handed over in passing and written by one task, in groups. While Postgres or the vault is
+//! away, or more comes than can be written, groups go into a file, sealed, and are written from there in
+//! their order. What comes from the log's events is written by who follows the log
+//! (`agora_process_managers::security_audit`), which can begin again at any time: an entry is there once.
+
+pub mod chain;
+mod entry;
+mod sealing;
+mod spool;
+mod store;
+mod writer;
+
+use std::{path::PathBuf, sync::Arc};
+
+use agora_service::http::access::{Access, Audit};
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+pub use entry::{Entry, Person};
+pub use sealing::{
+    LeafName, Opened, SealedEntry, index_of_address, index_of_session, index_of_user, open,
+    session_hash,
+};
+pub use store::{Row, Store};
+
+use crate::{Vault, vault::VaultError};
+
+/// Accesses that wait for the writing task at most. More than that within the millisecond that it needs to
+/// take them is lost, and counted.
+const QUEUE: usize = 32_768;
+
+/// What an operator decides.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SecurityAuditArgs {
+    /// Whether API accesses are written to the security audit log
+    #[arg(long, env = "AGORA_SECURITY_AUDIT", default_value_t = true, action = clap::ArgAction::Set)]
+    pub security_audit: bool,
+
+    /// Folder for the files that keep entries while Postgres is away; below the state folder where it is
+    /// not given
+    #[arg(long, env = "AGORA_SECURITY_AUDIT_SPOOL")]
+    pub security_audit_spool: Option<PathBuf>,
+
+    /// The most megabytes of such a file; what does not fit is lost, and said
+    #[arg(long, env = "AGORA_SECURITY_AUDIT_SPOOL_MB", default_value_t = 2_048,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub security_audit_spool_mb: u64,
+
+    #[arg(long = "security-audit-home", env = "AGORA_HOME", default_value = ".agora", hide = true)]
+    audit_home: PathBuf,
+}
+
+impl SecurityAuditArgs {
+    /// Where and how much.
+    pub fn spool(&self, service: &'static str) -> SpoolAt {
+        let folder = self.security_audit_spool.clone();
+        SpoolAt {
+            folder: folder.unwrap_or_else(|| self.audit_home.join("spool")),
+            service,
+            bytes_max: self.security_audit_spool_mb << 20,
+        }
+    }
+}
+
+/// Where entries are kept while they cannot be written.
+#[derive(Clone, Debug)]
+pub struct SpoolAt {
+    pub folder: PathBuf,
+    /// Names the files.
+    pub service: &'static str,
+    pub bytes_max: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// What goes to the writing task.
+enum Message {
+    Access(Box<Access>),
+    Entry(Box<Entry>),
+    /// All before it is stored, in Postgres or in the file.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The way to the writing task. Cheap to clone.
+#[derive(Clone)]
+pub struct SecurityAudit {
+    queue: mpsc::Sender<Message>,
+    payload_key: Arc<crate::vault::Key>,
+}
+
+impl SecurityAudit {
+    /// Starts the writing task, which first writes what a file of before still holds.
+    ///
+    /// # Errors
+    /// Where the folder of the spool cannot be written to.
+    pub fn start(pool: PgPool, vault: Vault, spool: &SpoolAt) -> std::io::Result<Self> {
+        let payload_key = Arc::new(vault.masters().derive("security-audit/payload"));
+        let (own, left) = spool::open(spool, vault.masters()).map_err(|error| {
+            let folder = spool.folder.display();
+            std::io::Error::new(error.kind(), format!("the spool folder {folder}: {error}"))
+        })?;
+        let (queue, messages) = mpsc::channel(QUEUE);
+        writer::start(messages, store::Store::new(pool, vault), own, left);
+        Ok(Self { queue, payload_key })
+    }
+
+    /// What tells this log of every request of a service.
+    pub fn door(&self) -> Audit {
+        let queue = self.queue.clone();
+        let queued = metrics::counter!("agora_security_audit_queued");
+        let sink = move |access| {
+            queued.increment(1);
+            if queue.try_send(Message::Access(access)).is_err() {
+                writer::dropped(1, "the queue is full");
+            }
+        };
+        Audit::new(&self.payload_key, Arc::new(sink))
+    }
+
+    /// Writes an entry; returns when it is stored, in Postgres or in the file.
+    pub async fn write(&self, entry: Entry) {
+        metrics::counter!("agora_security_audit_queued").increment(1);
+        if self.queue.send(Message::Entry(Box::new(entry))).await.is_ok() {
+            self.flush().await;
+        }
+    }
+
+    /// Waits until everything that was handed over before is stored.
+    pub async fn flush(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.queue.send(Message::Flush(done)).await.is_ok() {
+            // Dropped unanswered only when the process goes down.
+            let _ = is_done.await;
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The chain of a leaf: what was written together, with a MAC over it and over what came before. An entry
+//! that is gone or was changed, and a group that is missing from the middle, break it (SAL-11).
+//!
+//! Groups that are missing from its end are noticed by who writes: each writer knows what it has seen last.
+//! What was cut off while nobody wrote shows only against a copy that is kept elsewhere.
+
+use agora_domain::security::audit::RetentionCategory;
+use chrono::NaiveDate;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use sqlx::{PgPool, Row as _};
+
+use super::{Row, sealing::LeafName};
+use crate::vault::{Key, MasterKeys};
+
+/// Groups that one look goes through at most.
+pub const SEGMENTS_MAX: i64 = 500;
+
+/// What was found in a leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The last segment that was looked at; 0 where there is none.
+    pub segment: i32,
+    /// The entries in the segments that were looked at, and up to there.
+    pub entries: i64,
+    pub total: i64,
+    /// Whether there are more segments.
+    pub goes_on: bool,
+    /// The first segment that does not hold, and why.
+    pub broken: Option<(i32, &'static str)>,
+}
+
+/// The key of chains: in no database.
+pub fn key(masters: &MasterKeys) -> Key {
+    masters.derive("security-audit/chain")
+}
+
+/// The MAC of a segment.
+pub(super) fn mac<'r>(
+    key: &Key,
+    leaf: LeafName,
+    (number, total): (i32, i64),
+    before: &[u8],
+    rows: impl Iterator<Item = &'r Row>,
+) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key.as_ref())
+        .expect("HMAC takes keys of any length");
+    let place = format!("agora/security-audit/segment/v1,{},{number},{total},", leaf.subject());
+    mac.update(place.as_bytes());
+    mac.update(&(before.len() as u64).to_be_bytes());
+    mac.update(before);
+    let mut digests: Vec<[u8; 32]> = rows.map(digest).collect();
+    // In an order of their own, so that it does not matter in which they are read.
+    digests.sort_unstable();
+    for digest in digests {
+        mac.update(&digest);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// SHA-256 over everything that is stored of an entry, each part with its length.
+fn digest(row: &Row) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"agora/security-audit/entry/v1,");
+    hash.update(row.log_id.as_bytes());
+    hash.update(row.recorded_at.timestamp_micros().to_be_bytes());
+    let mut text = |text: Option<&[u8]>| match text {
+        Some(text) => {
+            hash.update((text.len() as u64 + 1).to_be_bytes());
+            hash.update(text);
+        }
+        None => hash.update(0_u64.to_be_bytes()),
+    };
+    let bytes = |text: &'_ Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+    for word in [&row.retention_category, &row.event_type, &row.event_result] {
+        text(Some(word.as_bytes()));
+    }
+    for part in [&row.endpoint, &row.http_method, &row.threat_indicators, &row.metadata] {
+        text(bytes(part).as_deref());
+    }
+    text(row.payload_hash.as_deref());
+    text(row.sealed.as_deref());
+    text(row.case_id.as_ref().map(|id| id.as_bytes().as_slice()));
+    let numbers = [
+        row.user_key,
+        row.ip_key,
+        row.session_key,
+        row.response_code.map(i64::from),
+        row.request_size_bytes,
+        row.response_size_bytes,
+        row.processing_time_ms.map(i64::from),
+        row.risk_score.map(i64::from),
+    ];
+    for number in numbers {
+        text(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    }
+    hash.finalize().into()
+}
+
+/// Goes through the chain of a leaf after a segment, at most [`SEGMENTS_MAX`] of them.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn verify(
+    pool: &PgPool,
+    key: &Key,
+    day: NaiveDate,
+    category: RetentionCategory,
+    after: i32,
+) -> Result<Verdict, sqlx::Error> {
+    let leaf = LeafName { day, category };
+    let segments = sqlx::query(
+        "SELECT number, entries, total, mac FROM log.security_audit_segments
+         WHERE day = $1 AND retention_category = $2::text::log.retention_category AND number >= $3
+         ORDER BY number LIMIT $4",
+    )
+    .bind(day)
+    .bind(category.as_str())
+    .bind(after)
+    .bind(SEGMENTS_MAX + 2)
+    .fetch_all(pool)
+    .await?;
+    let mut verdict =
+        Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
+    let mut before: Vec<u8> = Vec::new();
+    for (index, segment) in segments.iter().enumerate() {
+        let number: i32 = segment.try_get("number")?;
+        let (entries, total): (i32, i64) = (segment.try_get("entries")?, segment.try_get("total")?);
+        let stored: Vec<u8> = segment.try_get("mac")?;
+        if number == after {
+            (verdict.total, before) = (total, stored);
+            continue;
+        }
+        if index as i64 > SEGMENTS_MAX {
+            verdict.goes_on = true;
+            break;
+        }
+        let fault = if number != verdict.segment + 1 {
+            Some("a segment is missing before it")
+        } else {
+            let rows = rows_of(pool, leaf, number).await?;
+            let made = mac(key, leaf, (number, total), &before, rows.iter());
+            if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
+            {
+                Some("its entries are not as many as were written")
+            } else if made.as_slice() != stored {
+                Some("an entry, or what is said of the segment, was changed")
+            } else {
+                None
+            }
+        };
+        if let Some(fault) = fault {
+            verdict.broken = Some((number, fault));
+            return Ok(verdict);
+        }
+        verdict.segment = number;
+        verdict.entries += i64::from(entries);
+        (verdict.total, before) = (total, stored);
+    }
+    if !verdict.goes_on {
+        let strays = after_the_end(pool, leaf, verdict.segment).await?;
+        if strays {
+            verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
+        }
+    }
+    Ok(verdict)
+}
+
+async fn rows_of(pool: &PgPool, leaf: LeafName, number: i32) -> Result<Vec<Row>, sqlx::Error> {
+    let statement = format!(
+        "SELECT {} FROM log.security_audit
+         WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2 AND segment = $3",
+        super::store::COLUMNS,
+        leaf.category.as_str()
+    );
+    let (start, end) = bounds(leaf.day);
+    sqlx::query_as(&statement).bind(start).bind(end).bind(number).fetch_all(pool).await
+}
+
+async fn after_the_end(pool: &PgPool, leaf: LeafName, last: i32) -> Result<bool, sqlx::Error> {
+    let statement = format!(
+        "SELECT EXISTS (SELECT FROM log.security_audit
+         WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2 AND segment > $3)",
+        leaf.category.as_str()
+    );
+    let (start, end) = bounds(leaf.day);
+    sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(pool).await
+}
+
+/// From when to when a day is.
+pub fn bounds(day: NaiveDate) -> (chrono::DateTime<chrono::Utc>, chrono::DateTime<chrono::Utc>) {
+    let start = day.and_time(chrono::NaiveTime::MIN).and_utc();
+    (start, start + chrono::TimeDelta::days(1))
+}

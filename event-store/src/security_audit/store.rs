@@ -1,0 +1,280 @@
+//! The table: entries are written in groups, each leaf's as a segment of its chain.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use agora_domain::security::audit::RetentionCategory;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{FromRow, PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{
+    AuditError, Entry, chain,
+    sealing::{self, LeafName, SealedEntry},
+};
+use crate::{Vault, vault::Key};
+
+/// The columns of a [`Row`].
+pub(super) const COLUMNS: &str = "log_id, recorded_at, retention_category::text AS retention_category,
+    event_type::text AS event_type, event_result::text AS event_result, user_key, ip_key, session_key,
+    endpoint, http_method, response_code, request_size_bytes, response_size_bytes, processing_time_ms,
+    risk_score, threat_indicators, metadata, payload_hash, case_id, sealed";
+
+/// An entry as it is stored.
+#[derive(Clone, Debug, FromRow)]
+pub struct Row {
+    pub log_id: Uuid,
+    pub recorded_at: DateTime<Utc>,
+    pub retention_category: String,
+    pub event_type: String,
+    pub event_result: String,
+    pub(super) user_key: Option<i64>,
+    pub(super) ip_key: Option<i64>,
+    pub(super) session_key: Option<i64>,
+    pub endpoint: Option<String>,
+    pub http_method: Option<String>,
+    pub response_code: Option<i16>,
+    pub request_size_bytes: Option<i64>,
+    pub response_size_bytes: Option<i64>,
+    pub processing_time_ms: Option<i32>,
+    pub risk_score: Option<i16>,
+    pub threat_indicators: Option<String>,
+    pub metadata: Option<String>,
+    pub payload_hash: Option<Vec<u8>>,
+    pub case_id: Option<Uuid>,
+    pub(super) sealed: Option<Vec<u8>>,
+}
+
+impl Row {
+    /// What a statement must select to get rows.
+    pub const COLUMNS: &'static str = COLUMNS;
+
+    pub(super) fn leaf(&self) -> LeafName {
+        // Columns of an enum of the same words.
+        let category = self.retention_category.parse().unwrap_or(RetentionCategory::Operational);
+        LeafName { day: self.recorded_at.date_naive(), category }
+    }
+
+    fn of(entry: &Entry, sealed: SealedEntry) -> Self {
+        let size = |bytes: Option<u64>| bytes.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
+        let indicators = &entry.threat_indicators;
+        Self {
+            log_id: entry.log_id,
+            recorded_at: entry.recorded_at,
+            retention_category: entry.retention.as_str().to_owned(),
+            event_type: entry.event_type.as_str().to_owned(),
+            event_result: entry.result.as_str().to_owned(),
+            user_key: sealed.user_key,
+            ip_key: sealed.ip_key,
+            session_key: sealed.session_key,
+            endpoint: entry.endpoint.clone(),
+            http_method: entry.http_method.clone(),
+            // Nothing that the table refuses: one such entry would keep all after it waiting.
+            response_code: entry
+                .response_code
+                .filter(|code| (100..=599).contains(code))
+                .and_then(|code| i16::try_from(code).ok()),
+            request_size_bytes: size(entry.request_size_bytes),
+            response_size_bytes: size(entry.response_size_bytes),
+            processing_time_ms: entry.processing_time_ms.and_then(|ms| i32::try_from(ms).ok()),
+            risk_score: Some(i16::from(entry.risk_score.get())),
+            threat_indicators: (!indicators.is_empty())
+                .then(|| serde_json::Value::from(indicators.clone()).to_string()),
+            metadata: entry.metadata.clone(),
+            payload_hash: entry.payload_hash.map(|hash| hash.to_vec()),
+            case_id: entry.case_id,
+            sealed: sealed.sealed,
+        }
+    }
+}
+
+/// The way to the table, with what this process knows of it. Who can begin again where a write fails uses it
+/// directly; everybody else goes by [`super::SecurityAudit`].
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    vault: Vault,
+    chain_key: Key,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Days whose leaves are there.
+    days: HashSet<NaiveDate>,
+    /// How far each chain was when this process saw it last.
+    ends: BTreeMap<LeafName, i32>,
+}
+
+impl Store {
+    pub fn new(pool: PgPool, vault: Vault) -> Self {
+        let chain_key = chain::key(vault.masters());
+        Self { pool, vault, chain_key, known: Arc::default() }
+    }
+
+    /// Writes entries, in one transaction; those that are there already stay as they are.
+    ///
+    /// # Errors
+    /// Where the database or the vault cannot be used. Then none was written, or they were before.
+    pub async fn write(&self, entries: &[Entry]) -> Result<(), AuditError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let sealed = sealing::seal(&self.vault, entries).await?;
+        let mut leaves: BTreeMap<LeafName, Vec<Row>> = BTreeMap::new();
+        for (entry, sealed) in entries.iter().zip(sealed) {
+            leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));
+        }
+        self.prepare(leaves.keys()).await?;
+        match self.write_leaves(&leaves).await {
+            // No such partition: its retention is over and it was dropped meanwhile, or a restored
+            // database has none yet.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("23514") => {
+                self.known().days.clear();
+                self.prepare(leaves.keys()).await?;
+                Ok(self.write_leaves(&leaves).await?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn prepare(&self, leaves: impl Iterator<Item = &LeafName>) -> Result<(), sqlx::Error> {
+        for leaf in leaves {
+            if !self.known().days.contains(&leaf.day) {
+                sqlx::query("SELECT log.prepare_security_audit($1)")
+                    .bind(leaf.day)
+                    .execute(&self.pool)
+                    .await?;
+                self.known().days.insert(leaf.day);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_leaves(&self, leaves: &BTreeMap<LeafName, Vec<Row>>) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        let mut ends = Vec::with_capacity(leaves.len());
+        // In one order for all writers, since the end of each chain is held until the commit.
+        for (leaf, rows) in leaves {
+            let end = self.write_leaf(&mut transaction, *leaf, rows).await?;
+            ends.push((*leaf, end));
+        }
+        transaction.commit().await?;
+        self.known().ends.extend(ends);
+        Ok(())
+    }
+
+    /// Writes a leaf's rows as its next segment; says where its chain ends then.
+    async fn write_leaf(
+        &self,
+        connection: &mut PgConnection,
+        leaf: LeafName,
+        rows: &[Row],
+    ) -> Result<i32, sqlx::Error> {
+        let (last, total, before): (i32, i64, Vec<u8>) = sqlx::query_as(
+            "SELECT number, total, mac
+             FROM log.security_audit_end($1::text::log.retention_category, $2)",
+        )
+        .bind(leaf.category.as_str())
+        .bind(leaf.day)
+        .fetch_one(&mut *connection)
+        .await?;
+        let seen = self.known().ends.get(&leaf).copied().unwrap_or(0);
+        if last < seen {
+            metrics::counter!("agora_security_audit_truncated").increment(1);
+            tracing::error!(
+                leaf = leaf.subject().as_str(),
+                last,
+                seen,
+                "segments of the security audit log are gone from the end of a chain"
+            );
+        }
+        // Not again a number that there was: what is missing stays missing.
+        let number = last.max(seen) + 1;
+        let new: HashSet<Uuid> = insert(connection, number, rows).await?.into_iter().collect();
+        if new.is_empty() {
+            return Ok(last.max(seen));
+        }
+        let total = total + i64::try_from(new.len()).unwrap_or(i64::MAX);
+        let written = rows.iter().filter(|row| new.contains(&row.log_id));
+        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, written);
+        sqlx::query(
+            "INSERT INTO log.security_audit_segments (day, retention_category, number, entries, total,
+                 mac)
+             VALUES ($1, $2::text::log.retention_category, $3, $4, $5, $6)",
+        )
+        .bind(leaf.day)
+        .bind(leaf.category.as_str())
+        .bind(number)
+        .bind(i32::try_from(new.len()).unwrap_or(i32::MAX))
+        .bind(total)
+        .bind(mac.as_slice())
+        .execute(connection)
+        .await?;
+        Ok(number)
+    }
+}
+
+/// Inserts rows that are not there yet; says which.
+async fn insert(
+    connection: &mut PgConnection,
+    segment: i32,
+    rows: &[Row],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    macro_rules! column {
+        ($field:ident) => {
+            rows.iter().map(|row| row.$field).collect::<Vec<_>>()
+        };
+        (text $field:ident) => {
+            rows.iter().map(|row| row.$field.as_deref()).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query_scalar(
+        "INSERT INTO log.security_audit (segment, log_id, recorded_at, retention_category, event_type,
+             event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
+             request_size_bytes, response_size_bytes, processing_time_ms, risk_score,
+             threat_indicators, metadata, payload_hash, case_id, sealed)
+         SELECT $1, log_id, recorded_at, $4::text::log.retention_category,
+                event_type::log.security_event_type, event_result::log.security_event_result,
+                user_key, ip_key, session_key, endpoint, http_method, response_code, request_size,
+                response_size, processing_time, risk_score, indicators, metadata, payload_hash,
+                case_id, sealed
+         FROM unnest($2::uuid[], $3::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
+                     $9::bigint[], $10::text[], $11::text[], $12::smallint[], $13::bigint[],
+                     $14::bigint[], $15::integer[], $16::smallint[], $17::text[], $18::text[],
+                     $19::bytea[], $20::uuid[], $21::bytea[])
+              AS r (log_id, recorded_at, event_type, event_result, user_key, ip_key, session_key,
+                    endpoint, http_method, response_code, request_size, response_size,
+                    processing_time, risk_score, indicators, metadata, payload_hash, case_id, sealed)
+         ON CONFLICT DO NOTHING RETURNING log_id",
+    )
+    .bind(segment)
+    .bind(column!(log_id))
+    .bind(column!(recorded_at))
+    .bind(rows.first().map(|row| row.retention_category.as_str()))
+    .bind(rows.iter().map(|row| row.event_type.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.event_result.as_str()).collect::<Vec<_>>())
+    .bind(column!(user_key))
+    .bind(column!(ip_key))
+    .bind(column!(session_key))
+    .bind(column!(text endpoint))
+    .bind(column!(text http_method))
+    .bind(column!(response_code))
+    .bind(column!(request_size_bytes))
+    .bind(column!(response_size_bytes))
+    .bind(column!(processing_time_ms))
+    .bind(column!(risk_score))
+    .bind(column!(text threat_indicators))
+    .bind(column!(text metadata))
+    .bind(column!(text payload_hash))
+    .bind(column!(case_id))
+    .bind(column!(text sealed))
+    .fetch_all(connection)
+    .await
+}

@@ -1,0 +1,221 @@
+//! The writing task: gathers what comes, and writes it in groups. It never waits for Postgres: while one
+//! group is being written the next are gathered, a few wait in memory, and more go into the spool.
+//!
+//! A kill loses what was gathered for no longer than [`GATHER`] and is in no file yet, and the group that is
+//! being written; an ordinary stop loses nothing.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Entry, Message,
+    spool::{Oldest, Spool},
+    store::Store,
+};
+
+/// How long a group is gathered (docs/security-audit.md: the window of a kill).
+const GATHER: Duration = Duration::from_millis(100);
+const GROUP_MAX: usize = 2_000;
+/// Groups that wait in memory for the one before them.
+const WAITING_MAX: usize = 4;
+/// A group that takes longer goes into the spool: it may be written twice, and is there once.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// How often what is in the spool is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Counts entries that are nowhere, and says so.
+pub(super) fn dropped(entries: usize, why: &str) {
+    metrics::counter!("agora_security_audit_dropped").increment(entries as u64);
+    tracing::error!(entries, why, "entries of the security audit log are lost");
+}
+
+type Acks = Vec<oneshot::Sender<()>>;
+type Spools = Arc<Mutex<VecDeque<Spool>>>;
+
+struct Group {
+    entries: Vec<Entry>,
+    acks: Acks,
+}
+
+/// Starts the tasks. The spools that were left are written first, then this process's own.
+pub(super) fn start(
+    messages: mpsc::Receiver<Message>,
+    store: Store,
+    own: Spool,
+    mut left: Vec<Spool>,
+) {
+    for counter in ["queued", "written", "spooled", "dropped", "truncated"] {
+        metrics::counter!(format!("agora_security_audit_{counter}")).increment(0);
+    }
+    left.retain(|spool| !spool.is_empty());
+    // Its own is the last, and the one that is written to.
+    let spools: VecDeque<Spool> = left.into_iter().chain([own]).collect();
+    let spools = Arc::new(Mutex::new(spools));
+    let (groups, waiting) = mpsc::channel(WAITING_MAX);
+    tokio::spawn(gather(messages, groups, Arc::clone(&spools)));
+    tokio::spawn(write(waiting, store, spools));
+}
+
+async fn gather(
+    mut messages: mpsc::Receiver<Message>,
+    groups: mpsc::Sender<Group>,
+    spools: Spools,
+) {
+    while let Some(first) = messages.recv().await {
+        let until = Instant::now() + GATHER;
+        let mut group = Group { entries: Vec::new(), acks: Acks::new() };
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Access(access) => Entry::of_access(*access, &mut group.entries),
+                Message::Entry(entry) => group.entries.push(*entry),
+                Message::Flush(done) => group.acks.push(done),
+            }
+            if group.entries.len() >= GROUP_MAX {
+                break;
+            }
+            next = match messages.try_recv() {
+                Ok(message) => Some(message),
+                // Somebody waits.
+                Err(_) if !group.acks.is_empty() => None,
+                Err(_) => timeout_at(until, messages.recv()).await.ok().flatten(),
+            };
+        }
+        if let Err(full) = groups.try_send(group) {
+            let Group { entries, acks } = full.into_inner();
+            keep(&spools, entries).await;
+            if !acks.is_empty() {
+                // Those before it are stored when these are told so.
+                let (groups, after) = (groups.clone(), Group { entries: Vec::new(), acks });
+                tokio::spawn(async move { groups.send(after).await });
+            }
+        }
+    }
+}
+
+fn acknowledge(acks: Acks) {
+    for done in acks {
+        // The caller may have gone; its entry is stored all the same.
+        let _ = done.send(());
+    }
+}
+
+async fn write(mut waiting: mpsc::Receiver<Group>, store: Store, spools: Spools) {
+    loop {
+        // What waits in the files is older than what comes.
+        let spooled = !drain(&store, &spools).await;
+        let group = if spooled {
+            match tokio::time::timeout(RETRY, waiting.recv()).await {
+                Ok(group) => group,
+                Err(_) => continue,
+            }
+        } else {
+            waiting.recv().await
+        };
+        let Some(Group { entries, acks }) = group else { return };
+        let behind = on_disk(&spools, |spools| Ok(!spools.iter().all(Spool::is_empty))).await;
+        if behind.unwrap_or(true) || !written(&store, &entries).await {
+            keep(&spools, entries).await;
+        }
+        acknowledge(acks);
+    }
+}
+
+async fn written(store: &Store, entries: &[Entry]) -> bool {
+    match tokio::time::timeout(WRITE_LIMIT, store.write(entries)).await {
+        Ok(Ok(())) => {
+            metrics::counter!("agora_security_audit_written").increment(entries.len() as u64);
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, entries = entries.len(), "security audit entries have to wait");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(entries = entries.len(), "security audit entries take too long");
+            false
+        }
+    }
+}
+
+/// Puts a group into this process's file.
+async fn keep(spools: &Spools, entries: Vec<Entry>) {
+    let count = entries.len();
+    if count == 0 {
+        return;
+    }
+    let kept = on_disk(spools, move |spools| match spools.back_mut() {
+        Some(own) => own.keep(&entries).map(|()| own.bytes()),
+        None => Err(std::io::Error::other("there is no spool")),
+    });
+    match kept.await {
+        Ok(bytes) => {
+            metrics::counter!("agora_security_audit_spooled").increment(count as u64);
+            metrics::gauge!("agora_security_audit_spool_bytes").set(bytes as f64);
+        }
+        Err(error) => dropped(count, &error.to_string()),
+    }
+}
+
+/// Writes what the files hold, in their order; false where something is left.
+async fn drain(store: &Store, spools: &Spools) -> bool {
+    loop {
+        let oldest = on_disk(spools, |spools| {
+            let Some(first) = spools.iter_mut().find(|spool| !spool.is_empty()) else {
+                return Ok(Oldest::Nothing);
+            };
+            first.oldest()
+        });
+        let up_to = match oldest.await {
+            Ok(Oldest::Nothing) => return true,
+            Ok(Oldest::Entries(entries, up_to)) => {
+                if !written(store, &entries).await {
+                    return false;
+                }
+                up_to
+            }
+            Ok(Oldest::Broken(up_to)) => {
+                dropped(1, "a record of the spool file cannot be read");
+                up_to
+            }
+            Err(error) => {
+                tracing::error!(%error, "the spool file cannot be read");
+                return false;
+            }
+        };
+        let drained = on_disk(spools, move |spools| {
+            // Nothing but this task takes from the files, so it is the one that was read from.
+            let Some(first) = spools.iter_mut().find(|spool| !spool.is_empty()) else {
+                return Ok(());
+            };
+            first.drained(up_to)
+        });
+        if let Err(error) = drained.await {
+            // What was written is written again, and is there once.
+            tracing::error!(%error, "the spool file cannot be shortened");
+            return false;
+        }
+        metrics::gauge!("agora_security_audit_spool_bytes").set(0.0);
+    }
+}
+
+/// Work on the files, which waits for the disk, off the async threads.
+async fn on_disk<T: Send + 'static>(
+    spools: &Spools,
+    work: impl FnOnce(&mut VecDeque<Spool>) -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    let spools = Arc::clone(spools);
+    tokio::task::spawn_blocking(move || {
+        work(&mut spools.lock().unwrap_or_else(PoisonError::into_inner))
+    })
+    .await
+    .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}

@@ -1,0 +1,102 @@
+//! SAL-11: what is gone or was changed shows.
+
+use agora_domain::security::audit::RetentionCategory;
+use agora_event_store::security_audit::chain::{self, Verdict};
+use sqlx::{Connection, PgConnection};
+
+use super::*;
+
+/// Ten entries in three segments.
+async fn written() -> (TestDatabase, Store) {
+    let database = TestDatabase::new().await;
+    let store = store(&database).await;
+    for size in [2, 5, 3] {
+        let entries: Vec<Entry> = (0..size).map(|_| entry(None)).collect();
+        store.write(&entries).await.unwrap();
+    }
+    (database, store)
+}
+
+async fn verify(database: &TestDatabase) -> Verdict {
+    let key = chain::key(database.vault().masters());
+    let today = Utc::now().date_naive();
+    chain::verify(&database.pool, &key, today, RetentionCategory::Operational, 0).await.unwrap()
+}
+
+/// As somebody who owns the tables, and stops at nothing.
+async fn tamper(database: &TestDatabase, statement: &str) {
+    let mut owner = PgConnection::connect(&database.url).await.unwrap();
+    let day = Utc::now().format("%Y%m%d");
+    for statement in [
+        format!("ALTER TABLE log.security_audit_operational_{day} DISABLE TRIGGER USER"),
+        "ALTER TABLE log.security_audit_segments DISABLE TRIGGER USER".to_owned(),
+        statement.replace("{leaf}", &format!("log.security_audit_operational_{day}")),
+    ] {
+        sqlx::query(&statement).execute(&mut owner).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sal_11_a_chain_that_nobody_touched_holds_and_is_gone_through_in_parts() {
+    let (database, _) = written().await;
+    let verdict = verify(&database).await;
+    assert_eq!((verdict.segment, verdict.entries, verdict.total), (3, 10, 10));
+    assert_eq!((verdict.broken, verdict.goes_on), (None, false));
+    let key = chain::key(database.vault().masters());
+    let today = Utc::now().date_naive();
+    let operational = RetentionCategory::Operational;
+    let rest = chain::verify(&database.pool, &key, today, operational, 2).await.unwrap();
+    assert_eq!((rest.entries, rest.total, rest.broken), (3, 10, None));
+    let nothing =
+        chain::verify(&database.pool, &key, today, RetentionCategory::Forensic, 0).await.unwrap();
+    assert_eq!((nothing.segment, nothing.broken), (0, None));
+}
+
+#[tokio::test]
+async fn sal_11_each_way_to_change_what_is_written_shows() {
+    for (statement, broken) in [
+        ("UPDATE {leaf} SET risk_score = 1 WHERE segment = 2", 2),
+        ("UPDATE {leaf} SET endpoint = NULL WHERE segment = 1", 1),
+        ("UPDATE {leaf} SET sealed = NULL WHERE segment = 3", 3),
+        ("DELETE FROM {leaf} WHERE ctid IN (SELECT ctid FROM {leaf} WHERE segment = 2 LIMIT 1)", 2),
+        ("DELETE FROM {leaf} WHERE segment = 2", 2),
+        ("DELETE FROM log.security_audit_segments WHERE number = 2", 3),
+        ("UPDATE log.security_audit_segments SET entries = 6 WHERE number = 2", 2),
+        ("DELETE FROM log.security_audit_segments WHERE number = 3", 3),
+    ] {
+        let (database, _) = written().await;
+        tamper(&database, statement).await;
+        let verdict = verify(&database).await;
+        assert_eq!(verdict.broken.map(|broken| broken.0), Some(broken), "{statement}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn sal_11_a_tail_that_was_cut_off_under_a_writer_stays_missing() {
+    let (database, store) = written().await;
+    tamper(&database, "DELETE FROM log.security_audit_segments WHERE number = 3").await;
+    tamper(&database, "DELETE FROM {leaf} WHERE segment = 3").await;
+    // Alone this looks like a chain of two; the writer knows better.
+    assert_eq!(verify(&database).await.broken, None);
+    store.write(&[entry(None)]).await.unwrap();
+    let verdict = verify(&database).await;
+    assert_eq!(verdict.broken.map(|broken| broken.0), Some(4), "{verdict:?}");
+}
+
+#[tokio::test]
+async fn races_sal_11_writers_at_once_make_one_chain() {
+    let database = TestDatabase::new().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = store(&database).await;
+        tasks.spawn(async move {
+            for _ in 0..20 {
+                let entries: Vec<Entry> = (0..5).map(|_| entry(None)).collect();
+                store.write(&entries).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let verdict = verify(&database).await;
+    assert_eq!((verdict.segment, verdict.entries, verdict.broken), (80, 400, None));
+}

@@ -1,0 +1,129 @@
+//! Whatever is away, and however much comes, no entry is lost.
+
+use std::time::Duration;
+
+use agora_event_store::{Vault, testing::eventually};
+use sqlx::postgres::PgPoolOptions;
+
+use super::*;
+use crate::common::proxy::Proxy;
+
+async fn behind(proxy: &Proxy, database: &TestDatabase) -> PgPool {
+    PgPoolOptions::new()
+        .acquire_timeout(Duration::from_millis(300))
+        .connect_with(proxy.leads(database.connect_as("agora_writer")))
+        .await
+        .unwrap()
+}
+
+fn spooled(at: &SpoolAt) -> u64 {
+    std::fs::metadata(at.folder.join("security-audit-test-0.spool")).unwrap().len()
+}
+
+#[tokio::test]
+async fn sal_05_a_database_that_is_away_and_a_burst_lose_no_entry() {
+    let (database, at) = (TestDatabase::new().await, spool());
+    let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
+    let audit =
+        SecurityAudit::start(behind(&proxy, &database).await, database.vault(), &at).unwrap();
+    let api = api(&audit);
+    let vote = || request("POST", "/v1/commands/cast-vote");
+    assert_eq!(send(&api, vote(), "{}").await, 200);
+    audit.flush().await;
+    proxy.go_away();
+    for _ in 0..3_000 {
+        assert_eq!(send(&api, vote(), "{}").await, 200, "requests are served meanwhile");
+    }
+    audit.flush().await;
+    assert!(spooled(&at) > 0);
+    let file = std::fs::read(at.folder.join("security-audit-test-0.spool")).unwrap();
+    assert!(!file.windows(ADDRESS.len()).any(|it| it == ADDRESS.as_bytes()), "sealed there, too");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(at.folder.join("security-audit-test-0.spool")).unwrap();
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    proxy.come_back();
+    for _ in 0..500 {
+        send(&api, vote(), "{}").await;
+    }
+    audit.flush().await;
+    eventually("all is written", || async { count(&database).await == 3_501 }).await;
+    eventually("the file is empty", || async { spooled(&at) == 0 }).await;
+    assert_eq!(count(&database).await, 3_501);
+    std::fs::remove_dir_all(at.folder).unwrap();
+}
+
+#[tokio::test]
+async fn sal_05_a_vault_that_is_away_loses_no_entry_and_leaves_none_open() {
+    let (database, at) = (TestDatabase::new().await, spool());
+    let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
+    let keys = PgPoolOptions::new()
+        .acquire_timeout(Duration::from_millis(300))
+        .connect_with(proxy.leads(database.url.parse().unwrap()))
+        .await
+        .unwrap();
+    let vault = Vault::new(keys, TestDatabase::master_keys());
+    let audit = SecurityAudit::start(pool(&database).await, vault, &at).unwrap();
+    proxy.go_away();
+    audit.write(entry(Some(Uuid::from_u128(1)))).await;
+    assert_eq!(count(&database).await, 0, "nothing is written unsealed");
+    proxy.come_back();
+    eventually("it is written", || async { count(&database).await == 1 }).await;
+    std::fs::remove_dir_all(at.folder).unwrap();
+}
+
+/// The process was killed: the next one writes what it has left, once, also what was written already.
+#[tokio::test]
+async fn sal_05_what_a_killed_process_left_is_written_by_the_next_one_once() {
+    let (database, at) = (TestDatabase::new().await, spool());
+    let file = at.folder.join("security-audit-test-0.spool");
+    let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
+    let audit =
+        SecurityAudit::start(behind(&proxy, &database).await, database.vault(), &at).unwrap();
+    proxy.go_away();
+    for _ in 0..3 {
+        audit.write(entry(None)).await;
+    }
+    let mut kept = std::fs::read(&file).unwrap();
+    // Another instance that was killed as well, and cut short in mid-write.
+    let half = kept.len() / 7;
+    kept.extend_from_within(..half);
+    std::fs::write(at.folder.join("security-audit-test-1.spool"), &kept).unwrap();
+    // The folder as a killed process would have left it.
+    let left = SpoolAt { folder: at.folder.with_extension("left"), ..at.clone() };
+    std::fs::rename(&at.folder, &left.folder).unwrap();
+    std::fs::remove_file(left.folder.join("security-audit-test-0.spool")).unwrap();
+    std::fs::write(left.folder.join("security-audit-test-0.spool"), &kept).unwrap();
+    drop(audit);
+    let next = SecurityAudit::start(pool(&database).await, database.vault(), &left).unwrap();
+    eventually("all is written", || async { count(&database).await == 3 }).await;
+    next.write(entry(None)).await;
+    assert_eq!(count(&database).await, 4);
+    eventually("the file of the other is gone", || async {
+        !left.folder.join("security-audit-test-1.spool").exists()
+    })
+    .await;
+    std::fs::remove_dir_all(left.folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_spool_that_is_full_takes_no_more_and_holds_what_it_has() {
+    let (database, at) = (TestDatabase::new().await, spool());
+    let at = SpoolAt { bytes_max: 2_000, ..at };
+    let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
+    let audit =
+        SecurityAudit::start(behind(&proxy, &database).await, database.vault(), &at).unwrap();
+    proxy.go_away();
+    for _ in 0..10 {
+        audit.write(entry(None)).await;
+    }
+    let kept = spooled(&at);
+    assert!((1..=2_000).contains(&kept), "{kept}");
+    proxy.come_back();
+    eventually("what fitted is written", || async {
+        count(&database).await > 0 && spooled(&at) == 0
+    })
+    .await;
+    assert!(count(&database).await < 10);
+    audit.write(entry(None)).await;
+    std::fs::remove_dir_all(at.folder).unwrap();
+}

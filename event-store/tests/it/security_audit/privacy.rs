@@ -1,0 +1,140 @@
+//! What is personal goes with its key; a day goes as a whole.
+
+use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
+use agora_event_store::security_audit::{LeafName, chain, open};
+use chrono::{Days, NaiveDate, TimeDelta};
+
+use super::*;
+
+#[tokio::test]
+async fn sal_08_an_entry_is_anonymous_once_the_persons_or_the_leafs_key_is_gone_and_stays() {
+    let database = TestDatabase::new().await;
+    let store = store(&database).await;
+    let (kari, ola) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let entries = [entry(Some(kari)), entry(Some(ola)), entry(None)];
+    store.write(&entries).await.unwrap();
+    let opened = async || {
+        // Past what is remembered of keys.
+        let rows = rows(&database).await;
+        open(&database.vault(), &rows).await.unwrap()
+    };
+    let before = opened().await;
+    let first = before[0].as_ref().unwrap();
+    assert_eq!((first.user, first.ip), (Some(kari), Some(ADDRESS.parse().unwrap())));
+    assert_eq!(first.user_agent.as_deref(), Some("a browser"));
+
+    let vault = database.vault();
+    vault.destroy(&Subject::from(kari), &[PersonalCategory::Network]).await.unwrap();
+    let after = opened().await;
+    assert_eq!((&after[0], &after[1], &after[2]), (&None, &before[1], &before[2]));
+    let key = chain::key(vault.masters());
+    let day = entries[0].recorded_at.date_naive();
+    let operational = RetentionCategory::Operational;
+    let verdict = chain::verify(&database.pool, &key, day, operational, 0).await.unwrap();
+    assert_eq!((verdict.entries, verdict.broken), (3, None), "row and proof stay");
+
+    let leaf = LeafName { day, category: operational };
+    vault.destroy(&leaf.subject(), &[PersonalCategory::Network]).await.unwrap();
+    assert_eq!(opened().await, [None, None, None]);
+}
+
+#[tokio::test]
+async fn sal_08_of_whom_was_erased_nothing_personal_is_written_any_more() {
+    let database = TestDatabase::new().await;
+    let kari = Uuid::from_u128(1);
+    let vault = database.vault();
+    vault.destroy(&Subject::from(kari), &[PersonalCategory::Network]).await.unwrap();
+    store(&database).await.write(&[entry(Some(kari))]).await.unwrap();
+    let (sealed, keys): (Option<Vec<u8>>, i32) = sqlx::query_as(
+        "SELECT sealed, num_nonnulls(user_key, ip_key, session_key) FROM log.security_audit",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert_eq!((sealed, keys), (None, 0));
+}
+
+#[tokio::test]
+async fn sal_10_nothing_personal_is_in_the_table_in_the_clear() {
+    let database = TestDatabase::new().await;
+    let kari = Uuid::from_u128(0x0191_d1b2_0000_7000_8000_1234_5678_9abc);
+    store(&database).await.write(&[entry(Some(kari)), entry(None)]).await.unwrap();
+    let all: Vec<String> = sqlx::query_scalar(
+        "SELECT to_jsonb(a)::text || encode(coalesce(a.sealed, ''), 'escape') FROM log.security_audit a",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    for row in all {
+        for text in [ADDRESS, "browser", "agora.example", "text/html", &kari.to_string()] {
+            assert!(!row.contains(text), "{text}");
+        }
+        assert!(!row.contains(&hex::encode(kari.as_bytes())));
+    }
+}
+
+async fn leaves(database: &TestDatabase) -> Vec<(NaiveDate, String)> {
+    sqlx::query_as(
+        "SELECT day, retention_category::text FROM log.security_audit_leaves
+         WHERE dropped_at IS NULL ORDER BY day, retention_category",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn sal_09_what_is_over_goes_by_whole_partitions_and_a_case_holds_its_own() {
+    let database = TestDatabase::new().await;
+    let store = store(&database).await;
+    let old = Utc::now() - TimeDelta::days(10);
+    let case = Uuid::from_u128(5);
+    let mut entries = Vec::new();
+    for category in RetentionCategory::ALL {
+        for at in [old, Utc::now()] {
+            let mut entry = entry_at(at, None);
+            entry.retention = *category;
+            entry.case_id = (*category == RetentionCategory::Forensic).then_some(case);
+            entries.push(entry);
+        }
+    }
+    store.write(&entries).await.unwrap();
+    assert_eq!(leaves(&database).await.len(), 8);
+    let today = Utc::now().date_naive();
+    let drop = async |operational: u64, held: &[Uuid]| -> Vec<(NaiveDate, String)> {
+        let day = |days: u64| today - Days::new(days);
+        sqlx::query_as("SELECT * FROM log.drop_security_audit($1, $2, $3, $4, $5)")
+            .bind(day(operational))
+            .bind(day(365))
+            .bind(day(1826))
+            .bind(day(9))
+            .bind(held)
+            .fetch_all(&database.pool)
+            .await
+            .unwrap()
+    };
+    assert_eq!(drop(10, &[case]).await, [], "the tenth day is kept, and the case is open");
+    let gone = drop(9, &[case]).await;
+    assert_eq!(gone, [(old.date_naive(), "OPERATIONAL".to_owned())]);
+    assert_eq!(count(&database).await, 7);
+    let gone = drop(9, &[]).await;
+    assert_eq!(gone, [(old.date_naive(), "FORENSIC".to_owned())]);
+    let table: Option<String> = sqlx::query_scalar("SELECT to_regclass($1)::text")
+        .bind(format!("log.security_audit_operational_{}", old.format("%Y%m%d")))
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    assert_eq!(table, None, "the partition itself is gone");
+    let chains: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM log.security_audit_segments WHERE day = $1 AND retention_category = 'OPERATIONAL'",
+    )
+    .bind(old.date_naive())
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert_eq!(chains, 0, "and its chain");
+    // One that comes late makes its day's partitions anew, and goes with them.
+    store.write(&[entry_at(old, None)]).await.unwrap();
+    assert_eq!(drop(9, &[]).await.len(), 2);
+    assert_eq!(count(&database).await, 6);
+}

@@ -1,0 +1,109 @@
+//! What of the log belongs into the security audit log (SAL-05): logins and their ends, exports, changes of
+//! consents, incidents, what admins do. Copied from the events, so that none of it can be lost: an entry has
+//! its event's id, and is there once however often the log is read.
+//!
+//! Also makes the coming days' partitions, and drops those whose retention is over (SAL-09).
+
+mod entries;
+mod retention;
+
+use std::time::Duration;
+
+use agora_command_api::App;
+use agora_event_store::{
+    Opener, read,
+    security_audit::{AuditError, Store},
+};
+use sqlx::PgConnection;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use retention::keep_house;
+
+use crate::runner::take_lease;
+
+/// Of its lease and its checkpoint.
+const NAME: &str = "security_audit";
+const EVERY: Duration = Duration::from_millis(500);
+const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
+/// Events of one look, and positions.
+const BATCH: i64 = 500;
+const WINDOW: u64 = 20_000;
+
+/// Follows until told to stop. Of several instances one holds the lease.
+pub async fn run(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = hold_and_follow(&app, &stop).await {
+            tracing::warn!(%error, "the security audit log waits for the database");
+        }
+        stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await;
+    }
+}
+
+async fn hold_and_follow(app: &App, stop: &CancellationToken) -> Result<(), AuditError> {
+    let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
+    let follower = Follower::new(app);
+    let mut next_house = Instant::now();
+    while !stop.is_cancelled() {
+        while !stop.is_cancelled() && follower.look(&mut connection).await? {}
+        if Instant::now() >= next_house {
+            // What keeps a partition from being dropped keeps nothing from being written.
+            match keep_house(app, agora_service::clock::now()).await {
+                Ok(0) => {}
+                Ok(leaves) => tracing::info!(leaves, "security audit partitions were dropped"),
+                Err(error) => {
+                    tracing::warn!(%error, "the security audit log's partitions are not kept");
+                }
+            }
+            next_house = Instant::now() + HOUSEKEEPING;
+        }
+        stop.run_until_cancelled(tokio::time::sleep(EVERY)).await;
+    }
+    Ok(())
+}
+
+/// Copies from the log.
+pub struct Follower {
+    opener: Opener,
+    store: Store,
+}
+
+impl Follower {
+    pub fn new(app: &App) -> Self {
+        let vault = app.log.vault().clone();
+        let store = Store::new(app.log.pool().clone(), vault.clone());
+        Self { opener: Opener::new(vault), store }
+    }
+
+    /// Copies what is new; false where there is no more.
+    ///
+    /// # Errors
+    /// Where the database or the vault cannot be asked. Then it is done again.
+    pub async fn look(&self, connection: &mut PgConnection) -> Result<bool, AuditError> {
+        let position: Option<i64> =
+            sqlx::query_scalar("SELECT position FROM process.checkpoints WHERE process = $1")
+                .bind(NAME)
+                .fetch_optional(&mut *connection)
+                .await?;
+        let position = read::from_db(position.unwrap_or(0));
+        let head = read::head(connection).await?;
+        let up_to = head.min(position + WINDOW);
+        if up_to == position {
+            return Ok(false);
+        }
+        let (events, reached) = entries::events(connection, position, up_to, BATCH).await?;
+        let entries = entries::of(&self.opener, &events, agora_service::clock::now()).await?;
+        self.store.write(&entries).await?;
+        sqlx::query(
+            "INSERT INTO process.checkpoints (process, position) VALUES ($1, $2)
+             ON CONFLICT (process) DO UPDATE SET position = $2, updated_at = clock_timestamp()",
+        )
+        .bind(NAME)
+        .bind(read::to_db(reached))
+        .execute(connection)
+        .await?;
+        metrics::counter!("agora_security_audit_copied").increment(entries.len() as u64);
+        metrics::gauge!("agora_process_position", "process" => NAME).set(reached as f64);
+        Ok(reached < head)
+    }
+}

@@ -1,0 +1,259 @@
+//! Searches of the security audit log: day by day from the newest, a few days at a time, so that a search
+//! plans for and looks at no more of the days than it needs.
+
+use std::net::IpAddr;
+
+use agora_domain::{
+    PersonalCategory, Subject,
+    security::audit::{AuditEventType, AuditResult, RetentionCategory, RiskScore},
+};
+use agora_event_store::{
+    Vault,
+    security_audit::{LeafName, Row, index_of_address, index_of_session, index_of_user},
+    vault::{KeyName, SubjectKey, VaultError},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{app::App, error::ReadError, rows::PlaceInTime};
+
+/// How many days are looked at together, one step after the other; the last for all that follow.
+const STEPS: [usize; 5] = [1, 6, 23, 60, 120];
+
+/// What is searched for.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    pub user: Option<Uuid>,
+    pub address: Option<IpAddr>,
+    /// A session's hash.
+    pub session: Option<String>,
+    pub event_type: Option<AuditEventType>,
+    pub result: Option<AuditResult>,
+    pub retention: Option<RetentionCategory>,
+    pub risk_min: Option<RiskScore>,
+    pub from: Option<DateTime<Utc>>,
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Search {
+    /// Whether it asks by what is under the keys of leaves.
+    pub fn is_by_leaf(&self) -> bool {
+        self.address.is_some() || self.session.is_some()
+    }
+
+    /// The entries before a place, the newest first.
+    ///
+    /// # Errors
+    /// Where the database or the vault cannot be asked.
+    pub async fn find(
+        &self,
+        app: &App,
+        before: PlaceInTime,
+        limit: i64,
+    ) -> Result<Vec<Row>, ReadError> {
+        match self.try_to_find(app, before, limit).await {
+            // A partition was dropped while it was looked for: there is one less.
+            Err(FindError::Database(sqlx::Error::Database(error)))
+                if error.code().as_deref() == Some("42P01") =>
+            {
+                Ok(self.try_to_find(app, before, limit).await?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn try_to_find(
+        &self,
+        app: &App,
+        before: PlaceInTime,
+        limit: i64,
+    ) -> Result<Vec<Row>, FindError> {
+        let user_key = match self.user {
+            None => None,
+            Some(user) => {
+                let name: KeyName = (Subject::from(user), PersonalCategory::Network);
+                match app.opener.vault().find(std::slice::from_ref(&name)).await?.remove(&name) {
+                    Some(SubjectKey::Present(key)) => Some(index_of_user(&key)),
+                    // Nothing was ever written of it, or it was erased.
+                    _ => return Ok(Vec::new()),
+                }
+            }
+        };
+        let leaves = self.leaves(&app.reads, before.0).await?;
+        let days: Vec<&[LeafName]> = leaves.chunk_by(|a, b| a.day == b.day).collect();
+        let (mut found, mut rest) = (Vec::new(), days.as_slice());
+        let mut steps = STEPS.iter().copied().chain(std::iter::repeat(STEPS[STEPS.len() - 1]));
+        while !rest.is_empty() && (found.len() as i64) < limit {
+            let step = steps.next().unwrap_or(1).min(rest.len());
+            let (now, later) = rest.split_at(step);
+            rest = later;
+            let leaves = self.keyed(app.opener.vault(), &now.concat()).await?;
+            if leaves.is_empty() {
+                continue;
+            }
+            // Planned with its values each time, since it is another statement each day.
+            let statement = self.statement(&leaves);
+            let rows: Vec<Row> = sqlx::query_as(&statement)
+                .persistent(false)
+                .bind(self.from)
+                .bind(self.to)
+                .bind(before.0)
+                .bind(before.1)
+                .bind(limit - found.len() as i64)
+                .bind(user_key)
+                .fetch_all(&app.reads)
+                .await?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
+    /// The leaves that hold something, the newest day first.
+    async fn leaves(
+        &self,
+        pool: &PgPool,
+        before: DateTime<Utc>,
+    ) -> Result<Vec<LeafName>, sqlx::Error> {
+        let last = self.to.map_or(before, |to| to.min(before)).date_naive();
+        let first = self.from.map_or(NaiveDate::MIN, |from| from.date_naive());
+        // Postgres' days begin and end within those of chrono.
+        let bounded = |day: NaiveDate| {
+            let first = NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or(day);
+            let last = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or(day);
+            day.clamp(first, last)
+        };
+        let leaves: Vec<(NaiveDate, String)> = sqlx::query_as(
+            "SELECT l.day, l.retention_category::text FROM log.security_audit_leaves l
+             WHERE l.dropped_at IS NULL AND l.day BETWEEN $1 AND $2
+               AND EXISTS (SELECT FROM log.security_audit_segments s
+                           WHERE s.day = l.day AND s.retention_category = l.retention_category)
+             ORDER BY l.day DESC",
+        )
+        .bind(bounded(first))
+        .bind(bounded(last))
+        .fetch_all(pool)
+        .await?;
+        let leaves = leaves.into_iter().filter_map(|(day, category)| {
+            let category = category.parse().ok()?;
+            let wanted = self.retention.is_none_or(|wanted| wanted == category);
+            wanted.then_some(LeafName { day, category })
+        });
+        Ok(leaves.collect())
+    }
+
+    /// The leaves with what entries are found by in each; without those whose keys are gone, where that
+    /// is asked for.
+    async fn keyed(&self, vault: &Vault, leaves: &[LeafName]) -> Result<Vec<Leaf>, VaultError> {
+        let leaf = |name| Leaf { name, address: None, session: None };
+        if !self.is_by_leaf() {
+            return Ok(leaves.iter().copied().map(leaf).collect());
+        }
+        let names: Vec<KeyName> = leaves.iter().map(|leaf| leaf.key_name()).collect();
+        let keys = vault.find(&names).await?;
+        let keyed = leaves.iter().filter_map(|name| match keys.get(&name.key_name()) {
+            Some(SubjectKey::Present(key)) => Some(Leaf {
+                name: *name,
+                address: self.address.map(|address| index_of_address(key, address)),
+                session: self.session.as_ref().map(|session| index_of_session(key, session)),
+            }),
+            _ => None,
+        });
+        Ok(keyed.collect())
+    }
+
+    /// `$1` and `$2` bound the time, `$3` and `$4` are the place before, `$5` is the number of rows, `$6`
+    /// the user's key.
+    pub fn statement(&self, leaves: &[Leaf]) -> String {
+        // Words of closed lists and numbers: as values, Postgres could not see that an index of a part
+        // of the rows has them all.
+        let mut conditions = String::from(
+            "recorded_at <= $3 AND (recorded_at, log_id) < ($3, $4)
+             AND ($1::timestamptz IS NULL OR recorded_at >= $1)
+             AND ($2::timestamptz IS NULL OR recorded_at < $2)",
+        );
+        let mut add = |condition: String| {
+            conditions.push_str(" AND ");
+            conditions.push_str(&condition);
+        };
+        add(match self.user {
+            Some(_) => "user_key = $6".to_owned(),
+            None => "$6::bigint IS NULL".to_owned(),
+        });
+        if let Some(event_type) = self.event_type {
+            add(format!("event_type = '{}'", event_type.as_str()));
+        }
+        if let Some(result) = self.result {
+            add(format!("event_result = '{}'", result.as_str()));
+        }
+        // Every entry has a score of 0 or more.
+        if let Some(risk_min) = self.risk_min.map(RiskScore::get).filter(|score| *score > 0) {
+            add(format!("risk_score >= {risk_min}"));
+        }
+        let columns = Row::COLUMNS;
+        let order = "ORDER BY recorded_at DESC, log_id DESC LIMIT $5";
+        let parts: Vec<String> = leaves
+            .iter()
+            .map(|leaf| {
+                let of = |column: &str, key: Option<i64>| {
+                    key.map(|key| format!(" AND {column} = {key}")).unwrap_or_default()
+                };
+                let (address, session) =
+                    (of("ip_key", leaf.address), of("session_key", leaf.session));
+                let table = leaf.name.table();
+                format!(
+                    "(SELECT {columns} FROM {table} WHERE {conditions}{address}{session} {order})"
+                )
+            })
+            .collect();
+        format!("SELECT * FROM ({}) x {order}", parts.join(" UNION ALL "))
+    }
+}
+
+/// A partition, and by what the entries of an address and a session are found in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf {
+    pub name: LeafName,
+    pub address: Option<i64>,
+    pub session: Option<i64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FindError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl From<FindError> for ReadError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Database(error) => error.into(),
+            FindError::Vault(error) => error.into(),
+        }
+    }
+}
+
+/// An entry by its id. An id that was made here tells its time; that of an event's entry is the event's.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn by_id(pool: &PgPool, log_id: Uuid) -> Result<Option<Row>, sqlx::Error> {
+    let of_event: Option<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT recorded_at FROM log.events WHERE event_id = $1")
+            .bind(log_id)
+            .fetch_optional(pool)
+            .await?;
+    let made_at = log_id.get_timestamp().and_then(|time| {
+        let (seconds, nanos) = time.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    });
+    let Some(at) = of_event.or(made_at) else { return Ok(None) };
+    let statement = format!(
+        "SELECT {} FROM log.security_audit
+         WHERE recorded_at >= $1 AND recorded_at < $1 + interval '1 millisecond' AND log_id = $2",
+        Row::COLUMNS
+    );
+    sqlx::query_as(&statement).persistent(false).bind(at).bind(log_id).fetch_optional(pool).await
+}
