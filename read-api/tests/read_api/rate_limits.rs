@@ -15,7 +15,7 @@ use crate::world::{User, World};
 #[tokio::test]
 async fn inc_12_a_principal_has_its_limit_from_wherever_it_reads() {
     let world = World::new().await;
-    let (one, other) = (world.member().await, world.member().await);
+    let (one, other) = (world.member(None).await, world.member(None).await);
     let limits = RateLimits::default();
     limits.set(|policy| if policy.subject == Subject::Principal { 2 } else { 1_000 });
     let front = Front::default().limiting(
