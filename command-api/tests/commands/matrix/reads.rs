@@ -19,6 +19,7 @@ use agora_read_api::{
     freshness::Projected,
     http,
     live::{self, Limits, Live},
+    ranked::warm::WarmLists,
 };
 use agora_service::{client_address::ClientAddress, objects::Objects};
 use axum::{
@@ -75,6 +76,7 @@ pub async fn serve(world: &World) -> Router {
         opener: Opener::new(vault),
         live: Live::new(Limits::default(), CancellationToken::new()),
         projected: Projected::default(),
+        warm_lists: WarmLists::default(),
     };
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
