@@ -36,9 +36,8 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             out.extend(text.as_bytes());
         }
         Value::Number(number) => {
-            let bytes = (number.as_u64().unwrap() as u32).to_be_bytes();
-            control(6, bytes.len());
-            out.extend(bytes);
+            control(6, 4);
+            out.extend((number.as_u64().unwrap() as u32).to_be_bytes());
         }
         Value::Bool(flag) => control(14, usize::from(*flag)),
         Value::Array(items) => {
@@ -49,7 +48,18 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             control(7, members.len());
             for (name, value) in members {
                 write(&json!(name), out);
-                write(value, out);
+                // What the metadata counts has types of its own.
+                match (name.as_str(), value.as_u64()) {
+                    ("build_epoch", Some(number)) => {
+                        out.extend([8, 9 - 7]);
+                        out.extend(number.to_be_bytes());
+                    }
+                    ("node_count" | "autonomous_system_number", _) | (_, None) => write(value, out),
+                    (_, Some(number)) => {
+                        out.push(5 << 5 | 2);
+                        out.extend((number as u16).to_be_bytes());
+                    }
+                }
             }
         }
         Value::Null => panic!("the format has no null"),
