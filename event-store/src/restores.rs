@@ -11,15 +11,14 @@ const UNFINISHED: &str = "a restore of this database is unfinished, and erasures
 /// A service that begins does not wait longer than this for Postgres.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-#[derive(Debug, thiserror::Error)]
-#[error("{UNFINISHED}")]
-pub struct UnfinishedRestore;
-
 /// Refuses to begin on a database whose restore is unfinished. While Postgres is away a service begins all
 /// the same, and [`ready`] says so once it is back.
-pub async fn refuse_unfinished(pool: &PgPool) -> Result<(), UnfinishedRestore> {
+///
+/// # Errors
+/// Says in words for an operator what to do.
+pub async fn refuse_unfinished(pool: &PgPool) -> Result<(), String> {
     match tokio::time::timeout(PATIENCE, is_unfinished(pool)).await {
-        Ok(Ok(true)) => Err(UnfinishedRestore),
+        Ok(Ok(true)) => Err(UNFINISHED.to_owned()),
         Ok(Ok(false) | Err(_)) | Err(_) => Ok(()),
     }
 }
