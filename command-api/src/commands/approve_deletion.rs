@@ -49,8 +49,12 @@ pub struct ApproveDeletionBody {
 
 impl Command for ApproveDeletion {
     const NAME: &'static str = "approve-deletion";
-    const SUMMARY: &'static str = "Approve a request to be erased: once approved, it is carried out";
-    const RULES: &'static [&'static str] = &["DDR-03", "DDR-05", "DDR-06", "DDR-07", "DDR-08", "DDR-12", "DDR-13", "ADM-05", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
+    const SUMMARY: &'static str =
+        "Approve a request to be erased: once approved, it is carried out";
+    const RULES: &'static [&'static str] = &[
+        "DDR-03", "DDR-05", "DDR-06", "DDR-07", "DDR-08", "DDR-12", "DDR-13", "ADM-05", "ADM-07",
+        "REL-10", "ESX-03", "ESX-04",
+    ];
     type Body = ApproveDeletionBody;
 
     fn parse(body: ApproveDeletionBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -42,8 +42,10 @@ pub struct ExtendDeletionDeadlineBody {
 
 impl Command for ExtendDeletionDeadline {
     const NAME: &'static str = "extend-deletion-deadline";
-    const SUMMARY: &'static str = "Put the answer to a request to be erased off by two months, once, within the first";
-    const RULES: &'static [&'static str] = &["DDR-11", "DDR-03", "DDR-08", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
+    const SUMMARY: &'static str =
+        "Put the answer to a request to be erased off by two months, once, within the first";
+    const RULES: &'static [&'static str] =
+        &["DDR-11", "DDR-03", "DDR-08", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
     type Body = ExtendDeletionDeadlineBody;
 
     fn parse(body: ExtendDeletionDeadlineBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -4,9 +4,7 @@
 use agora_domain::{
     RuleBreak,
     compliance::{
-        deletion_request::{
-            DeletionRequest, DeletionRequestCommand, NotifyRecipient as Notify,
-        },
+        deletion_request::{DeletionRequest, DeletionRequestCommand, NotifyRecipient as Notify},
         deletion_values::{Recipient, RecipientStatus},
     },
     ids::DeletionId,

@@ -2,7 +2,9 @@
 
 use agora_domain::{
     PersonalCategory,
-    compliance::deletion_request::{DeletionRequest, DeletionRequestCommand, RejectDeletion as Reject},
+    compliance::deletion_request::{
+        DeletionRequest, DeletionRequestCommand, RejectDeletion as Reject,
+    },
     ids::DeletionId,
     values::Reason,
 };
@@ -41,7 +43,8 @@ pub struct RejectDeletionBody {
 impl Command for RejectDeletion {
     const NAME: &'static str = "reject-deletion";
     const SUMMARY: &'static str = "Refuse a request to be erased, with the reasons";
-    const RULES: &'static [&'static str] = &["DDR-03", "DDR-05", "DDR-08", "DDR-11", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] =
+        &["DDR-03", "DDR-05", "DDR-08", "DDR-11", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
     type Body = RejectDeletionBody;
 
     fn parse(body: RejectDeletionBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -34,7 +34,8 @@ pub struct StartDeletionReviewBody {
 impl Command for StartDeletionReview {
     const NAME: &'static str = "start-deletion-review";
     const SUMMARY: &'static str = "Begin to review a request to be erased";
-    const RULES: &'static [&'static str] = &["DDR-03", "DDR-08", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] =
+        &["DDR-03", "DDR-08", "ADM-07", "REL-10", "ESX-03", "ESX-04"];
     type Body = StartDeletionReviewBody;
 
     fn parse(body: StartDeletionReviewBody, wrong: &mut WrongFields) -> Option<Self> {

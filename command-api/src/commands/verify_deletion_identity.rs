@@ -38,7 +38,8 @@ pub struct VerifyDeletionIdentityBody {
 impl Command for VerifyDeletionIdentity {
     const NAME: &'static str = "verify-deletion-identity";
     const SUMMARY: &'static str = "Say that whoever is to be erased is who it says";
-    const RULES: &'static [&'static str] = &["DDR-07", "DDR-03", "DDR-08", "SES-12", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] =
+        &["DDR-07", "DDR-03", "DDR-08", "SES-12", "REL-10", "ESX-03", "ESX-04"];
     type Body = VerifyDeletionIdentityBody;
 
     fn parse(body: VerifyDeletionIdentityBody, wrong: &mut WrongFields) -> Option<Self> {

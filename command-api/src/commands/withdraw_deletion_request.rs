@@ -35,7 +35,8 @@ pub struct WithdrawDeletionRequestBody {
 
 impl Command for WithdrawDeletionRequest {
     const NAME: &'static str = "withdraw-deletion-request";
-    const SUMMARY: &'static str = "Take a request of your own to be erased back, before its review begins";
+    const SUMMARY: &'static str =
+        "Take a request of your own to be erased back, before its review begins";
     const RULES: &'static [&'static str] = &["K18", "DDR-03", "REL-10", "ESX-03", "ESX-04"];
     type Body = WithdrawDeletionRequestBody;
 
@@ -50,7 +51,8 @@ impl Command for WithdrawDeletionRequest {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let withdrawn_by = decision.actor()?;
         let loaded = deletions::load_own_or_reviewed(decision, self.deletion_id).await?;
-        let withdraw = DeletionRequestCommand::Withdraw(Withdraw { withdrawn_by, now: decision.now });
+        let withdraw =
+            DeletionRequestCommand::Withdraw(Withdraw { withdrawn_by, now: decision.now });
         decision.decide_on_target(&loaded, withdraw).await?;
         if let Some(request) = loaded.state.get() {
             deletions::close_request(decision, request, false).await?;

@@ -252,9 +252,7 @@ async fn ddr_06_ddr_12_what_stays_has_its_ground_and_recipients_are_told() {
         let body = json!({ "deletion_id": id, "retention": retention, "recipients": recipients });
         world.send(reviewer, "approve-deletion", body).await
     };
-    let retention = |ground: &str, categories: &[&str]| {
-        json!({ "ground": ground, "categories": categories, "reason": "It must stay." })
-    };
+    let retention = |ground: &str, categories: &[&str]| json!({ "ground": ground, "categories": categories, "reason": "It must stay." });
     let wrong = approve(retention("BECAUSE", &["evidence"]), Value::Null).await;
     assert_eq!(wrong.wrong_fields(), [("/retention/ground", Some("DDR-06"))]);
     for categories in [&[][..], &["credential"][..]] {

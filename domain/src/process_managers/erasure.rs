@@ -25,7 +25,9 @@ pub fn on_event(
     let at = match event {
         DeletionRequestEvent::DeletionApproved { .. }
         | DeletionRequestEvent::RecipientNotified { .. } => recorded_at,
-        DeletionRequestEvent::BackupErasureUpdated { gone_at, .. } => gone_at.unwrap_or(recorded_at),
+        DeletionRequestEvent::BackupErasureUpdated { gone_at, .. } => {
+            gone_at.unwrap_or(recorded_at)
+        }
         _ => return Vec::new(),
     };
     vec![Reaction::WakeUp(WakeUp { key: key(event_id), at, cause: event_id })]
@@ -49,9 +51,7 @@ pub fn request_of(aggregate_id: &str) -> Option<DeletionId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        actor::Actor, compliance::deletion_values::BackupStatus, ids::AdminId,
-    };
+    use crate::{actor::Actor, compliance::deletion_values::BackupStatus, ids::AdminId};
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).unwrap()

@@ -239,12 +239,10 @@ async fn ddr_14_no_page_of_the_vault_holds_a_destroyed_key_once_it_is_written_an
         .unwrap();
     let pages = async || -> Vec<u8> {
         sqlx::query("CHECKPOINT").execute(&database.pool).await.unwrap();
-        sqlx::query_scalar(
-            "SELECT pg_read_binary_file(pg_relation_filepath('vault.subject_keys'))",
-        )
-        .fetch_one(&database.pool)
-        .await
-        .unwrap()
+        sqlx::query_scalar("SELECT pg_read_binary_file(pg_relation_filepath('vault.subject_keys'))")
+            .fetch_one(&database.pool)
+            .await
+            .unwrap()
     };
     let holds = |pages: &[u8]| pages.windows(wrapped.len()).any(|bytes| bytes == wrapped);
     vault.destroy(&name.0, &[name.1]).await.unwrap();

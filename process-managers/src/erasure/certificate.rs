@@ -74,9 +74,13 @@ impl Signer {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(|_| SignError::NoRandomness)?;
         let unfinished = home.join(format!(".{FILE_NAME}.{}", std::process::id()));
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(Zeroizing::new(hex::encode(seed.as_ref())).as_bytes())?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
+        file.write_all(Zeroizing::new(hex::encode(&seed[..])).as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
         let linked = fs::hard_link(&unfinished, path);

@@ -69,7 +69,7 @@ impl Trouble {
     /// As the processing log has it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Wait(code) => code,
+            Self::Wait(code) => *code,
             Self::Ledger(_) => "ledger_failed",
             Self::Vault(_) => "vault_failed",
             Self::Database(_) => "database_failed",
@@ -100,7 +100,7 @@ impl Eraser {
         match store {
             ErasureStore::Account => self.close_account(deletion_id, subject).await,
             ErasureStore::Ledger => self.write_ledger(request).await,
-            ErasureStore::Mail => self.remove_mails(subject).await,
+            ErasureStore::Mail => self.remove_mails(subject, self.arguments.mail_patience()).await,
             ErasureStore::Keys => {
                 // As the ledger names them: by now some may be destroyed.
                 let entry = self.ledger_entry(deletion_id)?.ok_or(Trouble::Wait("no_ledger"))?;
@@ -140,10 +140,8 @@ impl Eraser {
         // Written before it was recorded: the keys are the same still, or some made since have to go too.
         let subject = request.subject.subject();
         let keys = self.app.log.vault().key_ids(&subject, &request.erased_categories()).await?;
-        let doomed: Vec<DoomedKey> = keys
-            .into_iter()
-            .map(|(category, key_id)| DoomedKey { category, key_id })
-            .collect();
+        let doomed: Vec<DoomedKey> =
+            keys.into_iter().map(|(category, key_id)| DoomedKey { category, key_id }).collect();
         let end = if request.scope.closes_account() { End::Destroy } else { End::Replace };
         let position = self.head().await?;
         let entry = Entry::new(
@@ -200,9 +198,8 @@ impl Eraser {
             }
             sleep(LOOK).await;
         }
-        let is_flushed: bool = sqlx::query_scalar("SELECT log.flush_wal()")
-            .fetch_one(self.app.log.pool())
-            .await?;
+        let is_flushed: bool =
+            sqlx::query_scalar("SELECT log.flush_wal()").fetch_one(self.app.log.pool()).await?;
         let code = (!is_flushed).then_some("wal_not_flushed");
         Ok(Done { code, ..Done::of(rows) })
     }

@@ -175,7 +175,8 @@ impl Scene {
         .unwrap();
         let mut dump = String::new();
         for table in tables {
-            let statement = format!("SELECT coalesce(string_agg(t::text, E'\\n'), '') FROM {table} t");
+            let statement =
+                format!("SELECT coalesce(string_agg(t::text, E'\\n'), '') FROM {table} t");
             let text: String = sqlx::query_scalar(&statement).fetch_one(pool).await.unwrap();
             dump.push_str(&text);
         }
@@ -342,8 +343,7 @@ async fn ddr_17_the_certificate_can_be_checked_and_names_nobody() {
     let issued = events.iter().find(|event| event.event_type == "ErasureCertificateIssued");
     let payload: Value = serde_json::from_str(&issued.unwrap().payload).unwrap();
     let field = |name: &str| payload["ErasureCertificateIssued"][name].as_str().unwrap().to_owned();
-    let (statement, key, signature) =
-        (field("statement"), field("public_key"), field("signature"));
+    let (statement, key, signature) = (field("statement"), field("public_key"), field("signature"));
     assert!(certificate::verify(&statement, &key, &signature));
     assert!(!certificate::verify(&statement.replace("COMPLETE", "PARTIAL"), &key, &signature));
     assert!(!statement.contains(&scene.story.me.id.to_string()));
@@ -363,7 +363,8 @@ async fn ddr_19_anonymization_keeps_what_was_written_and_cuts_who_wrote_it() {
     scene.erase().await;
     let left = scene.readable().await;
     assert!(left.contains("mine-title") && left.contains("mine-comment now"));
-    for gone in ["mine-name", "mine-name-then", "mine-first@example.org", "mine-device", "192.0.2.77"]
+    for gone in
+        ["mine-name", "mine-name-then", "mine-first@example.org", "mine-device", "192.0.2.77"]
     {
         assert!(!left.contains(gone), "{gone}");
     }
@@ -384,9 +385,7 @@ async fn ddr_19_a_partial_deletion_takes_what_is_named_and_the_account_goes_on()
     // It writes again, under another key.
     story.log.catch_up().await;
     let (post, is) = (Uuid::now_v7(), json!({ "kind": "member", "id": story.me.id }));
-    let says = |text: &str| {
-        json!({ "$personal": { "subject": story.me.id, "category": "content", "value": text } })
-    };
+    let says = |text: &str| json!({ "$personal": { "subject": story.me.id, "category": "content", "value": text } });
     let created = json!({ "PostCreated": { "post_id": post, "community_id": Uuid::now_v7(),
         "author": is, "title": says("mine-again"), "body": says("mine-again too") } });
     story.say::<Post>(story.me, post, &[created]).await;

@@ -163,11 +163,26 @@ async fn ddr_11_each_way_to_ask_is_an_index_in_its_order() {
     sqlx::raw_sql(GROW).execute(&world.database.pool).await.unwrap();
     let table = "read.data_deletion_requests";
     for (way, rest) in [
-        ("newest", "WHERE (requested_at, deletion_id) < ($1, $2) ORDER BY requested_at DESC, deletion_id DESC LIMIT 21"),
-        ("of one", "WHERE (requested_at, deletion_id) < ($1, $2) AND user_id = $2 ORDER BY requested_at DESC, deletion_id DESC LIMIT 21"),
-        ("due", "WHERE (due_at, deletion_id) > ('-infinity', $2) AND $1::timestamptz IS NOT NULL AND status NOT IN ('REJECTED', 'COMPLETED') ORDER BY due_at, deletion_id LIMIT 21"),
-        ("retained", "WHERE retention_override AND (requested_at, deletion_id) < ($1, $2) ORDER BY requested_at DESC, deletion_id DESC LIMIT 21"),
-        ("keys", "WHERE certificate_public_key > '' AND $1::timestamptz IS NOT NULL AND $2::uuid IS NOT NULL ORDER BY certificate_public_key LIMIT 1"),
+        (
+            "newest",
+            "WHERE (requested_at, deletion_id) < ($1, $2) ORDER BY requested_at DESC, deletion_id DESC LIMIT 21",
+        ),
+        (
+            "of one",
+            "WHERE (requested_at, deletion_id) < ($1, $2) AND user_id = $2 ORDER BY requested_at DESC, deletion_id DESC LIMIT 21",
+        ),
+        (
+            "due",
+            "WHERE (due_at, deletion_id) > ('-infinity', $2) AND $1::timestamptz IS NOT NULL AND status NOT IN ('REJECTED', 'COMPLETED') ORDER BY due_at, deletion_id LIMIT 21",
+        ),
+        (
+            "retained",
+            "WHERE retention_override AND (requested_at, deletion_id) < ($1, $2) ORDER BY requested_at DESC, deletion_id DESC LIMIT 21",
+        ),
+        (
+            "keys",
+            "WHERE certificate_public_key > '' AND $1::timestamptz IS NOT NULL AND $2::uuid IS NOT NULL ORDER BY certificate_public_key LIMIT 1",
+        ),
     ] {
         let plan: Vec<String> =
             sqlx::query_scalar(&format!("EXPLAIN SELECT * FROM {table} {rest}"))

@@ -368,12 +368,7 @@ pub const TABLE: &[Row] = &[
         "mos X j",
         &["/v1/consents/{id}", "/v1/consents/{id}/receipt"],
     ),
-    row(
-        "ask to be erased: persons",
-        "mwos aGSPL UX",
-        "kj",
-        &["request-deletion"],
-    ),
+    row("ask to be erased: persons", "mwos aGSPL UX", "kj", &["request-deletion"]),
     row(
         "say that a person is who it says: itself, and who reviews",
         "w GP",

@@ -133,7 +133,8 @@ fn terms(fields: &Value) -> Vec<(&'static str, Value)> {
     let retention = fields.get("retention").cloned().unwrap_or_default();
     let of = |name: &str| retention.get(name).cloned().unwrap_or_default();
     let names = fields.get("recipients").and_then(Value::as_array).cloned().unwrap_or_default();
-    let pending = names.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), json!("PENDING")));
+    let pending =
+        names.iter().filter_map(Value::as_str).map(|name| (name.to_owned(), json!("PENDING")));
     let told: serde_json::Map<String, Value> = pending.collect();
     vec![
         ("retention_override", json!(!retention.is_null())),

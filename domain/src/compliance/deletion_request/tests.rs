@@ -6,6 +6,7 @@ use crate::{
     compliance::deletion_values::RetentionGround,
     ids::{AdminId, MemberId},
     personal::Subject,
+    refusal::{Refusal, RefusalKind},
 };
 
 const PERSON: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
@@ -75,7 +76,11 @@ fn commands() -> Vec<(&'static str, DeletionRequestCommand)> {
         ("approve", Command::Approve(approve_by(REVIEWER))),
         (
             "reject",
-            Command::Reject(RejectDeletion { reviewer: REVIEWER, reason: reason(PERSON), now: at(3) }),
+            Command::Reject(RejectDeletion {
+                reviewer: REVIEWER,
+                reason: reason(PERSON),
+                now: at(3),
+            }),
         ),
         ("withdraw", Command::Withdraw(WithdrawDeletion { withdrawn_by: PERSON, now: at(3) })),
         ("start", Command::Start(StartErasure { is_last_global_admin: false, now: at(4) })),
@@ -221,9 +226,7 @@ fn ddr_02_a_partial_deletion_names_what_and_no_other_does() {
 
 #[test]
 fn ddr_19_complete_takes_what_was_written_and_anonymization_keeps_it() {
-    let of = |scope| {
-        asked(ask(PERSON, scope, &[])).get().unwrap().erased_categories()
-    };
+    let of = |scope| asked(ask(PERSON, scope, &[])).get().unwrap().erased_categories();
     assert_eq!(of(DeletionScope::CompleteDeletion), Category::ALL);
     let kept = of(DeletionScope::Anonymization);
     assert_eq!(kept.len(), 4);
@@ -287,7 +290,8 @@ fn ddr_06_ddr_13_what_stays_is_named_is_not_all_and_lets_nobody_in() {
     assert_eq!(request.retention.as_ref().unwrap().categories, [Content, Evidence]);
     let erased = request.erased_categories();
     assert!(!erased.contains(&Content) && !erased.contains(&Evidence) && erased.len() == 3);
-    for categories in [&[][..], &[Credential][..], &Category::ALL[..], &[Identity, Credential][..]] {
+    for categories in [&[][..], &[Credential][..], &Category::ALL[..], &[Identity, Credential][..]]
+    {
         assert_eq!(approve(categories).unwrap_err(), DeletionRequestError::WrongRetention);
     }
     // Nothing that was not asked for can stay.
@@ -343,7 +347,11 @@ fn ddr_08_nobody_reviews_its_own_and_of_staff_it_takes_two() {
             let by = StartReview { reviewer: SECOND, now: at(1) };
             tell(&mut request, DeletionRequestCommand::StartReview(by));
         }
-        assert_eq!(request.decide(command).unwrap_err(), DeletionRequestError::OwnRequest, "{name}");
+        assert_eq!(
+            request.decide(command).unwrap_err(),
+            DeletionRequestError::OwnRequest,
+            "{name}"
+        );
     }
     let mut request = asked(ask(STAFF, DeletionScope::CompleteDeletion, &[]));
     tell(&mut request, commands().remove(0).1);
@@ -499,7 +507,10 @@ fn ddr_11_law_02_an_answer_is_due_in_a_month_and_is_put_off_once_in_it() {
     assert_eq!(due(&request), Utc.with_ymd_and_hms(2026, 4, 30, 12, 0, 0).unwrap());
     assert_eq!(request.decide(extend(at(11))).unwrap_err(), DeletionRequestError::AlreadyExtended);
     for ended in [DeletionStatus::Approved, DeletionStatus::Rejected, DeletionStatus::Completed] {
-        assert_eq!(in_status(ended).decide(extend(at(1))).unwrap_err(), DeletionRequestError::Ended);
+        assert_eq!(
+            in_status(ended).decide(extend(at(1))).unwrap_err(),
+            DeletionRequestError::Ended
+        );
     }
 }
 
@@ -507,10 +518,8 @@ fn ddr_11_law_02_an_answer_is_due_in_a_month_and_is_put_off_once_in_it() {
 fn ddr_12_law_05_every_recipient_is_told_or_it_is_said_why_not() {
     let mut request = in_status(DeletionStatus::UnderReview);
     let name: Recipient = "Newsletter Ltd".parse().unwrap();
-    let twice = ApproveDeletion {
-        recipients: vec![name.clone(), name.clone()],
-        ..approve_by(REVIEWER)
-    };
+    let twice =
+        ApproveDeletion { recipients: vec![name.clone(), name.clone()], ..approve_by(REVIEWER) };
     let refused = request.decide(DeletionRequestCommand::Approve(twice)).unwrap_err();
     assert_eq!(refused, DeletionRequestError::WrongRecipients);
     let approve = ApproveDeletion { recipients: vec![name.clone()], ..approve_by(REVIEWER) };

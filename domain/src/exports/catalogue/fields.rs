@@ -199,13 +199,7 @@ pub const FIELDS: &[PersonalFields] = &[
     ),
     line("consent", &["consent.principal"], Pseudonymous, Consents, &CONSENTING),
     line("consent", &["imported_by"], Pseudonymous, Consents, &ACCOUNTABILITY),
-    line(
-        "deletion_request",
-        &["reason", "retention.reason"],
-        Sealed,
-        Consents,
-        &ANSWERING,
-    ),
+    line("deletion_request", &["reason", "retention.reason"], Sealed, Consents, &ANSWERING),
     line("deletion_request", &["subject", "requested_by"], Pseudonymous, Consents, &ANSWERING),
     line(
         "deletion_request",

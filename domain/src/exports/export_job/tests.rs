@@ -303,7 +303,10 @@ fn buf_08_immutable_after_terminal_state() {
     // What happens to its file and its row changes nothing of what the job says.
     let completed = given(ExportKind::StatutoryReport, ExportStatus::Completed);
     let late = at(400 * 24 * 3_600);
-    let after = then(completed.clone(), ExportJobCommand::Purge(PurgeFile { for_erasure: false, now: late }));
+    let after = then(
+        completed.clone(),
+        ExportJobCommand::Purge(PurgeFile { for_erasure: false, now: late }),
+    );
     let after = then(after, ExportJobCommand::Archive(ArchiveExport { now: late }));
     let (before, after) = (completed.get().unwrap(), after.get().unwrap());
     let told = |job: &Job| Job { is_purged: false, is_archived: false, ..job.clone() };
@@ -314,8 +317,7 @@ fn buf_08_immutable_after_terminal_state() {
 #[test]
 fn buf_09_no_delete_within_retention_window() {
     let completed = given(ExportKind::StatutoryReport, ExportStatus::Completed);
-    let purge =
-        |now| ExportJobCommand::Purge(PurgeFile { for_erasure: false, now });
+    let purge = |now| ExportJobCommand::Purge(PurgeFile { for_erasure: false, now });
     let expiry = completed.get().unwrap().expires_at.unwrap();
     let early = completed.decide(purge(expiry - TimeDelta::microseconds(1))).unwrap_err();
     assert_eq!((early.rule(), early.kind()), ("BUF-09", RefusalKind::Conflict));
