@@ -9,10 +9,11 @@ use agora_domain::{
             RecordStep, StartErasure as Start,
         },
         deletion_values::ErasureStep,
+        subject_erasures::SubjectErasures,
         subject_key::{DestroySubjectKeys, SubjectKey, SubjectKeyCommand},
     },
     exports::{
-        export_job::{CancelExport as Cancel, ExportJob, ExportJobCommand},
+        export_job::{CancelExport as Cancel, ExportJobCommand},
         subject_exports::SubjectExports,
     },
     ids::DeletionId,
@@ -102,7 +103,7 @@ impl Command for CloseErasedAccount {
             }
         }
         deletions::close_account(decision, self.subject).await?;
-        Ok(Done::of::<ExportJob>(self.subject.id))
+        Ok(Done::of::<SubjectErasures>(SubjectErasures::stream_id(self.subject)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `request-deletion`: a person asks to be erased, or an admin for it (Art. 17 GDPR).
 
 use agora_domain::{
-    Actor, PersonalCategory,
+    Actor, PersonalCategory, RuleBreak,
     compliance::{
         deletion_request::{DeletionRequest, DeletionRequestCommand, RequestDeletion as Request},
         deletion_values::{DeletionGround, DeletionScope},
@@ -71,7 +71,10 @@ impl Command for RequestDeletion {
         let scope = wrong.optional("/deletion_scope", body.deletion_scope);
         let data_categories = match body.data_categories {
             Field::Missing | Field::Null => Some(Vec::new()),
-            named => wrong.list("/data_categories", named),
+            named => wrong.list("/data_categories", named).and_then(|named| {
+                let says = RuleBreak::new("DDR-02", "must name at least one category");
+                if named.is_empty() { wrong.note("/data_categories", &says) } else { Some(named) }
+            }),
         };
         let legal_ground = wrong.required_by("DDR-01", "/legal_ground", body.legal_ground);
         let subject = match wrong.optional("/subject", body.subject) {

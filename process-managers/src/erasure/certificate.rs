@@ -80,7 +80,7 @@ impl Signer {
             .truncate(true)
             .mode(0o600)
             .open(&unfinished)?;
-        file.write_all(Zeroizing::new(hex::encode(seed.as_ref())).as_bytes())?;
+        file.write_all(Zeroizing::new(hex::encode(&seed[..])).as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()?;
         let linked = fs::hard_link(&unfinished, path);

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use agora_domain::{
@@ -27,16 +28,20 @@ use super::{
 };
 
 /// How often it is looked whether mails have left.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(250);
 
 impl Eraser {
     /// Lets what waits leave, then drops what has not; removes the files that are addressed to the
     /// person. It comes before the keys go: after that nobody knows the addresses.
-    pub(super) async fn remove_mails(&self, subject: Actor) -> Result<Done, Trouble> {
+    pub(super) async fn remove_mails(
+        &self,
+        subject: Actor,
+        patience: Duration,
+    ) -> Result<Done, Trouble> {
         let events = self.events_about(subject).await?;
         let causes: Vec<Uuid> = events.iter().map(|event| event.event_id).collect();
         let head = to_db(self.head().await?);
-        let deadline = Instant::now() + self.arguments.mail_patience();
+        let deadline = Instant::now() + patience;
         while self.waiting(&causes, head).await? && Instant::now() < deadline {
             sleep(LOOK).await;
         }
@@ -60,7 +65,7 @@ impl Eraser {
             .iter()
             .flat_map(|event| {
                 let kinds = MailKind::of(&event.event_type).iter();
-                kinds.map(|kind| format!("{}.eml", kind.mail_id(event.event_id)).into())
+                kinds.map(move |kind| format!("{}.eml", kind.mail_id(event.event_id)).into())
             })
             .collect();
         let folder = self.home.join("mail");

@@ -1,6 +1,8 @@
 //! After a restore: what the ledger says was destroyed is destroyed again, before anything serves
 //! (DDR-16).
 
+use std::time::Duration;
+
 use agora_domain::ids::DeletionId;
 use agora_event_store::erasures::{Entry, LedgerError};
 
@@ -48,7 +50,8 @@ async fn apply(eraser: &Eraser, entry: &Entry) -> Result<(), Trouble> {
     let (deletion_id, subject) = (DeletionId(entry.deletion_id), entry.subject);
     if entry.closes_account {
         eraser.close_account(deletion_id, subject).await?;
-        eraser.remove_mails(subject).await?;
+        // No mail leaves while nothing serves.
+        eraser.remove_mails(subject, Duration::ZERO).await?;
     }
     eraser.destroy_keys(entry).await?;
     if takes_content(entry) {

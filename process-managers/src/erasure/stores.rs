@@ -69,7 +69,7 @@ impl Trouble {
     /// As the processing log has it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Wait(code) => code,
+            Self::Wait(code) => *code,
             Self::Ledger(_) => "ledger_failed",
             Self::Vault(_) => "vault_failed",
             Self::Database(_) => "database_failed",
@@ -100,10 +100,17 @@ impl Eraser {
         match store {
             ErasureStore::Account => self.close_account(deletion_id, subject).await,
             ErasureStore::Ledger => self.write_ledger(request).await,
-            ErasureStore::Mail => self.remove_mails(subject).await,
+            ErasureStore::Mail => self.remove_mails(subject, self.arguments.mail_patience()).await,
             ErasureStore::Keys => {
                 // As the ledger names them: by now some may be destroyed.
-                let entry = self.ledger_entry(deletion_id)?.ok_or(Trouble::Wait("no_ledger"))?;
+                // Where another machine wrote its line on a disk that is not shared, this one does too.
+                let entry = match self.ledger_entry(deletion_id)? {
+                    Some(entry) => entry,
+                    None => {
+                        self.write_ledger(request).await?;
+                        self.ledger_entry(deletion_id)?.ok_or(Trouble::Wait("no_ledger"))?
+                    }
+                };
                 self.destroy_keys(&entry).await
             }
             ErasureStore::VaultTable => {
@@ -314,10 +321,13 @@ impl Eraser {
         let rows = sqlx::query(
             "SELECT id, kind, file_path IS NOT NULL AND file_purged_at IS NULL AS has_file,
                     kind = 'platform_data' AND status = 'pending' AS is_busy
-             FROM read.data_export_logs
-             WHERE (member_user_id = $1 OR admin_user_id = $1)
-                OR (kind = 'platform_data' AND (status = 'pending'
-                    OR (expires_at IS NOT NULL AND file_purged_at IS NULL)))",
+             FROM (SELECT * FROM read.data_export_logs WHERE member_user_id = $1
+                   UNION SELECT * FROM read.data_export_logs WHERE admin_user_id = $1
+                   UNION SELECT * FROM read.data_export_logs
+                   WHERE kind = 'platform_data' AND expires_at IS NOT NULL AND file_purged_at IS NULL
+                   UNION SELECT * FROM read.data_export_logs
+                   WHERE kind = 'platform_data' AND status = 'pending'
+                     AND created_at > clock_timestamp() - interval '30 days') e",
         )
         .bind(subject.id)
         .fetch_all(self.app.log.pool())

@@ -451,3 +451,26 @@ async fn ddr_14_the_process_erases_what_is_approved_by_itself() {
     running.await.unwrap();
     assert_eq!(scene.readable().await, BTreeSet::new());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ddr_16_a_line_that_went_with_its_machine_is_written_again_before_a_key_goes() {
+    let scene = Scene::new("COMPLETE_DELETION", json!({})).await;
+    let eraser = scene.eraser(0).await;
+    let next = async || eraser.request(scene.deletion_id).await.unwrap().unwrap().next_store();
+    while next().await != Some(ErasureStore::Keys) {
+        eraser.advance(scene.deletion_id).await.unwrap();
+    }
+    fs::remove_file(eraser.ledger().path()).unwrap();
+    // One that cannot be written stops it.
+    fs::create_dir(eraser.ledger().path()).unwrap();
+    assert!(eraser.advance(scene.deletion_id).await.is_err());
+    assert_ne!(scene.readable().await, BTreeSet::new(), "nothing is destroyed without its line");
+    let request = eraser.request(scene.deletion_id).await.unwrap().unwrap();
+    let last = request.steps.last().unwrap();
+    assert_eq!((last.store, last.result), (ErasureStore::Keys, StepResult::Failed));
+    assert_eq!(request.status, DeletionStatus::Processing, "K18");
+    fs::remove_dir(eraser.ledger().path()).unwrap();
+    scene.erase().await;
+    assert_eq!(eraser.ledger().read().unwrap().len(), 1);
+    assert_eq!(scene.readable().await, BTreeSet::new());
+}

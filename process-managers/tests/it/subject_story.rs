@@ -10,8 +10,10 @@ use agora_domain::{
     compliance::{
         consent::Consent,
         consent_values::{ConsentTerm, ConsentType},
+        deletion_request::DeletionRequest,
         policy_acceptance::PolicyAcceptance,
         processing_limit::ProcessingLimit,
+        subject_erasures::SubjectErasures,
     },
     content::{
         comment::Comment, comment_vote::CommentVote, content_notice::ContentNotice,
@@ -112,6 +114,7 @@ impl Story {
         story.notices().await;
         story.incidents().await;
         story.export().await;
+        story.deletions().await;
         story.project().await;
         story
     }
@@ -502,6 +505,29 @@ impl Story {
             "download_count": 1, "downloaded_at": at, "downloaded_by": is } })],
         )
         .await;
+    }
+
+    /// One of each, refused.
+    async fn deletions(&self) {
+        for (who, whose) in [(self.me, "mine"), (self.other, "theirs")] {
+            let (request, at, is) = (id(), "2026-01-04T00:00:00Z", actor(who));
+            let says = |text: &str| personal(who, "evidence", &format!("{whose}-{text}"));
+            let requested = json!({ "deletion_id": request, "subject": is, "requested_by": is,
+                "deletion_scope": "COMPLETE_DELETION", "legal_ground": "OBJECTION",
+                "requested_at": at, "due_at": at, "verification_required": false });
+            let extended = json!({ "due_at": at, "extended_by": actor(self.admin),
+                "extended_at": at, "reason": says("put-off") });
+            let rejected = json!({ "reviewer_id": actor(self.admin), "reviewed_at": at,
+                "reason": says("refusal") });
+            let events = [
+                json!({ "DeletionRequested": requested }),
+                json!({ "DeletionDeadlineExtended": extended }),
+                json!({ "DeletionRejected": rejected }),
+            ];
+            self.say::<DeletionRequest>(self.admin, request, &events).await;
+            let closed = json!({ "SubjectErasuresChanged": { "subject": is, "is_erased": false } });
+            self.say::<SubjectErasures>(self.admin, who, &[closed]).await;
+        }
     }
 
     async fn records(&self) {

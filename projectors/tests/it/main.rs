@@ -18,6 +18,7 @@ mod rebuild;
 mod rows;
 mod rows_of_compliance;
 mod rows_of_content;
+mod rows_of_erasure;
 mod rows_of_exports;
 mod rows_of_guests;
 mod rows_of_reports;

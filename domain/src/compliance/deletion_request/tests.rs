@@ -6,6 +6,7 @@ use crate::{
     compliance::deletion_values::RetentionGround,
     ids::{AdminId, MemberId},
     personal::Subject,
+    refusal::{Refusal, RefusalKind},
 };
 
 const PERSON: Actor = Actor::member(MemberId(Uuid::from_u128(1)));
