@@ -54,8 +54,10 @@ impl FromParams for Chain {
     fn from_params(params: &mut Params) -> Self {
         Self {
             day: params.value("day", |text| {
-                let day = NaiveDate::parse_from_str(text, "%Y-%m-%d");
-                day.map_err(|_| "must be a day such as 2026-11-26".into())
+                let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+                // Years of four digits, as everywhere.
+                let day = day.filter(|_| text.len() == 10 && !text.starts_with(['-', '+']));
+                day.ok_or_else(|| "must be a day such as 2026-11-26".into())
             }),
             retention: params.value("retention", params::id),
             after: params.value("after", |text| number(text, 0..=i32::MAX as u64)),
@@ -66,7 +68,7 @@ impl FromParams for Chain {
 /// Goes through the chain of a day and a retention category, a part at a time: entries that are gone or were
 /// changed, and segments that are missing, break it (SAL-11).
 #[utoipa::path(get, path = "/v1/security-audit-logs/integrity", tag = "Audit", params(Chain),
-    responses((status = 200, description = "What was found", body = Integrity)))]
+    responses((status = 200, description = "What was found", body = Integrity), (status = 304)))]
 pub async fn show(State(app): State<Shared>, read: Read<Chain>) -> Result<Response, ReadError> {
     record(&app, &read, "/v1/security-audit-logs/integrity").await;
     let position = position(&app, &read).await?;

@@ -9,10 +9,7 @@ use agora_event_store::{
     read::from_db,
     security_audit::{self, Entry, Opened, Person, Row},
 };
-use agora_service::{
-    clock,
-    problem::{Kind, Problem},
-};
+use agora_service::{clock, problem::Problem};
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -294,7 +291,8 @@ pub async fn list(
 /// Shows one entry of the security audit log.
 #[utoipa::path(get, path = "/v1/security-audit-logs/{id}", tag = "Audit",
     params(("id" = Uuid, Path, description = "The entry's `log_id`")),
-    responses((status = 200, description = "The entry", body = SecurityAuditLog)))]
+    responses((status = 200, description = "The entry", body = SecurityAuditLog),
+              (status = 304), (status = 404)))]
 pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, ReadError> {
     let log_id = uuid(read.path.text("id")).map_err(|says| params::wrong_path("id", &says))?;
     record(&app, &read, "/v1/security-audit-logs/{id}").await;
@@ -344,7 +342,7 @@ async fn lines(
     let next = last.map(|last| PlaceInTime(last.recorded_at, last.log_id));
     let mut lines = Vec::with_capacity(rows.len() * 1_024);
     for entry in shown(app, rows, search).await? {
-        serde_json::to_writer(&mut lines, &entry).map_err(|_| Problem::of(Kind::Internal))?;
+        serde_json::to_writer(&mut lines, &entry).map_err(|_| Problem::internal())?;
         lines.push(b'\n');
     }
     Ok((lines.into(), next))
