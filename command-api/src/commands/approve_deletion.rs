@@ -42,7 +42,7 @@ pub struct ApproveDeletionBody {
     #[serde(default)]
     retention: Field<Object<RetentionBody>>,
     /// To whom the data was disclosed: they are to be told (Art. 19 GDPR).
-    #[schema(value_type = Option<Vec<String>>, max_items = 30)]
+    #[schema(value_type = Option<Vec<RecipientSchema>>, max_items = 30)]
     #[serde(default)]
     recipients: Field<List<Recipient>>,
 }
@@ -108,6 +108,12 @@ impl Command for ApproveDeletion {
         })
     }
 }
+
+/// The name of an organisation.
+#[derive(ToSchema)]
+#[schema(as = Recipient, min_length = 1, max_length = 100)]
+#[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
+pub struct RecipientSchema(String);
 
 /// What stays.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -62,8 +62,8 @@ impl Command for RequestDeletion {
     const SUMMARY: &'static str =
         "Ask to be erased: all of it, parts of it, or who wrote what one wrote";
     const RULES: &'static [&'static str] = &[
-        "DDR-01", "DDR-02", "DDR-07", "DDR-18", "DDR-19", "K17", "ADM-05", "ADM-07", "REL-06",
-        "REL-10", "ROL-01", "ESX-04",
+        "DDR-01", "DDR-02", "DDR-07", "DDR-18", "DDR-19", "ADM-05", "ADM-07", "REL-06", "REL-10",
+        "ROL-01", "ESX-04",
     ];
     type Body = RequestDeletionBody;
 

@@ -37,7 +37,7 @@ impl Command for WithdrawDeletionRequest {
     const NAME: &'static str = "withdraw-deletion-request";
     const SUMMARY: &'static str =
         "Take a request of your own to be erased back, before its review begins";
-    const RULES: &'static [&'static str] = &["K18", "DDR-03", "REL-10", "ESX-03", "ESX-04"];
+    const RULES: &'static [&'static str] = &["DDR-03", "REL-10", "ESX-03", "ESX-04"];
     type Body = WithdrawDeletionRequestBody;
 
     fn parse(body: WithdrawDeletionRequestBody, wrong: &mut WrongFields) -> Option<Self> {

@@ -128,14 +128,14 @@ async fn k18_a_person_takes_its_request_back_before_the_review_and_once() {
     let id = scene.ask(asked()).await.id();
     let stranger = world.member().await;
     world.on_deletion(&stranger, withdraw, &id).await.refused(404, "REL-10");
-    world.on_deletion(&scene.reviewer, withdraw, &id).await.refused(403, "K18");
+    world.on_deletion(&scene.reviewer, withdraw, &id).await.refused(403, "DDR-03");
     let withdrawn = world.on_deletion(person, withdraw, &id).await;
     assert_eq!(withdrawn.events(), ["DeletionWithdrawn", "SubjectErasuresChanged"]);
     world.on_deletion(person, withdraw, &id).await.refused(409, "DDR-03");
     world.on_deletion(person, withdraw, &unknown_id()).await.refused(404, "REL-10");
     let id = scene.ask(asked()).await.id();
     world.on_deletion(&scene.reviewer, "start-deletion-review", &id).await.accepted();
-    world.on_deletion(person, withdraw, &id).await.refused(409, "K18");
+    world.on_deletion(person, withdraw, &id).await.refused(409, "DDR-03");
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use super::{Key, KeyName, SubjectKey, Vault, VaultError};
 const ASKED_EVERY: Duration = Duration::from_millis(500);
 /// Answers overlap by so long: a transaction may be told later than one that began after it.
 const OVERLAP: Duration = Duration::from_secs(30);
+/// Transactions that may still see a destroyed key have so long to end.
+const REWRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// A process that cannot ask for so long trusts none of the keys that it holds.
 const TRUSTED_UNASKED: Duration = Duration::from_secs(60);
 
@@ -167,11 +169,21 @@ impl Vault {
     /// changes begin a new segment, the old ones being free to be written over. Says whether the
     /// database let it do both: an operator sees to what it did not.
     pub async fn rewrite(&self) -> Result<bool, VaultError> {
-        let mut transaction = self.pool.begin().await?;
-        // The pool's own limit is for questions about single keys.
-        sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
-        sqlx::query("SELECT vault.rewrite()").execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        let deadline = Instant::now() + REWRITE_PATIENCE;
+        loop {
+            let mut transaction = self.pool.begin().await?;
+            // The pool's own limit is for questions about single keys.
+            sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
+            let written = sqlx::query("SELECT vault.rewrite()").execute(&mut *transaction).await;
+            match written {
+                Ok(_) => break transaction.commit().await?,
+                Err(error) if is_in_use(&error) && Instant::now() < deadline => {
+                    transaction.rollback().await?;
+                    sleep(ASKED_EVERY).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         let mut transaction = self.pool.begin().await?;
         sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
         let is_flushed =
@@ -236,4 +248,9 @@ impl Vault {
         let subject = |row: &sqlx::postgres::PgRow| Ok(Subject::from(row.try_get::<&str, _>(0)?));
         rows.iter().map(subject).collect::<Result<_, sqlx::Error>>().map_err(VaultError::from)
     }
+}
+
+/// Whether somebody may still see what is to go.
+fn is_in_use(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55006")
 }

@@ -329,7 +329,7 @@ mod tests {
         let retired = json!({"AdminRetired": {}});
         let deleted = json!({"AdminDeleted": {}});
         assert!(roles(&json!([])).is_none());
-        let global = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::SECURITY);
+        let global = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::SECURITY).and(Roles::PRIVACY);
         assert_eq!(roles(&json!([created])), Some(global));
         assert!(roles(&json!([created, suspended])).is_none());
         assert!(roles(&json!([created, suspended, reinstated])).is_some());

@@ -64,12 +64,15 @@ impl Refusal for DeletionRequestError {
         match self {
             Self::AlreadyExists | Self::NotFound => "REL-10",
             Self::WrongCategories => "DDR-02",
-            Self::Transition { .. } | Self::Ended | Self::NotProcessing => "DDR-03",
+            Self::Transition { .. }
+            | Self::Ended
+            | Self::NotProcessing
+            | Self::NotTheSubject
+            | Self::ReviewBegun => "DDR-03",
             Self::OwnRequest | Self::SameApprover | Self::ApprovalDiffers => "DDR-08",
             Self::NotVerified | Self::NothingToVerify => "DDR-07",
             Self::WrongRetention => "DDR-06",
             Self::WrongRecipients | Self::NoSuchRecipient | Self::NotNotified => "DDR-12",
-            Self::NotTheSubject | Self::ReviewBegun => "K18",
             Self::LastGlobalAdmin => "ADM-05",
             Self::AlreadyExtended | Self::TooLateToExtend => "DDR-11",
             Self::ForeignStore | Self::OutOfOrder | Self::NotErased => "DDR-09",
