@@ -123,15 +123,18 @@ async fn ppv_12_who_accepted_a_version_before_is_told_of_the_next_once() {
     .await;
     assert_eq!((server.mails_to(OLA).len(), server.mails_to(KARI).len()), (1, 1));
     assert!(server.mails_to("new@example.org").is_empty(), "who never accepted any");
+    eventually("nothing is left to do", || async {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM process.wake_ups WHERE process = 'policy_notices'",
+        )
+        .fetch_one(&world.database.pool)
+        .await
+        .unwrap();
+        waiting == 0
+    })
+    .await;
     stop.cancel();
     running.await.unwrap();
-    let waiting: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM process.wake_ups WHERE process = 'policy_notices'",
-    )
-    .fetch_one(&world.database.pool)
-    .await
-    .unwrap();
-    assert_eq!(waiting, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
