@@ -6,6 +6,7 @@ use agora_event_store::{
     Opener,
     searches::{SearchLog, Settings},
     security::SecurityLog,
+    security_audit::{SecurityAudit, SpoolAt},
 };
 use agora_projectors::{
     checkpoints,
@@ -21,7 +22,7 @@ use agora_read_api::{
     live::{self, Limits, Live},
     ranked::warm::WarmLists,
 };
-use agora_service::{client_address::ClientAddress, objects::Objects};
+use agora_service::{client_address::ClientAddress, clock, objects::Objects};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -63,8 +64,17 @@ pub async fn serve(world: &World) -> Router {
     let objects = Objects::of(Arc::new(InMemory::new()));
     // Nothing is downloaded, and so nothing counted.
     let downloads = Downloads::new(objects, Counter::new("http://127.0.0.1:9").unwrap());
+    let spool = SpoolAt {
+        folder: std::env::temp_dir().join(format!("agora-spool-{}", clock::new_id())),
+        service: "read-api",
+        bytes_max: 1 << 20,
+    };
+    let security_audit = SecurityAudit::start(reads.clone(), vault.clone(), &spool).unwrap();
+    // The file is open, and that is enough.
+    std::fs::remove_dir_all(spool.folder).unwrap();
     let app = App {
         downloads,
+        security_audit,
         controller: None,
         reads: reads.clone(),
         rankings: reads.clone(),
