@@ -19,8 +19,8 @@ use crate::{
     stack::binaries,
 };
 
-/// How long an erasure may take: caches are given ten seconds to let go of keys.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long an erasure may take: it waits for mails that are on their way, and for caches.
+const PATIENCE: Duration = Duration::from_secs(240);
 const PURPOSE: &str = "search_analytics";
 
 pub(super) struct Rights<'d> {
