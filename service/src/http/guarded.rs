@@ -14,7 +14,10 @@ use axum::{
 use futures::{FutureExt, future::BoxFuture};
 use tower::Service;
 
-use super::front::{Classify, Exempt, Notice, Watcher, What};
+use super::{
+    access::Known,
+    front::{Classify, Exempt, Notice, Watcher, What},
+};
 use crate::{
     client_address::ClientAddress,
     patterns::{self, Pattern},
@@ -117,6 +120,7 @@ where
             if let Some((pattern, watcher)) = watcher {
                 let (what, status) = (What::Suspicious(pattern), response.status().as_u16());
                 watcher(Notice { address: client.0, what, status });
+                mark(&mut response, pattern);
             }
             Ok(response)
         }
@@ -141,6 +145,16 @@ impl<S> Guarded<S> {
         let problem = refused.permit().err().unwrap_or_else(|| Problem::too_many_requests(1));
         let mut response = problem.into_response();
         refused.tell(response.headers_mut());
+        if let Some(pattern) = pattern {
+            mark(&mut response, pattern);
+        }
         response
     }
+}
+
+/// For the log of accesses.
+fn mark(response: &mut Response, pattern: Pattern) {
+    let mut known = response.extensions_mut().remove::<Known>().unwrap_or_default();
+    known.indicators.push(pattern.as_str());
+    response.extensions_mut().insert(known);
 }

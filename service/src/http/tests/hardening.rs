@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
+    http::access::{Audit, Sink},
     patterns::Pattern,
     rate_limits::{Class, RATE_LIMIT, RateLimits, Subject},
 };
@@ -217,6 +218,22 @@ async fn inc_12_what_looks_like_an_attack_is_noted_and_answered_as_ever() {
     let what: Vec<_> = noted.lock().unwrap().iter().map(|it| (it.what, it.status)).collect();
     let suspicious = |pattern, status| (What::Suspicious(pattern), status);
     assert_eq!(what, [suspicious(Pattern::SqlInjection, 200), suspicious(Pattern::Scanner, 404)]);
+}
+
+#[tokio::test]
+async fn inc_12_sal_05_the_log_of_accesses_is_told_what_looks_like_an_attack() {
+    let (front, _) = guarded(1);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink: Sink = {
+        let told = Arc::clone(&told);
+        Arc::new(move |access| told.lock().unwrap().push((access.status, access.known.indicators)))
+    };
+    let front = front.auditing(Some(Audit::new(&[7; 32], sink)));
+    for path in ["/who?id=1%27%20or%20%271%27=%271", "/wp-login.php", "/who"] {
+        asked(&front, "203.0.113.9", path).await;
+    }
+    let expected = [(200, vec!["sql_injection"]), (429, vec!["scanner"]), (429, vec![])];
+    assert_eq!(*told.lock().unwrap(), expected);
 }
 
 /// A handler counts whom it has found to ask; the client is told of both limits.
