@@ -310,7 +310,7 @@ fn put(body: &mut Value, place: &str, value: Value) {
 /// Who may send the command.
 fn letter(command: &str) -> char {
     let row = TABLE.iter().find(|row| row.names.contains(&command)).unwrap();
-    "wovagrXjLS".chars().find(|letter| row.may.contains(*letter)).unwrap()
+    "wovagrXjLSP".chars().find(|letter| row.may.contains(*letter)).unwrap()
 }
 
 /// What an export is asked for with depends on its kind: who asks, and a body to which the field belongs.
