@@ -2,6 +2,7 @@
 //! linked once.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "tests make their own ids, and what they share may panic as they do"

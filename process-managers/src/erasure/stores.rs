@@ -69,7 +69,7 @@ impl Trouble {
     /// As the processing log has it.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Wait(code) => *code,
+            Self::Wait(code) => code,
             Self::Ledger(_) => "ledger_failed",
             Self::Vault(_) => "vault_failed",
             Self::Database(_) => "database_failed",

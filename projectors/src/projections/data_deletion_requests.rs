@@ -45,7 +45,6 @@ pub(super) const PROJECTION: Projection = Projection {
 
 /// As stored; personal values are sealed texts.
 #[derive(Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "these are the stored names")]
 enum Event {
     DeletionRequested {
         subject: Actor,

@@ -9,18 +9,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::client_address::ClientAddress;
 
+/// How many connections each client has.
+type Clients = Arc<Mutex<HashMap<u128, usize>>>;
+
 /// The places that there are. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Places {
     all: Arc<Semaphore>,
     per_client: usize,
-    taken: Arc<Mutex<HashMap<u128, usize>>>,
+    taken: Clients,
 }
 
 /// A connection's place; free again when it is dropped.
 pub(super) struct Place {
     _of_all: OwnedSemaphorePermit,
-    client: Option<(u128, Arc<Mutex<HashMap<u128, usize>>>)>,
+    client: Option<(u128, Clients)>,
 }
 
 impl Places {
