@@ -35,7 +35,11 @@ fn every_aggregate_has_a_file_a_module_and_a_line_in_the_registry() {
                 continue;
             }
             assert!(modules.contains(&format!("pub mod {name};")), "{name} is not in its mod.rs");
-            let text = fs::read_to_string(&file).unwrap();
+            // What grew too long for one file has a folder of its name beside it.
+            let mut text = fs::read_to_string(&file).unwrap();
+            for part in fs::read_dir(file.with_extension("")).into_iter().flatten() {
+                text.push_str(&fs::read_to_string(part.unwrap().path()).unwrap_or_default());
+            }
             if text.contains("impl Decide for ") {
                 aggregates.insert(name);
             } else {

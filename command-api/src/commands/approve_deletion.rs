@@ -2,9 +2,11 @@
 //! takes two where an admin is to be erased (DDR-06, DDR-08).
 
 use agora_domain::{
-    PersonalCategory,
+    PersonalCategory, RuleBreak,
     compliance::{
-        deletion_request::{ApproveDeletion as Approve, DeletionRequest, DeletionRequestCommand},
+        deletion_request::{
+            ApproveDeletion as Approve, DeletionRequest, DeletionRequestCommand, RECIPIENTS_MAX,
+        },
         deletion_values::{Recipient, Retention, RetentionGround},
     },
     ids::DeletionId,
@@ -65,7 +67,11 @@ impl Command for ApproveDeletion {
         };
         let recipients = match body.recipients {
             Field::Missing | Field::Null => Some(Vec::new()),
-            recipients => wrong.list("/recipients", recipients),
+            recipients => wrong.list("/recipients", recipients).and_then(|named| {
+                let few = named.len() <= RECIPIENTS_MAX;
+                let many = RuleBreak::malformed("must be at most 30");
+                if few { Some(named) } else { wrong.note("/recipients", &many) }
+            }),
         };
         Some(Self { deletion_id: deletion_id?, retention: retention?, recipients: recipients? })
     }
@@ -139,7 +145,10 @@ fn retained(
     wrong: &mut WrongFields,
 ) -> Option<(RetentionGround, Vec<PersonalCategory>, Reason)> {
     let ground = wrong.required_by("DDR-06", "/retention/ground", body.ground);
-    let categories = wrong.list("/retention/categories", body.categories);
+    let categories = wrong.list("/retention/categories", body.categories).and_then(|named| {
+        let none = RuleBreak::new("DDR-06", "must name what stays");
+        if named.is_empty() { wrong.note("/retention/categories", &none) } else { Some(named) }
+    });
     let reason = wrong.required_by("DDR-06", "/retention/reason", body.reason);
     let categories = categories?.into_iter().map(|CategoryWord(category)| category).collect();
     Some((ground?, categories, reason?))

@@ -42,9 +42,9 @@ struct Shape {
 impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
-        // Who may deal with incidents may all that an admin may.
-        let security = [AdminScope::Security];
-        let (member, admin) = (world.member().await, world.admin(&security).await);
+        // Who may deal with incidents and with erasures may all that an admin may.
+        let scopes = [AdminScope::Security, AdminScope::Privacy];
+        let (member, admin) = (world.member().await, world.admin(&scopes).await);
         let ops = world.admin(&[AdminScope::Ops]).await;
         let (_, reporter) = world.reporter().await;
         Self { world, member, admin, ops, reporter, commands: shapes() }

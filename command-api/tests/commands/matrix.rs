@@ -163,8 +163,16 @@ async fn rol_01_every_read_as_every_role() {
     for letter in ROLES.chars() {
         everybody.push((letter, scene.shows(letter).await));
     }
-    let paths = paths(&mut scene).await;
+    let mut paths = paths(&mut scene).await;
     let router = reads::serve(&scene.world).await;
+    // To look into the log of accesses is an entry of it (SAL-12).
+    let auditor = scene.shows('U').await;
+    reads::get(&router, &auditor, "/v1/security-audit-logs").await;
+    let entry: uuid::Uuid = sqlx::query_scalar("SELECT log_id FROM log.security_audit LIMIT 1")
+        .fetch_one(&scene.world.database.pool)
+        .await
+        .unwrap();
+    paths.insert("security-audit", entry.to_string());
     let mut found = Vec::new();
     for row in TABLE {
         for route in row.reads() {
@@ -230,6 +238,7 @@ fn path(route: &str, paths: &BTreeMap<&'static str, String>) -> String {
         "deletion",
         "erasure",
         "incident",
+        "security-audit",
     ];
     let names = |kind: &&str| {
         ["/", "/data-"].iter().any(|before| route.contains(&format!("{before}{kind}")))

@@ -153,6 +153,11 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         let run = scene::run_suffix();
         let scene = scene::set(&here.stack(), &run, 2, 1).await.unwrap();
         let (writer, leaver, before) = (&scene.voters[0], &scene.voters[1], scene.posts[0]);
+        let begun = Instant::now();
+        while !here.has(before).await {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it cannot be read");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let mut reader = Reads::new(&here.address(3));
         let community = reader.json(&format!("/v1/posts/{before}")).await.unwrap();
         let community = community["community_platform_community_id"].clone();
