@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{ForwardedHeader, TrustedProxies};
 
 /// Where the log and the read tables are.
 #[derive(Args, Clone, Debug)]
@@ -64,10 +64,15 @@ pub struct NatsArgs {
 /// argument: its default and its variable differ.
 #[derive(Args, Clone, Debug)]
 pub struct HttpArgs {
-    /// Networks of the proxies whose Forwarded and X-Forwarded-For headers are believed,
-    /// separated by commas: 10.0.0.0/8,::1/128
+    /// Networks of the proxies that are believed on their clients' addresses, separated by commas:
+    /// 10.0.0.0/8,::1/128
     #[arg(long, env = "AGORA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<Network>,
+
+    /// The header in which they write them. The other one is ignored: a proxy passes it on as the client
+    /// sent it
+    #[arg(long, env = "AGORA_FORWARDED_HEADER", value_enum, default_value_t)]
+    pub forwarded_header: ForwardedHeader,
 
     /// Sites whose pages may use the API from a browser (CORS), separated by commas, as
     /// https://app.example.org; `*` for all. None by default
@@ -110,7 +115,8 @@ pub struct HttpArgs {
 
 impl HttpArgs {
     pub fn trusted_proxies(&self) -> TrustedProxies {
-        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| network.0).collect())
+        let networks = self.trusted_proxies.iter().filter_map(|network| network.0).collect();
+        TrustedProxies::new(networks).reading(self.forwarded_header)
     }
 
     pub(crate) fn cors_origins(&self) -> Vec<HeaderValue> {

@@ -99,8 +99,8 @@ where
         };
         let guard = &self.guard;
         let pattern = patterns::of_request(request.uri(), request.headers());
-        let is_limited = !client.is_own() && !(guard.exempt)(client.0);
-        let class = (guard.classify)(request.method(), request.uri().path()).filter(|_| is_limited);
+        let is_exempt = client.is_own() || (client.is_clients() && (guard.exempt)(client.0));
+        let class = (guard.classify)(request.method(), request.uri().path()).filter(|_| !is_exempt);
         let reading = class.and_then(|class| guard.limits.of_address(client, class));
         if let Some(refused) = reading.as_ref().filter(|reading| reading.is_refused) {
             return std::future::ready(Ok(self.refuse(client, refused, pattern))).boxed();

@@ -167,7 +167,7 @@ fn guarded(per_minute: u32) -> (Front, Arc<Mutex<Vec<Notice>>>) {
 }
 
 async fn asked(front: &Front, address: &str, path: &str) -> Response {
-    let client = ClientAddress(address.parse().unwrap());
+    let client = ClientAddress::of(address.parse().unwrap());
     let request = Request::get(path).extension(client).body(Body::empty()).unwrap();
     response_to(front, request).await
 }
@@ -253,7 +253,7 @@ async fn inc_12_principals_count_beside_their_addresses() {
     let mut statuses = Vec::new();
     for host in 1..=3 {
         // Another address each time: it is one principal.
-        let client = ClientAddress(IpAddr::from([203, 0, 113, host]));
+        let client = ClientAddress::of(IpAddr::from([203, 0, 113, host]));
         let request = Request::get("/mine").extension(client).body(Body::empty()).unwrap();
         let response = routes.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers().get_all(RATE_LIMIT).iter().count(), 2);
