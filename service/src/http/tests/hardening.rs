@@ -236,6 +236,26 @@ async fn inc_12_sal_05_the_log_of_accesses_is_told_what_looks_like_an_attack() {
     assert_eq!(*told.lock().unwrap(), expected);
 }
 
+/// Any page can embed an image of any address: its visitors are not to be blocked for it.
+#[tokio::test]
+async fn inc_12_what_another_sites_page_asks_for_is_told_to_the_log_alone() {
+    let (front, noted) = guarded(1_000);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink: Sink = {
+        let told = Arc::clone(&told);
+        Arc::new(move |access| told.lock().unwrap().push(access.known.indicators))
+    };
+    let front = front.auditing(Some(Audit::new(&[7; 32], sink)));
+    for site in ["cross-site", "same-site", "same-origin"] {
+        let request = Request::get("/who?id=1%27%20or%20%271%27=%271")
+            .header("sec-fetch-site", site)
+            .extension(ClientAddress::of(IpAddr::from([203, 0, 113, 9])));
+        response_to(&front, request.body(Body::empty()).unwrap()).await;
+    }
+    assert_eq!(*told.lock().unwrap(), vec![vec!["sql_injection"]; 3]);
+    assert_eq!(noted.lock().unwrap().len(), 1, "what our own pages ask for counts");
+}
+
 /// A handler counts whom it has found to ask; the client is told of both limits.
 #[tokio::test]
 async fn inc_12_principals_count_beside_their_addresses() {
