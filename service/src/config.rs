@@ -103,6 +103,11 @@ pub struct HttpArgs {
     #[arg(long, env = "AGORA_HTTP_URI_BYTES", default_value_t = 8_192)]
     pub http_uri_bytes: usize,
 
+    /// Megabytes of large bodies, past 16 KiB of each, that are held at once; who sends more is told to come
+    /// again (503)
+    #[arg(long, env = "AGORA_HTTP_BODIES_MB", default_value_t = 64, value_parser = megabytes)]
+    pub http_bodies_mb: usize,
+
     /// Connections at once; who comes then has to wait
     #[arg(long, env = "AGORA_HTTP_CONNECTIONS", default_value_t = 10_000)]
     pub http_connections: usize,
@@ -144,6 +149,11 @@ fn origin(text: &str) -> Result<Origin, String> {
         .ok_or_else(|| {
             "write a scheme and a host, such as https://app.example.org, or *".to_owned()
         })
+}
+
+fn megabytes(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=1 << 20).contains(number));
+    number.ok_or_else(|| "write a number from 1 on".to_owned())
 }
 
 /// A network; none where the text is empty, as a variable without a value is.

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, info, warn};
 
+pub(crate) use body::NoRoom;
 pub use front::{Classify, Exempt, Front, Gate, Notice, Watcher, What};
 pub use guarded::Counted;
 

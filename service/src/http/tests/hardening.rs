@@ -2,12 +2,15 @@
 
 use std::sync::Mutex;
 
-use axum::http::HeaderValue;
+use axum::{extract::rejection::BytesRejection, http::HeaderValue};
 use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    http::access::{Audit, Sink},
+    http::{
+        access::{Audit, Sink},
+        body::Room,
+    },
     patterns::Pattern,
     rate_limits::{Class, RATE_LIMIT, RateLimits, Subject},
 };
@@ -87,6 +90,54 @@ async fn a_head_or_body_that_trickles_in_is_cut_off_and_others_are_served() {
     assert!(head_took < Duration::from_secs(3), "{head_took:?}");
     assert!(body_took < Duration::from_secs(3), "{body_took:?}");
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
+/// Bodies are read before it is known who sends them: together they take no more than there is room for,
+/// and small ones get through all the same.
+#[tokio::test]
+async fn large_bodies_past_what_there_is_room_for_are_503_with_retry_after() {
+    let (room, go_on) = (Room::of_bytes(64 << 10), Arc::new(tokio::sync::Notify::new()));
+    let goes_on = Arc::clone(&go_on);
+    let handler = move |wait: Query<Waits>, body: Result<Bytes, BytesRejection>| {
+        let goes_on = Arc::clone(&goes_on);
+        async move {
+            if wait.0.wait {
+                goes_on.notified().await;
+            }
+            match body {
+                Ok(body) => body.len().to_string().into_response(),
+                Err(rejection) => Problem::from(rejection).into_response(),
+            }
+        }
+    };
+    let front = Front::default().with_room(room.clone());
+    let routes = front.around(Router::new().route("/take", post(handler)));
+    let send = |kib: usize, wait: bool| {
+        let chunks = (0..kib).map(|_| Ok::<_, io::Error>(Bytes::from_static(&[b'x'; 1_024])));
+        let request = Request::post(format!("/take?wait={wait}"));
+        let request = request.body(Body::from_stream(futures::stream::iter(chunks))).unwrap();
+        routes.clone().oneshot(request)
+    };
+    let first = tokio::spawn(send(60, true));
+    while room.free_bytes() > 20 << 10 {
+        tokio::task::yield_now().await;
+    }
+    let refused = send(60, false).await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(room.free_bytes(), 20 << 10, "what is refused holds nothing");
+    for kib in [1, 16, 36] {
+        assert_eq!(send(kib, false).await.unwrap().status(), 200, "{kib}");
+    }
+    go_on.notify_one();
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(room.free_bytes(), 64 << 10);
+    assert_eq!(send(60, false).await.unwrap().status(), 200);
+}
+
+#[derive(Deserialize)]
+struct Waits {
+    wait: bool,
 }
 
 #[tokio::test]
