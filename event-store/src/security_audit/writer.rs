@@ -75,7 +75,9 @@ async fn gather(
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Access(access) => Entry::of_access(*access, &mut group.entries),
+                Message::Access(access, times) => {
+                    Entry::of_access(*access, times, &mut group.entries);
+                }
                 Message::Entry(entry) => group.entries.push(*entry),
                 Message::Flush(done) => group.acks.push(done),
             }
