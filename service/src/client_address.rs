@@ -136,7 +136,10 @@ impl TrustedProxies {
             // Nothing is quoted here: a quote is the client's, and must not hide what comes after it.
             ForwardedHeader::XForwardedFor => line.split(',').map(address).collect(),
             ForwardedHeader::Forwarded => {
-                split_outside_quotes(line, b',').into_iter().map(forwarded_for).collect()
+                // Where a quote does not end the client has begun it, to hide what the proxies add.
+                let elements = split_outside_quotes(line, b',')
+                    .unwrap_or_else(|| line.split(',').map(str::trim).collect());
+                elements.into_iter().map(forwarded_for).collect()
             }
         }
     }
@@ -146,7 +149,8 @@ impl TrustedProxies {
     }
 }
 
-fn split_outside_quotes(text: &str, separator: u8) -> Vec<&str> {
+/// None where a quote does not end.
+fn split_outside_quotes(text: &str, separator: u8) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -161,12 +165,12 @@ fn split_outside_quotes(text: &str, separator: u8) -> Vec<&str> {
         }
     }
     parts.push(text[start..].trim());
-    parts
+    (!quoted).then_some(parts)
 }
 
 /// The address of an element's `for=`; none where it is hidden (`for=_secret`, `for=unknown`).
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let value = split_outside_quotes(element, b';').into_iter().find_map(|pair| {
+    let value = split_outside_quotes(element, b';')?.into_iter().find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then(|| value.trim())
     })?;
