@@ -7,15 +7,19 @@
 //! (`agora_process_managers::security_audit`), which can begin again at any time: an entry is there once.
 
 pub mod chain;
+mod door;
 mod entry;
 mod sealing;
 mod spool;
 mod store;
 mod writer;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use agora_service::http::access::{Access, Audit};
+use agora_service::{
+    clock,
+    http::access::{Access, Audit},
+};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,11 +30,16 @@ pub use sealing::{
 };
 pub use store::{Row, Store};
 
+use self::door::{Door, Next};
 use crate::{Vault, vault::VaultError};
 
 /// Accesses that wait for the writing task at most. More than that within the millisecond that it needs to
 /// take them is lost, and counted.
 const QUEUE: usize = 32_768;
+/// Requests of refused addresses go into the queue only while no more than this waits in it.
+const DOOR_SHARE: usize = QUEUE / 4;
+/// How often what was counted of them is told.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
 /// What an operator decides.
 #[derive(Clone, Debug, clap::Args)]
@@ -84,7 +93,8 @@ pub enum AuditError {
 
 /// What goes to the writing task.
 enum Message {
-    Access(Box<Access>),
+    /// It stands for so many.
+    Access(Box<Access>, u64),
     Entry(Box<Entry>),
     /// All before it is stored, in Postgres or in the file.
     Flush(oneshot::Sender<()>),
@@ -95,6 +105,7 @@ enum Message {
 pub struct SecurityAudit {
     queue: mpsc::Sender<Message>,
     payload_key: Arc<crate::vault::Key>,
+    door: Arc<Door>,
 }
 
 impl SecurityAudit {
@@ -110,16 +121,29 @@ impl SecurityAudit {
         })?;
         let (queue, messages) = mpsc::channel(QUEUE);
         writer::start(messages, store::Store::new(pool, vault), own, left);
-        Ok(Self { queue, payload_key })
+        let door = Arc::new(Door::default());
+        tokio::spawn(tell_counted(queue.downgrade(), Arc::clone(&door)));
+        Ok(Self { queue, payload_key, door })
     }
 
     /// What tells this log of every request of a service.
     pub fn door(&self) -> Audit {
-        let queue = self.queue.clone();
+        let (queue, door) = (self.queue.clone(), Arc::clone(&self.door));
         let queued = metrics::counter!("agora_security_audit_queued");
-        let sink = move |access| {
-            queued.increment(1);
-            if queue.try_send(Message::Access(access)).is_err() {
+        let sink = move |access: Box<Access>| {
+            let next = match access.at_the_door {
+                true => door.pass(access, QUEUE - queue.capacity() < DOOR_SHARE),
+                false => Next::Tell(access),
+            };
+            let is_lost = match next {
+                Next::Tell(access) => {
+                    queued.increment(1);
+                    queue.try_send(Message::Access(access, 1)).is_err()
+                }
+                Next::Wait => false,
+                Next::Lose => true,
+            };
+            if is_lost {
                 writer::dropped(1, "the queue is full");
             }
         };
@@ -136,10 +160,29 @@ impl SecurityAudit {
 
     /// Waits until everything that was handed over before is stored.
     pub async fn flush(&self) {
+        send_counted(&self.queue, &self.door).await;
         let (done, is_done) = oneshot::channel();
         if self.queue.send(Message::Flush(done)).await.is_ok() {
             // Dropped unanswered only when the process goes down.
             let _ = is_done.await;
+        }
+    }
+}
+
+/// Tells what the door counts, until nobody has anything to tell any more.
+async fn tell_counted(queue: mpsc::WeakSender<Message>, door: Arc<Door>) {
+    loop {
+        tokio::time::sleep(COUNTED_EVERY).await;
+        let Some(queue) = queue.upgrade() else { return };
+        send_counted(&queue, &door).await;
+    }
+}
+
+async fn send_counted(queue: &mpsc::Sender<Message>, door: &Door) {
+    for (access, times) in door.counted(clock::now().timestamp()) {
+        metrics::counter!("agora_security_audit_queued").increment(1);
+        if queue.send(Message::Access(access, times)).await.is_err() {
+            return;
         }
     }
 }

@@ -39,7 +39,8 @@ const ROWS: i64 = 5_000;
 /// Records are written by several instances, in groups: one may show so long after its time. What is later,
 /// out of a file that kept it while the database was away, is in the records and found by nobody.
 const LATE: TimeDelta = TimeDelta::seconds(5);
-/// What waits at once for a log that cannot be reached.
+/// What one look does of what was found. The rest waits for the next, and nothing more is taken from the
+/// counts meanwhile: they go on, and are told later.
 const PENDING_MAX: usize = 1_000;
 
 /// What an operator can choose.
@@ -133,6 +134,8 @@ pub struct Detection {
     seen: Vec<(Uuid, DateTime<Utc>)>,
     /// What was found and could not be recorded yet.
     pending: Vec<Found>,
+    /// Up to when was read; noted as told once nothing is pending.
+    read: Option<DateTime<Utc>>,
     /// Up to when another one had told, before this one began.
     told: DateTime<Utc>,
 }
@@ -156,6 +159,7 @@ impl Detection {
             after: clock::now() - WINDOW,
             seen: Vec::new(),
             pending: Vec::new(),
+            read: None,
             told: told.unwrap_or_default(),
         })
     }
@@ -183,8 +187,10 @@ impl Detection {
             return Ok(());
         }
         let mut due = std::mem::take(&mut self.pending);
-        due.extend(self.detector.found(clock::now()));
-        due.truncate(PENDING_MAX);
+        if due.len() < PENDING_MAX {
+            due.extend(self.detector.found(clock::now()));
+        }
+        self.pending = due.split_off(due.len().min(PENDING_MAX));
         for found in due {
             if let Err(problem) = self.act(&found).await {
                 tracing::warn!(rule = problem.rule, "what was found could not be recorded");
@@ -201,15 +207,21 @@ impl Detection {
             _ => self.after.max(clock::now() - LATE),
         };
         self.seen.retain(|(_, at)| *at > self.after);
-        let Some(last) = last else { return Ok(()) };
+        self.read = last.max(self.read);
+        if !self.pending.is_empty() {
+            // Whoever goes on after this one finds it again.
+            return Ok(());
+        }
+        let Some(read) = self.read else { return Ok(()) };
         sqlx::query(
             "INSERT INTO process.detection (told_until) VALUES ($1)
              ON CONFLICT (only_row) DO UPDATE SET
                  told_until = greatest(detection.told_until, excluded.told_until)",
         )
-        .bind(last)
+        .bind(read)
         .execute(connection)
         .await?;
+        self.read = None;
         Ok(())
     }
 

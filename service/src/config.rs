@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{ForwardedHeader, TrustedProxies};
 
 /// Where the log and the read tables are.
 #[derive(Args, Clone, Debug)]
@@ -64,10 +64,15 @@ pub struct NatsArgs {
 /// argument: its default and its variable differ.
 #[derive(Args, Clone, Debug)]
 pub struct HttpArgs {
-    /// Networks of the proxies whose Forwarded and X-Forwarded-For headers are believed,
-    /// separated by commas: 10.0.0.0/8,::1/128
+    /// Networks of the proxies that are believed on their clients' addresses, separated by commas:
+    /// 10.0.0.0/8,::1/128
     #[arg(long, env = "AGORA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<Network>,
+
+    /// The header in which they write them. The other one is ignored: a proxy passes it on as the client
+    /// sent it
+    #[arg(long, env = "AGORA_FORWARDED_HEADER", value_enum, default_value_t)]
+    pub forwarded_header: ForwardedHeader,
 
     /// Sites whose pages may use the API from a browser (CORS), separated by commas, as
     /// https://app.example.org; `*` for all. None by default
@@ -98,6 +103,11 @@ pub struct HttpArgs {
     #[arg(long, env = "AGORA_HTTP_URI_BYTES", default_value_t = 8_192)]
     pub http_uri_bytes: usize,
 
+    /// Megabytes of large bodies, past 16 KiB of each, that are held at once; who sends more is told to come
+    /// again (503)
+    #[arg(long, env = "AGORA_HTTP_BODIES_MB", default_value_t = 64, value_parser = megabytes)]
+    pub http_bodies_mb: usize,
+
     /// Connections at once; who comes then has to wait
     #[arg(long, env = "AGORA_HTTP_CONNECTIONS", default_value_t = 10_000)]
     pub http_connections: usize,
@@ -110,7 +120,8 @@ pub struct HttpArgs {
 
 impl HttpArgs {
     pub fn trusted_proxies(&self) -> TrustedProxies {
-        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|network| network.0).collect())
+        let networks = self.trusted_proxies.iter().filter_map(|network| network.0).collect();
+        TrustedProxies::new(networks).reading(self.forwarded_header)
     }
 
     pub(crate) fn cors_origins(&self) -> Vec<HeaderValue> {
@@ -138,6 +149,11 @@ fn origin(text: &str) -> Result<Origin, String> {
         .ok_or_else(|| {
             "write a scheme and a host, such as https://app.example.org, or *".to_owned()
         })
+}
+
+fn megabytes(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=1 << 20).contains(number));
+    number.ok_or_else(|| "write a number from 1 on".to_owned())
 }
 
 /// A network; none where the text is empty, as a variable without a value is.

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::{debug, info, warn};
 
+pub(crate) use body::NoRoom;
 pub use front::{Classify, Exempt, Front, Gate, Notice, Watcher, What};
 pub use guarded::Counted;
 
@@ -108,7 +109,7 @@ pub async fn serve_behind(
         };
         match accepted {
             Ok((stream, peer, free)) => {
-                let client = ClientAddress(peer.ip());
+                let client = ClientAddress::of(peer.ip());
                 let is_shared = client.is_own() || front.proxies.trusts(peer.ip().to_canonical());
                 // Who has too many already is not told so: that would be one more to serve.
                 let Some(place) = places.take(free, client, is_shared) else {

@@ -1,7 +1,8 @@
 //! What in a request looks like an attack: a small list of patterns of injection, scripting, traversal
 //! and scanning, each with what it is about.
 //!
-//! Nothing is refused for a pattern: it is noted, and only what is repeated is acted on (INC-12). What is
+//! Nothing is refused for a pattern: it is noted, and only what is repeated is acted on (INC-12), and not
+//! what another site's page had a browser ask for: else any page could have its visitors blocked. What is
 //! scanned is the structure of a request, never what people write: path, parameters of the query but
 //! [searched words](FREE_TEXTS), the user agent and the referrer, and of a body that was refused those
 //! fields that hold ids and words from lists. A post that quotes SQL is a post.
@@ -120,6 +121,21 @@ pub fn of_request(uri: &Uri, headers: &HeaderMap) -> Option<Pattern> {
             .filter_map(|name| headers.get(name)?.to_str().ok())
             .find_map(|text| first(&IN_HEADERS, HEADER_PATTERNS, bounded(text)))
     })
+}
+
+/// Whether a page of another site made the browser ask, by what browsers say of it and pages cannot change.
+/// Whoever visits a page has not written the addresses of its images.
+pub fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return matches!(site, "cross-site" | "same-site");
+    }
+    let is_browser = ["sec-fetch-dest", "sec-fetch-mode", "sec-fetch-user"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    let referring = text("referer").and_then(|text| text.parse::<Uri>().ok());
+    let referring = referring.as_ref().and_then(Uri::authority);
+    is_browser && referring.is_some_and(|site| Some(site.as_str()) != text("host"))
 }
 
 fn of_path(path: &str) -> Option<Pattern> {

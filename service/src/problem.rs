@@ -5,7 +5,7 @@
 //! Every service answers `GET /problems/{id}` with a few words on it. A problem never repeats what
 //! the client sent: it may be personal, and problems end in logs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error};
 
 use axum::{
     Json, Router,
@@ -20,6 +20,8 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::http::NoRoom;
 
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -388,6 +390,12 @@ impl IntoResponse for Problem {
 /// A body that could not be read; too long, mostly.
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
+        let first: &(dyn Error + 'static) = &rejection;
+        if std::iter::successors(Some(first), |error| error.source())
+            .any(|error| error.is::<NoRoom>())
+        {
+            return Self::unavailable("Too many large bodies are being read.");
+        }
         Self::of(Kind::of_status(rejection.status()).unwrap_or(Kind::Malformed))
     }
 }

@@ -47,7 +47,7 @@ async fn esx_14_a_deprecated_command_tells_since_when_and_until_when() {
     for (body, status) in [("{}", 200), ("[]", 400)] {
         let request = Request::post("/old")
             .header("content-type", "application/json")
-            .extension(agora_service::client_address::ClientAddress([127, 0, 0, 1].into()))
+            .extension(agora_service::client_address::ClientAddress::of([127, 0, 0, 1].into()))
             .body(Body::from(body))
             .unwrap();
         let reply = router.clone().oneshot(request).await.unwrap();

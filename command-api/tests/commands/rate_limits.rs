@@ -41,7 +41,7 @@ async fn send(
 ) -> axum::response::Response {
     let mut request = Request::post(format!("/v1/commands/{command}"))
         .header("content-type", "application/json")
-        .extension(ClientAddress(IpAddr::from([203, 0, 113, host])));
+        .extension(ClientAddress::of(IpAddr::from([203, 0, 113, host])));
     if let Some(person) = person {
         request = request.header("authorization", format!("Bearer {}", person.token));
     }

@@ -8,7 +8,7 @@ use agora_domain::security::audit::RetentionCategory;
 use chrono::NaiveDate;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::{Row, sealing::LeafName};
 use crate::vault::{Key, MasterKeys};
@@ -97,7 +97,8 @@ fn digest(row: &Row) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Goes through the chain of a leaf after a segment, at most [`SEGMENTS_MAX`] of them.
+/// Goes through the chain of a leaf after a segment, at most [`SEGMENTS_MAX`] of them; as it is at one
+/// moment, since what a writer adds meanwhile would look like entries of no segment.
 ///
 /// # Errors
 /// Where the database cannot be asked.
@@ -108,6 +109,7 @@ pub async fn verify(
     category: RetentionCategory,
     after: i32,
 ) -> Result<Verdict, sqlx::Error> {
+    let mut at_once = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let leaf = LeafName { day, category };
     let segments = sqlx::query(
         "SELECT number, entries, total, mac FROM log.security_audit_segments
@@ -118,7 +120,7 @@ pub async fn verify(
     .bind(category.as_str())
     .bind(after)
     .bind(SEGMENTS_MAX + 2)
-    .fetch_all(pool)
+    .fetch_all(&mut *at_once)
     .await?;
     let mut verdict =
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
@@ -138,7 +140,7 @@ pub async fn verify(
         let fault = if number != verdict.segment + 1 {
             Some("a segment is missing before it")
         } else {
-            let rows = rows_of(pool, leaf, number).await?;
+            let rows = rows_of(&mut at_once, leaf, number).await?;
             let made = mac(key, leaf, (number, total), &before, rows.iter());
             if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
             {
@@ -158,7 +160,7 @@ pub async fn verify(
         (verdict.total, before) = (total, stored);
     }
     if !verdict.goes_on {
-        let strays = after_the_end(pool, leaf, verdict.segment).await?;
+        let strays = after_the_end(&mut at_once, leaf, verdict.segment).await?;
         if strays {
             verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
         }
@@ -166,7 +168,11 @@ pub async fn verify(
     Ok(verdict)
 }
 
-async fn rows_of(pool: &PgPool, leaf: LeafName, number: i32) -> Result<Vec<Row>, sqlx::Error> {
+async fn rows_of(
+    connection: &mut PgConnection,
+    leaf: LeafName,
+    number: i32,
+) -> Result<Vec<Row>, sqlx::Error> {
     let statement = format!(
         "SELECT {} FROM log.security_audit
          WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2 AND segment = $3",
@@ -174,17 +180,21 @@ async fn rows_of(pool: &PgPool, leaf: LeafName, number: i32) -> Result<Vec<Row>,
         leaf.category.as_str()
     );
     let (start, end) = bounds(leaf.day);
-    sqlx::query_as(&statement).bind(start).bind(end).bind(number).fetch_all(pool).await
+    sqlx::query_as(&statement).bind(start).bind(end).bind(number).fetch_all(connection).await
 }
 
-async fn after_the_end(pool: &PgPool, leaf: LeafName, last: i32) -> Result<bool, sqlx::Error> {
+async fn after_the_end(
+    connection: &mut PgConnection,
+    leaf: LeafName,
+    last: i32,
+) -> Result<bool, sqlx::Error> {
     let statement = format!(
         "SELECT EXISTS (SELECT FROM log.security_audit
          WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2 AND segment > $3)",
         leaf.category.as_str()
     );
     let (start, end) = bounds(leaf.day);
-    sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(pool).await
+    sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(connection).await
 }
 
 /// From when to when a day is.

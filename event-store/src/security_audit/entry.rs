@@ -93,8 +93,9 @@ impl Entry {
         self.recorded_at.date_naive()
     }
 
-    /// What an access becomes: an entry, and one more where it was a login that failed (SAL-05).
-    pub(super) fn of_access(access: Access, entries: &mut Vec<Self>) {
+    /// What an access, that may stand for several, becomes: an entry, and one more where it was a login that
+    /// failed (SAL-05).
+    pub(super) fn of_access(access: Access, occurrences: u64, entries: &mut Vec<Self>) {
         let (result, indicators) = judge(&access);
         let mut entry = Self::at(access.at, AuditEventType::ApiAccess, result);
         if matches!(result, AuditResult::Blocked | AuditResult::Suspicious) {
@@ -118,6 +119,9 @@ impl Entry {
         let mut told = serde_json::Map::new();
         if let Some(rule) = access.known.rule {
             told.insert("rule".to_owned(), rule.into());
+        }
+        if occurrences > 1 {
+            told.insert("occurrences".to_owned(), occurrences.into());
         }
         for (name, is_so) in
             [("ip_absent", access.client.is_none()), ("aborted", access.status == 0)]

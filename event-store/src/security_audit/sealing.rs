@@ -177,6 +177,31 @@ pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedE
     Ok(sealed.collect())
 }
 
+/// Seals entries that have waited, in a file: of whoever had its key replaced or destroyed since, nothing
+/// that is personal is left, as nothing would be had they been written in time (docs/erasure.md).
+pub(super) async fn seal_late(
+    vault: &Vault,
+    entries: &[Entry],
+) -> Result<Vec<SealedEntry>, VaultError> {
+    let mut sealed = seal(vault, entries).await?;
+    // Asked after the keys: whatever key an entry was sealed with, it is not younger than the answer.
+    let mut names: Vec<KeyName> = entries.iter().filter_map(key_name_of).collect();
+    names.sort_unstable();
+    names.dedup();
+    let destroyed = vault.destroyed_last(&names).await?;
+    for (entry, sealed) in entries.iter().zip(&mut sealed) {
+        let end = key_name_of(entry).and_then(|name| destroyed.get(&name));
+        if end.is_some_and(|end| entry.recorded_at <= *end) {
+            *sealed = SealedEntry::default();
+        }
+    }
+    Ok(sealed)
+}
+
+fn key_name_of(entry: &Entry) -> Option<KeyName> {
+    entry.person.user.map(|user| (Subject::from(user), PersonalCategory::Network))
+}
+
 fn seal_one(
     entry: &Entry,
     leaf: &LeafKey,

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Entry, Message,
+    AuditError, Entry, Message,
     spool::{Oldest, Spool},
     store::Store,
 };
@@ -75,7 +75,9 @@ async fn gather(
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Access(access) => Entry::of_access(*access, &mut group.entries),
+                Message::Access(access, times) => {
+                    Entry::of_access(*access, times, &mut group.entries);
+                }
                 Message::Entry(entry) => group.entries.push(*entry),
                 Message::Flush(done) => group.acks.push(done),
             }
@@ -122,25 +124,25 @@ async fn write(mut waiting: mpsc::Receiver<Group>, store: Store, spools: Spools)
         };
         let Some(Group { entries, acks }) = group else { return };
         let behind = on_disk(&spools, |spools| Ok(!spools.iter().all(Spool::is_empty))).await;
-        if behind.unwrap_or(true) || !written(&store, &entries).await {
+        if behind.unwrap_or(true) || !written(store.write(&entries), entries.len()).await {
             keep(&spools, entries).await;
         }
         acknowledge(acks);
     }
 }
 
-async fn written(store: &Store, entries: &[Entry]) -> bool {
-    match tokio::time::timeout(WRITE_LIMIT, store.write(entries)).await {
+async fn written(write: impl Future<Output = Result<(), AuditError>>, entries: usize) -> bool {
+    match tokio::time::timeout(WRITE_LIMIT, write).await {
         Ok(Ok(())) => {
-            metrics::counter!("agora_security_audit_written").increment(entries.len() as u64);
+            metrics::counter!("agora_security_audit_written").increment(entries as u64);
             true
         }
         Ok(Err(error)) => {
-            tracing::warn!(%error, entries = entries.len(), "security audit entries have to wait");
+            tracing::warn!(%error, entries, "security audit entries have to wait");
             false
         }
         Err(_) => {
-            tracing::warn!(entries = entries.len(), "security audit entries take too long");
+            tracing::warn!(entries, "security audit entries take too long");
             false
         }
     }
@@ -177,7 +179,7 @@ async fn drain(store: &Store, spools: &Spools) -> bool {
         let up_to = match oldest.await {
             Ok(Oldest::Nothing) => return true,
             Ok(Oldest::Entries(entries, up_to)) => {
-                if !written(store, &entries).await {
+                if !written(store.write_late(&entries), entries.len()).await {
                     return false;
                 }
                 up_to

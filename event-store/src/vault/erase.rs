@@ -1,9 +1,9 @@
 //! The end of keys: destroyed for good, or replaced where their person goes on.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::HashMap, fmt, str::FromStr, time::Duration};
 
 use agora_domain::{PersonalCategory, Subject};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -163,6 +163,33 @@ impl Vault {
         .await?;
         self.forget(subject);
         Ok(replaced.rows_affected() == 1)
+    }
+
+    /// When a key of each of these names was destroyed last; nothing of those whose never was.
+    pub async fn destroyed_last(
+        &self,
+        names: &[KeyName],
+    ) -> Result<HashMap<KeyName, DateTime<Utc>>, VaultError> {
+        let (subjects, categories) = super::texts(names);
+        let rows = sqlx::query(
+            "SELECT w.place, max(d.destroyed_at)
+             FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(subject, category, place)
+             JOIN vault.destroyed_keys d USING (subject, category)
+             GROUP BY w.place",
+        )
+        .bind(subjects)
+        .bind(categories)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut last = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let place: i64 = row.try_get(0)?;
+            let name = usize::try_from(place - 1).ok().and_then(|place| names.get(place));
+            if let Some(name) = name {
+                last.insert(name.clone(), row.try_get(1)?);
+            }
+        }
+        Ok(last)
     }
 
     /// Writes the vault's table anew, so that no page of it holds a destroyed key, and has its log of

@@ -121,7 +121,7 @@ fn api(audit: &SecurityAudit) -> Router {
 
 async fn send(api: &Router, request: Builder, body: &'static str) -> u16 {
     let mut request = request.body(Body::from(body)).unwrap();
-    request.extensions_mut().insert(ClientAddress(ADDRESS.parse().unwrap()));
+    request.extensions_mut().insert(ClientAddress::of(ADDRESS.parse().unwrap()));
     let response = api.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     http_body_util::BodyExt::collect(response.into_body()).await.unwrap();

@@ -132,3 +132,34 @@ async fn ipr_12_what_is_blocked_already_is_not_blocked_again() {
     let story = world.attack_story().await;
     assert_eq!(story, ["IpAutoBlocked", "IpIncidentLinked", "IncidentDetected"]);
 }
+
+#[tokio::test]
+async fn inc_12_what_could_not_be_recorded_is_not_noted_as_told() {
+    let world = World::new().await;
+    let may_append = async |grant: &str| {
+        let statement = format!(
+            "DO $$ BEGIN EXECUTE format('{grant} agora_writer',
+                 (SELECT oid::regprocedure FROM pg_proc
+                  WHERE proname = 'append' AND pronamespace = 'log'::regnamespace)); END $$"
+        );
+        sqlx::query(&statement).execute(&world.database.pool).await.unwrap();
+    };
+    let told = async || {
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM process.detection")
+            .fetch_one(&world.database.pool)
+            .await
+            .unwrap()
+    };
+    let mut detection = world.detection().await;
+    may_append("REVOKE EXECUTE ON FUNCTION %s FROM").await;
+    world.noted("203.0.113.9", "login_failed", 401, 7).await;
+    world.look(&mut detection).await;
+    assert_eq!(told().await, 0);
+    may_append("GRANT EXECUTE ON FUNCTION %s TO").await;
+    // That one stopped: whoever goes on after it finds what it could not record.
+    let mut another = world.detection().await;
+    world.look(&mut another).await;
+    let opened = ["IpIncidentLinked", "IncidentDetected", "IpAutoBlocked"];
+    assert_eq!(world.attack_story().await, opened);
+    assert_eq!(told().await, 1);
+}

@@ -90,7 +90,7 @@ impl World {
     pub async fn send(&self, token: Option<&str>, command: &str, body: Value) -> (u16, Value) {
         let mut request = Request::post(format!("/v1/commands/{command}"))
             .header("content-type", "application/json")
-            .extension(ClientAddress("203.0.113.77".parse().unwrap()));
+            .extension(ClientAddress::of("203.0.113.77".parse().unwrap()));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -73,8 +73,15 @@ impl Counter {
                 .header("idempotency-key", &key)
                 .body(body.clone());
             if let Some(address) = client_address {
-                // Believed where this service is among AGORA_TRUSTED_PROXIES.
-                request = request.header("x-forwarded-for", address.to_string());
+                // Believed where this service is among AGORA_TRUSTED_PROXIES; in either header, since the
+                // command API reads only the one that it is told to.
+                let node = match address {
+                    IpAddr::V4(address) => format!("for={address}"),
+                    IpAddr::V6(address) => format!("for=\"[{address}]\""),
+                };
+                request = request
+                    .header("x-forwarded-for", address.to_string())
+                    .header(header::FORWARDED, node);
             }
             match answer(request).await {
                 Answer::Counted(position) => return Ok(position),

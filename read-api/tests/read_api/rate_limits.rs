@@ -28,7 +28,7 @@ async fn inc_12_a_principal_has_its_limit_from_wherever_it_reads() {
     let read = async |user: &User, host: u8| {
         let request = Request::get("/v1/me")
             .header("authorization", format!("Bearer {}", user.token))
-            .extension(ClientAddress(IpAddr::from([203, 0, 113, host])));
+            .extension(ClientAddress::of(IpAddr::from([203, 0, 113, host])));
         routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     };
     for host in 1..=2 {

@@ -290,7 +290,7 @@ impl World {
 
     pub async fn send_from(&self, client: &str, request: axum::http::request::Builder) -> Reply {
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(ClientAddress(client.parse().unwrap()));
+        request.extensions_mut().insert(ClientAddress::of(client.parse().unwrap()));
         let response = self.api.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         if parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
@@ -305,7 +305,7 @@ impl World {
     /// The reply's body as it comes, without waiting for its end.
     pub async fn open(&self, request: axum::http::request::Builder) -> (Reply, Body) {
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(ClientAddress(CLIENT.parse().unwrap()));
+        request.extensions_mut().insert(ClientAddress::of(CLIENT.parse().unwrap()));
         let (parts, body) = self.api.clone().oneshot(request).await.unwrap().into_parts();
         (Reply { status: parts.status, headers: parts.headers, body: String::new() }, body)
     }

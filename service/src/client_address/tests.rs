@@ -2,7 +2,7 @@ use axum::http::HeaderValue;
 
 use super::*;
 
-fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+fn found(header: ForwardedHeader, peer: &str, headers: &[(&'static str, &str)]) -> ClientAddress {
     let trusted = TrustedProxies::new(vec![
         "10.0.0.0/8".parse().unwrap(),
         "fd00::/8".parse().unwrap(),
@@ -12,7 +12,16 @@ fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
     for (name, value) in headers {
         map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    trusted.client(peer.parse().unwrap(), &map).to_string()
+    trusted.reading(header).client(peer.parse().unwrap(), &map)
+}
+
+/// By proxies that write the first of the headers given, whichever it is.
+fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+    let header = match headers.first() {
+        Some(("forwarded", _)) => ForwardedHeader::Forwarded,
+        _ => ForwardedHeader::XForwardedFor,
+    };
+    found(header, peer, headers).to_string()
 }
 
 #[test]
@@ -49,10 +58,69 @@ fn a_quoted_comma_does_not_start_an_element() {
     assert_eq!(client("10.1.1.1:80", &spoofed), "198.51.100.7");
 }
 
+/// A proxy passes the header that it does not write as the client sent it.
 #[test]
-fn the_standard_header_wins_over_the_old_one() {
-    let both = [("x-forwarded-for", "192.0.2.66"), ("forwarded", "for=198.51.100.7")];
-    assert_eq!(client("127.0.0.1:80", &both), "198.51.100.7");
+fn only_the_header_that_the_proxies_write_is_read() {
+    let (told, forged) = (("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=192.0.2.66"));
+    let of = |header, headers: &[_]| found(header, "127.0.0.1:80", headers).to_string();
+    assert_eq!(of(ForwardedHeader::default(), &[forged, told]), "198.51.100.7");
+    assert_eq!(
+        of(ForwardedHeader::default(), &[("forwarded", "for=127.0.0.1"), told]),
+        "198.51.100.7"
+    );
+    let (told, forged) = (("forwarded", "for=198.51.100.7"), ("x-forwarded-for", "192.0.2.66"));
+    assert_eq!(of(ForwardedHeader::Forwarded, &[forged, told]), "198.51.100.7");
+}
+
+#[test]
+fn a_quote_that_a_client_begins_hides_nothing() {
+    for forged in ["for=\", ", "for=\"\\\", ", "for=\"\\, ", "\", "] {
+        let told = format!("{forged}for=198.51.100.7;proto=https");
+        assert_eq!(client("10.1.1.1:80", &[("forwarded", &told)]), "198.51.100.7", "{told}");
+        let told = format!("{forged}for=\"[2001:db8::1]:80\";by=\"[fd00::1]\"");
+        assert_eq!(client("10.1.1.1:80", &[("forwarded", &told)]), "2001:db8::1", "{told}");
+    }
+    assert_eq!(client("10.1.1.1:80", &[("x-forwarded-for", "\", 198.51.100.7")]), "198.51.100.7");
+    let in_two_lines = [("x-forwarded-for", "\""), ("x-forwarded-for", "198.51.100.7")];
+    assert_eq!(client("10.1.1.1:80", &in_two_lines), "198.51.100.7");
+}
+
+/// K20: neither by what a header says nor by making it unreadable does anybody become the machine itself.
+#[test]
+fn k20_what_a_header_says_is_never_the_machine_itself() {
+    let (old, standard) = (ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded);
+    for (header, name, text, is_clients) in [
+        (old, "x-forwarded-for", "127.0.0.1", true),
+        (old, "x-forwarded-for", "::1", true),
+        (old, "x-forwarded-for", "[::1]:80", true),
+        (old, "x-forwarded-for", "::ffff:127.0.0.1", true),
+        (old, "x-forwarded-for", "0.0.0.0", true),
+        (old, "x-forwarded-for", "::", true),
+        (old, "x-forwarded-for", "\"", false),
+        (old, "x-forwarded-for", "", false),
+        (old, "x-forwarded-for", "\u{e9}", false),
+        // No zone ids, no octal, no short forms: another reader may take them for another address.
+        (old, "x-forwarded-for", "::1%lo", false),
+        (old, "x-forwarded-for", "fe80::1%eth0", false),
+        (old, "x-forwarded-for", "0177.0.0.1", false),
+        (old, "x-forwarded-for", "127.1", false),
+        (old, "x-forwarded-for", "2130706433", false),
+        (standard, "forwarded", "for=127.0.0.1", true),
+        (standard, "forwarded", r#"for="[::1]""#, true),
+        (standard, "forwarded", r#"for=""#, false),
+        (standard, "forwarded", r#"for=", for=127.0.0.1"#, false),
+        (standard, "forwarded", "for=unknown", false),
+        (standard, "forwarded", "proto=https", false),
+    ] {
+        let client = found(header, "127.0.0.1:80", &[(name, text)]);
+        assert!(!client.is_own(), "{text}");
+        assert_eq!(client.is_clients(), is_clients, "{text}");
+    }
+    assert!(found(old, "127.0.0.1:80", &[]).is_own(), "who asks without a proxy");
+    assert!(found(old, "[::ffff:127.0.0.1]:80", &[]).is_own());
+    let untrusted =
+        TrustedProxies::default().client("[::1]:80".parse().unwrap(), &HeaderMap::new());
+    assert!(untrusted.is_own());
 }
 
 #[test]

@@ -81,7 +81,7 @@ mod tests {
     async fn one_client_cannot_take_all_places_and_gives_its_own_back() {
         let places = Places::new(10, 2);
         let take = async |address: &str, is_shared| {
-            let client = ClientAddress(address.parse().unwrap());
+            let client = ClientAddress::of(address.parse().unwrap());
             places.take(places.free().await, client, is_shared)
         };
         let held = (take("2001:db8::1", false).await, take("2001:db8::2", false).await);

@@ -21,7 +21,13 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::Service;
 use tracing::{Instrument, debug_span, error};
 
-use super::{BODY_BYTES_MAX, access::Audit, body, browsers, front::Limits};
+use super::{
+    BODY_BYTES_MAX,
+    access::Audit,
+    body::{self, Room},
+    browsers,
+    front::Limits,
+};
 use crate::{
     client_address::ClientAddress,
     problem::{self, Kind, Problem},
@@ -36,12 +42,13 @@ const HEADER_BYTES_MAX: usize = 32_768;
 pub(super) struct Edge<S> {
     inner: S,
     limits: Limits,
+    room: Room,
     audit: Option<Audit>,
 }
 
 impl<S> Edge<S> {
-    pub(super) fn new(inner: S, limits: Limits, audit: Option<Audit>) -> Self {
-        Self { inner, limits, audit }
+    pub(super) fn new(inner: S, limits: Limits, room: Room, audit: Option<Audit>) -> Self {
+        Self { inner, limits, room, audit }
     }
 }
 
@@ -88,8 +95,9 @@ where
         if !span.is_disabled() {
             telemetry::continue_trace(&span, request.headers());
         }
+        let held = self.room.hold();
         let request = request.map(|body| {
-            let body = body::bounded(body, limits.body);
+            let body = body::bounded(body, limits.body, held.clone());
             match &mut told {
                 Some(told) => told.watch(body),
                 None => body,
@@ -115,6 +123,8 @@ where
                 }
             };
             browsers::tell(&mut response, limits.is_behind_tls);
+            // What was read is held until it is answered.
+            drop(held);
             count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
             tracing::Span::current().record("status", response.status().as_u16());
             Ok(match told {

@@ -10,7 +10,7 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{access::Audit, edge, guarded::Guard};
+use super::{access::Audit, body::Room, edge, guarded::Guard};
 use crate::{
     client_address::TrustedProxies,
     config::HttpArgs,
@@ -61,6 +61,7 @@ pub struct Front {
     pub(super) proxies: TrustedProxies,
     pub(super) gate: Gate,
     pub(super) limits: Limits,
+    room: Room,
     /// Who is told of each request; nobody where it is none.
     pub(super) audit: Option<Audit>,
     guard: Option<Guard>,
@@ -105,6 +106,7 @@ impl Default for Front {
             proxies: TrustedProxies::default(),
             gate: Arc::new(|_| false),
             limits: Limits::default(),
+            room: Room::of_bytes(64 << 20),
             audit: None,
             guard: None,
             cors: Vec::new(),
@@ -125,7 +127,8 @@ impl Front {
             ..Limits::default()
         };
         let proxies = arguments.trusted_proxies();
-        Self { proxies, limits, cors: arguments.cors_origins(), ..Self::default() }
+        let room = Room::of_bytes(arguments.http_bodies_mb << 20);
+        Self { proxies, limits, room, cors: arguments.cors_origins(), ..Self::default() }
     }
 
     /// Believes these networks on clients' addresses.
@@ -174,9 +177,9 @@ impl Front {
         if let Some(cors) = self.cors_layer() {
             routes = routes.layer(cors);
         }
-        let (limits, audit) = (self.limits, self.audit.clone());
+        let (limits, room, audit) = (self.limits, self.room.clone(), self.audit.clone());
         routes.layer(tower::layer::layer_fn(move |inner| {
-            edge::Edge::new(inner, limits, audit.clone())
+            edge::Edge::new(inner, limits, room.clone(), audit.clone())
         }))
     }
 
@@ -229,6 +232,10 @@ impl Front {
 impl Front {
     pub(super) fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    pub(super) fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     pub(super) fn with_cors(self, origins: &[&'static str]) -> Self {

@@ -56,6 +56,7 @@ pub struct Counted {
     watcher: Watcher,
     class: Class,
     address: ClientAddress,
+    is_of_another_site: bool,
 }
 
 impl Counted {
@@ -67,7 +68,7 @@ impl Counted {
 
     /// Notes a body that was refused and looks like an attack.
     pub fn note_refused(&self, body: &[u8], status: u16) {
-        if let Some(pattern) = patterns::of_body(body) {
+        if let Some(pattern) = patterns::of_body(body).filter(|_| !self.is_of_another_site) {
             let what = What::Suspicious(pattern);
             (self.watcher)(Notice { address: self.address.0, what, status });
         }
@@ -99,17 +100,26 @@ where
         };
         let guard = &self.guard;
         let pattern = patterns::of_request(request.uri(), request.headers());
-        let is_limited = !client.is_own() && !(guard.exempt)(client.0);
-        let class = (guard.classify)(request.method(), request.uri().path()).filter(|_| is_limited);
+        let is_of_another_site = patterns::is_of_another_site(request.headers());
+        // What is told to the watcher; the log of accesses is told of all.
+        let counted = pattern.filter(|_| !is_of_another_site);
+        let is_exempt = client.is_own() || (client.is_clients() && (guard.exempt)(client.0));
+        let class = (guard.classify)(request.method(), request.uri().path()).filter(|_| !is_exempt);
         let reading = class.and_then(|class| guard.limits.of_address(client, class));
         if let Some(refused) = reading.as_ref().filter(|reading| reading.is_refused) {
-            return std::future::ready(Ok(self.refuse(client, refused, pattern))).boxed();
+            return std::future::ready(Ok(self.refuse(client, refused, pattern, counted))).boxed();
         }
         if let Some(class) = class {
             let (limits, watcher) = (guard.limits.clone(), guard.watcher.clone());
-            request.extensions_mut().insert(Counted { limits, watcher, class, address: client });
+            request.extensions_mut().insert(Counted {
+                limits,
+                watcher,
+                class,
+                address: client,
+                is_of_another_site,
+            });
         }
-        let watcher = pattern.map(|pattern| (pattern, guard.watcher.clone()));
+        let watcher = counted.map(|pattern| (pattern, guard.watcher.clone()));
         let answered = self.inner.call(request);
         async move {
             let mut response = answered.await?;
@@ -120,6 +130,8 @@ where
             if let Some((pattern, watcher)) = watcher {
                 let (what, status) = (What::Suspicious(pattern), response.status().as_u16());
                 watcher(Notice { address: client.0, what, status });
+            }
+            if let Some(pattern) = pattern {
                 mark(&mut response, pattern);
             }
             Ok(response)
@@ -134,12 +146,13 @@ impl<S> Guarded<S> {
         client: ClientAddress,
         refused: &Reading,
         pattern: Option<Pattern>,
+        counted: Option<Pattern>,
     ) -> Response {
         let note = |what| {
             (self.guard.watcher)(Notice { address: client.0, what, status: 429 });
         };
         note(What::TooMany);
-        if let Some(pattern) = pattern {
+        if let Some(pattern) = counted {
             note(What::Suspicious(pattern));
         }
         let problem = refused.permit().err().unwrap_or_else(|| Problem::too_many_requests(1));

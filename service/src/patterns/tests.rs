@@ -101,3 +101,29 @@ fn inc_12_scanning_is_bounded() {
     }
     assert!(begun.elapsed().as_millis() < 2_000, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn inc_12_what_a_page_of_another_site_has_a_browser_ask_for_is_known() {
+    let is_foreign = |headers: &[(&'static str, &'static str)]| {
+        let named = headers.iter().map(|(name, value)| {
+            (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+        });
+        is_of_another_site(&named.collect())
+    };
+    let foreign = ("referer", "https://evil.example/page");
+    let host = ("host", "agora.example");
+    assert!(is_foreign(&[("sec-fetch-site", "cross-site")]));
+    assert!(is_foreign(&[("sec-fetch-site", "same-site")]));
+    assert!(is_foreign(&[("sec-fetch-dest", "image"), foreign, host]));
+    assert!(!is_foreign(&[("sec-fetch-site", "same-origin"), foreign, host]));
+    assert!(!is_foreign(&[("sec-fetch-site", "none")]));
+    assert!(!is_foreign(&[
+        ("sec-fetch-dest", "image"),
+        ("referer", "https://agora.example/a"),
+        host
+    ]));
+    assert!(!is_foreign(&[("sec-fetch-dest", "image"), host]));
+    // No browser of today: a tool can write any referrer.
+    assert!(!is_foreign(&[foreign, host]));
+    assert!(!is_foreign(&[]));
+}

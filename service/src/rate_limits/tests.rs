@@ -7,7 +7,7 @@ fn limits(per_minute: u32) -> RateLimits {
 }
 
 fn client(address: &str) -> ClientAddress {
-    ClientAddress(address.parse().unwrap())
+    ClientAddress::of(address.parse().unwrap())
 }
 
 fn told(reading: &Reading) -> (String, String, Option<String>) {

@@ -99,7 +99,7 @@ impl World {
         let mut request = Request::builder()
             .method(method)
             .uri(call.path)
-            .extension(ClientAddress(CLIENT.parse().unwrap()))
+            .extension(ClientAddress::of(CLIENT.parse().unwrap()))
             .body(Body::from(call.body))
             .unwrap();
         *request.headers_mut() = call.headers;

@@ -94,7 +94,7 @@ pub async fn serve(world: &World) -> Router {
 }
 
 pub async fn get(router: &Router, shows: &Shows, path: &str) -> Answer {
-    let mut request = Request::get(path).extension(ClientAddress(CLIENT.parse().unwrap()));
+    let mut request = Request::get(path).extension(ClientAddress::of(CLIENT.parse().unwrap()));
     if let Some((name, value)) = shows.header() {
         request = request.header(name, value);
     }

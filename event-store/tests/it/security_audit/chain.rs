@@ -100,3 +100,21 @@ async fn races_sal_11_writers_at_once_make_one_chain() {
     let verdict = verify(&database).await;
     assert_eq!((verdict.segment, verdict.entries, verdict.broken), (80, 400, None));
 }
+
+#[tokio::test]
+async fn races_sal_11_a_chain_that_is_being_written_looks_whole() {
+    let (database, store) = written().await;
+    let writer = tokio::spawn(async move {
+        loop {
+            store.write(&[entry(None), entry(None)]).await.unwrap();
+        }
+    });
+    let mut last = 0;
+    for _ in 0..50 {
+        let verdict = verify(&database).await;
+        assert_eq!(verdict.broken, None, "{verdict:?}");
+        last = verdict.segment;
+    }
+    writer.abort();
+    assert!(last > 3, "nothing was written meanwhile");
+}

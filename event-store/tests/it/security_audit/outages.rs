@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use agora_event_store::{Vault, testing::eventually};
+use agora_domain::{PersonalCategory, Subject};
+use agora_event_store::{Vault, security_audit::open, testing::eventually};
 use sqlx::postgres::PgPoolOptions;
 
 use super::*;
@@ -103,6 +104,39 @@ async fn sal_05_what_a_killed_process_left_is_written_by_the_next_one_once() {
     })
     .await;
     std::fs::remove_dir_all(left.folder).unwrap();
+}
+
+/// Art. 17: what waited in the file while its person had the key replaced is not sealed under the new one.
+#[tokio::test]
+async fn sal_08_what_waited_while_its_persons_key_was_replaced_is_nobodys() {
+    let (database, at) = (TestDatabase::new().await, spool());
+    let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
+    let vault = database.vault();
+    let audit = SecurityAudit::start(behind(&proxy, &database).await, vault.clone(), &at).unwrap();
+    let (kari, ola) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    proxy.go_away();
+    audit.write(entry(Some(kari))).await;
+    audit.write(entry(Some(ola))).await;
+    assert!(spooled(&at) > 0);
+    let (subject, network) = (Subject::from(kari), PersonalCategory::Network);
+    let ids = vault.key_ids(&subject, &[network]).await.unwrap();
+    let id = ids[0].1.clone().unwrap();
+    assert!(vault.replace(&subject, network, &id).await.unwrap());
+    audit.write(entry(Some(kari))).await;
+    proxy.come_back();
+    eventually("all is written", || async { count(&database).await == 3 }).await;
+    let opened = open(&database.vault(), &rows(&database).await).await.unwrap();
+    let users: Vec<_> = opened.into_iter().map(|opened| opened.and_then(|it| it.user)).collect();
+    assert_eq!(users, [None, Some(ola), Some(kari)]);
+    let bare: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM log.security_audit
+         WHERE sealed IS NULL AND num_nonnulls(user_key, ip_key, session_key) = 0",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert_eq!(bare, 1);
+    std::fs::remove_dir_all(at.folder).unwrap();
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Snapshot<'_> {
 }
 
 /// In the order of the entity's columns.
-fn cells(row: &Row, opened: Opened) -> [Cell; 9] {
+fn cells(row: &Row, opened: Opened) -> [Cell; 11] {
     let text = |text: Option<String>| text.map_or(Cell::Null, Cell::Text);
     [
         Cell::Text(row.log_id.to_string()),
@@ -70,5 +70,7 @@ fn cells(row: &Row, opened: Opened) -> [Cell; 9] {
         text(opened.ip.map(|address| address.to_string())),
         text(opened.user_agent),
         text(opened.referrer),
+        text(opened.headers),
+        text(opened.session),
     ]
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Mutex;
 
-use axum::http::HeaderValue;
+use axum::{extract::rejection::BytesRejection, http::HeaderValue};
 use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    http::access::{Audit, Sink},
+    http::{
+        access::{Audit, Sink},
+        body::Room,
+    },
     patterns::Pattern,
     rate_limits::{Class, RATE_LIMIT, RateLimits, Subject},
 };
@@ -89,6 +92,54 @@ async fn a_head_or_body_that_trickles_in_is_cut_off_and_others_are_served() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
 
+/// Bodies are read before it is known who sends them: together they take no more than there is room for,
+/// and small ones get through all the same.
+#[tokio::test]
+async fn large_bodies_past_what_there_is_room_for_are_503_with_retry_after() {
+    let (room, go_on) = (Room::of_bytes(64 << 10), Arc::new(tokio::sync::Notify::new()));
+    let goes_on = Arc::clone(&go_on);
+    let handler = move |wait: Query<Waits>, body: Result<Bytes, BytesRejection>| {
+        let goes_on = Arc::clone(&goes_on);
+        async move {
+            if wait.0.wait {
+                goes_on.notified().await;
+            }
+            match body {
+                Ok(body) => body.len().to_string().into_response(),
+                Err(rejection) => Problem::from(rejection).into_response(),
+            }
+        }
+    };
+    let front = Front::default().with_room(room.clone());
+    let routes = front.around(Router::new().route("/take", post(handler)));
+    let send = |kib: usize, wait: bool| {
+        let chunks = (0..kib).map(|_| Ok::<_, io::Error>(Bytes::from_static(&[b'x'; 1_024])));
+        let request = Request::post(format!("/take?wait={wait}"));
+        let request = request.body(Body::from_stream(futures::stream::iter(chunks))).unwrap();
+        routes.clone().oneshot(request)
+    };
+    let first = tokio::spawn(send(60, true));
+    while room.free_bytes() > 20 << 10 {
+        tokio::task::yield_now().await;
+    }
+    let refused = send(60, false).await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(room.free_bytes(), 20 << 10, "what is refused holds nothing");
+    for kib in [1, 16, 36] {
+        assert_eq!(send(kib, false).await.unwrap().status(), 200, "{kib}");
+    }
+    go_on.notify_one();
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(room.free_bytes(), 64 << 10);
+    assert_eq!(send(60, false).await.unwrap().status(), 200);
+}
+
+#[derive(Deserialize)]
+struct Waits {
+    wait: bool,
+}
+
 #[tokio::test]
 async fn an_answer_that_takes_too_long_is_503_with_retry_after() {
     let limits = Limits { request: Duration::from_millis(50), ..Limits::default() };
@@ -167,7 +218,7 @@ fn guarded(per_minute: u32) -> (Front, Arc<Mutex<Vec<Notice>>>) {
 }
 
 async fn asked(front: &Front, address: &str, path: &str) -> Response {
-    let client = ClientAddress(address.parse().unwrap());
+    let client = ClientAddress::of(address.parse().unwrap());
     let request = Request::get(path).extension(client).body(Body::empty()).unwrap();
     response_to(front, request).await
 }
@@ -236,6 +287,26 @@ async fn inc_12_sal_05_the_log_of_accesses_is_told_what_looks_like_an_attack() {
     assert_eq!(*told.lock().unwrap(), expected);
 }
 
+/// Any page can embed an image of any address: its visitors are not to be blocked for it.
+#[tokio::test]
+async fn inc_12_what_another_sites_page_asks_for_is_told_to_the_log_alone() {
+    let (front, noted) = guarded(1_000);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink: Sink = {
+        let told = Arc::clone(&told);
+        Arc::new(move |access| told.lock().unwrap().push(access.known.indicators))
+    };
+    let front = front.auditing(Some(Audit::new(&[7; 32], sink)));
+    for site in ["cross-site", "same-site", "same-origin"] {
+        let request = Request::get("/who?id=1%27%20or%20%271%27=%271")
+            .header("sec-fetch-site", site)
+            .extension(ClientAddress::of(IpAddr::from([203, 0, 113, 9])));
+        response_to(&front, request.body(Body::empty()).unwrap()).await;
+    }
+    assert_eq!(*told.lock().unwrap(), vec![vec!["sql_injection"]; 3]);
+    assert_eq!(noted.lock().unwrap().len(), 1, "what our own pages ask for counts");
+}
+
 /// A handler counts whom it has found to ask; the client is told of both limits.
 #[tokio::test]
 async fn inc_12_principals_count_beside_their_addresses() {
@@ -253,7 +324,7 @@ async fn inc_12_principals_count_beside_their_addresses() {
     let mut statuses = Vec::new();
     for host in 1..=3 {
         // Another address each time: it is one principal.
-        let client = ClientAddress(IpAddr::from([203, 0, 113, host]));
+        let client = ClientAddress::of(IpAddr::from([203, 0, 113, host]));
         let request = Request::get("/mine").extension(client).body(Body::empty()).unwrap();
         let response = routes.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers().get_all(RATE_LIMIT).iter().count(), 2);

@@ -74,6 +74,8 @@ pub(super) const ENTITIES: &[Entity] = &[
             text("ip_address", "Address", 2),
             text("user_agent", "Device", 4),
             text("referrer", "From the page", 3),
+            text("headers", "What your browser sent along", 4),
+            text("session_id", "Login, as a hash", 3),
         ],
         statement: "SELECT log_id, recorded_at, retention_category::text AS retention_category,
                            event_type::text AS event_type, event_result::text AS event_result,
