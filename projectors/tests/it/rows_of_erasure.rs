@@ -29,7 +29,8 @@ fn requested() -> Fact {
     )
 }
 
-fn told() -> Vec<Fact> {
+/// A request from its beginning to its end.
+pub fn told() -> Vec<Fact> {
     let step = |store: &str| {
         json!({ "step": { "at": AT, "store": store, "categories": ["content"], "result": "DONE",
             "count": 1 } })
