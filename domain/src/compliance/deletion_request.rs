@@ -3,9 +3,9 @@
 //! Life cycle (DDR-03): pending → under review → approved or rejected; approved → processing →
 //! completed. A person may take its request back before the review begins, which rejects it (K18).
 //! Whether the person is who it says is verified before the approval, by the person or by somebody who
-//! neither asked on its behalf nor approves (DDR-07, DDR-08). What is done is said step by step; a step that fails leaves the request processing,
-//! and is tried again (K18). It is completed once no backup holds anything either (DDR-10) and whoever
-//! was given data has been told (DDR-12).
+//! neither asked on its behalf nor approves (DDR-07, DDR-08). What is done is said step by step; a step
+//! that fails leaves the request processing, and is tried again (K18). It is completed once no backup holds
+//! anything either (DDR-10) and whoever was given data has been told (DDR-12).
 
 mod commands;
 mod decisions;
