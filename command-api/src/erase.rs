@@ -109,7 +109,8 @@ impl Command for CloseErasedAccount {
     }
 }
 
-/// Says that keys were destroyed, or are about to be replaced: whatever was sealed with them and is not in the log yet never comes in.
+/// Says that keys were destroyed, or are about to be replaced: whatever was sealed with them and is not in
+/// the log yet never comes in.
 pub struct NoteKeysDestroyed {
     pub deletion_id: DeletionId,
     pub subject: Actor,
