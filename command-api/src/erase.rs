@@ -78,13 +78,15 @@ impl Command for StartErasure {
 /// Ends the account of somebody who is erased, and takes back what it waits for.
 pub struct CloseErasedAccount {
     pub subject: Actor,
+    /// After a restore: it is closed even where the restored log knows of no other admin (DDR-16).
+    pub is_restored: bool,
 }
 
 impl Command for CloseErasedAccount {
     without_route!(
         "close-erased-account",
         "End the account of somebody who is erased",
-        &["DDR-14", "CRD-04", "SES-11", "ADM-05"]
+        &["DDR-14", "DDR-16", "CRD-04", "SES-11", "ADM-05"]
     );
 
     fn queue(&self, _: &Caller) -> Option<String> {
@@ -102,18 +104,21 @@ impl Command for CloseErasedAccount {
                 exports::close_request(decision, job, true).await?;
             }
         }
-        deletions::close_account(decision, self.subject).await?;
+        deletions::close_account(decision, self.subject, self.is_restored).await?;
         Ok(Done::of::<SubjectErasures>(SubjectErasures::stream_id(self.subject)))
     }
 }
 
-/// Says that keys were destroyed: whatever was sealed with them and is not in the log yet never comes in.
+/// Says that keys were destroyed, or are about to be replaced: whatever was sealed with them and is not in
+/// the log yet never comes in.
 pub struct NoteKeysDestroyed {
     pub deletion_id: DeletionId,
     pub subject: Actor,
     pub categories: Vec<PersonalCategory>,
-    /// Others took their place.
+    /// Others take their place.
     pub are_replaced: bool,
+    /// They go after this.
+    pub is_announced: bool,
 }
 
 impl Command for NoteKeysDestroyed {
@@ -127,6 +132,7 @@ impl Command for NoteKeysDestroyed {
             deletion_id: self.deletion_id,
             categories: self.categories.clone(),
             are_replaced: self.are_replaced,
+            is_announced: self.is_announced,
             now: decision.now,
         };
         decision.decide(&keys, SubjectKeyCommand::Destroy(destroy)).await?;
@@ -179,7 +185,9 @@ impl Command for CompleteErasure {
         let complete = DeletionRequestCommand::Complete(Complete { certificate, now });
         decision.decide(&loaded, complete).await?;
         if let Some(request) = loaded.state.get() {
-            deletions::close_request(decision, request, request.scope.closes_account()).await?;
+            // What stayed by an exception may be asked for once that has ended (DDR-13).
+            let is_erased = request.scope.closes_account() && request.retention.is_none();
+            deletions::close_request(decision, request, is_erased).await?;
         }
         Ok(Done::of::<DeletionRequest>(self.deletion_id))
     }

@@ -69,7 +69,7 @@ impl Command for ApproveDeletion {
             Field::Missing | Field::Null => Some(Vec::new()),
             recipients => wrong.list("/recipients", recipients).and_then(|named| {
                 let few = named.len() <= RECIPIENTS_MAX;
-                let many = RuleBreak::malformed("must be at most 30");
+                let many = RuleBreak::new("DDR-12", "must be at most 30");
                 if few { Some(named) } else { wrong.note("/recipients", &many) }
             }),
         };
@@ -145,10 +145,13 @@ fn retained(
     wrong: &mut WrongFields,
 ) -> Option<(RetentionGround, Vec<PersonalCategory>, Reason)> {
     let ground = wrong.required_by("DDR-06", "/retention/ground", body.ground);
-    let categories = wrong.list("/retention/categories", body.categories).and_then(|named| {
-        let none = RuleBreak::new("DDR-06", "must name what stays");
-        if named.is_empty() { wrong.note("/retention/categories", &none) } else { Some(named) }
-    });
+    let categories = match wrong.list("/retention/categories", body.categories) {
+        Some(categories) if categories.is_empty() => {
+            let broken = RuleBreak::new("DDR-06", "must name at least one category");
+            wrong.note("/retention/categories", &broken)
+        }
+        categories => categories,
+    };
     let reason = wrong.required_by("DDR-06", "/retention/reason", body.reason);
     let categories = categories?.into_iter().map(|CategoryWord(category)| category).collect();
     Some((ground?, categories, reason?))

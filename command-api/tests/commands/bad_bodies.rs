@@ -13,11 +13,16 @@ use serde_json::Value;
 use crate::common::{Answer, Call, Person, World, unknown_id};
 
 /// Commands with a field of which a rule of its own says that it must be there.
-const RULED: [&str; 4] = [
+const RULED: [&str; 9] = [
+    "extend-deletion-deadline",
     "extend-export-deadline",
     "mark-export-completed",
     "mark-export-failed",
+    "notify-recipient",
+    "reject-deletion",
     "request-batch-export",
+    "request-deletion",
+    "update-backup-erasure",
 ];
 
 /// Stands in values that must not come back.

@@ -98,7 +98,7 @@ impl Eraser {
     pub async fn perform(&self, request: &Request, store: ErasureStore) -> Result<Done, Trouble> {
         let (deletion_id, subject) = (request.deletion_id, request.subject);
         match store {
-            ErasureStore::Account => self.close_account(deletion_id, subject).await,
+            ErasureStore::Account => self.close_account(deletion_id, subject, false).await,
             ErasureStore::Ledger => self.write_ledger(request).await,
             ErasureStore::Mail => self.remove_mails(subject, self.arguments.mail_patience()).await,
             ErasureStore::Keys => {
@@ -131,8 +131,9 @@ impl Eraser {
         &self,
         deletion_id: DeletionId,
         subject: Actor,
+        is_restored: bool,
     ) -> Result<Done, Trouble> {
-        let close = CloseErasedAccount { subject };
+        let close = CloseErasedAccount { subject, is_restored };
         self.say(close, cause(deletion_id, "close-account")).await?;
         Ok(Done::default())
     }
@@ -171,6 +172,8 @@ impl Eraser {
         match entry.end {
             End::Destroy => vault.destroy(&subject, &entry.categories()).await?,
             End::Replace => {
+                // Whoever is killed in between leaves nobody who goes on writing with a key that is gone.
+                self.note_keys(entry, true).await?;
                 for DoomedKey { category, key_id } in &entry.keys {
                     if let Some(key_id) = key_id {
                         vault.replace(&subject, *category, key_id).await?;
@@ -178,14 +181,7 @@ impl Eraser {
                 }
             }
         }
-        let deletion_id = DeletionId(entry.deletion_id);
-        let note = NoteKeysDestroyed {
-            deletion_id,
-            subject: entry.subject,
-            categories: entry.categories(),
-            are_replaced: entry.end == End::Replace,
-        };
-        self.say(note, cause(deletion_id, "keys-destroyed")).await?;
+        self.note_keys(entry, false).await?;
         let key_ids: Vec<Box<str>> = entry
             .keys
             .iter()
@@ -193,6 +189,20 @@ impl Eraser {
             .map(Box::from)
             .collect();
         Ok(Done { count: Some(key_ids.len() as u64), key_ids, code: None })
+    }
+
+    /// Has every process let go of the keys, and of what they opened.
+    async fn note_keys(&self, entry: &Entry, is_announced: bool) -> Result<(), Trouble> {
+        let deletion_id = DeletionId(entry.deletion_id);
+        let note = NoteKeysDestroyed {
+            deletion_id,
+            subject: entry.subject,
+            categories: entry.categories(),
+            are_replaced: entry.end == End::Replace,
+            is_announced,
+        };
+        let step = if is_announced { "keys-announced" } else { "keys-destroyed" };
+        Ok(self.say(note, cause(deletion_id, step)).await?)
     }
 
     /// Takes the words out, and has the tables written anew; waits for that.

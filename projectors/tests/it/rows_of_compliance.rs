@@ -29,7 +29,7 @@ async fn ppv_05_ppv_12_a_versions_row_is_the_version_as_it_stands() {
         let accepted = scene.row("SELECT * FROM policy_acceptances").await;
         assert_eq!(accepted["user_id"], json!(id(MEMBER, 0)));
         let audited = scene.rows("SELECT event_type FROM audit_log ORDER BY position").await;
-        assert_eq!(audited.len(), 10, "acts of admins (AUD-06): {audited:?}");
+        assert_eq!(audited.len(), 12, "acts of admins (AUD-06): {audited:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     story::*,
 };
 
-const REQUEST: u128 = 31;
+const REQUEST: u128 = 51;
 const AT: &str = "2026-01-02T00:00:00+00:00";
 
 fn admin(number: usize) -> Value {
@@ -29,7 +29,8 @@ fn requested() -> Fact {
     )
 }
 
-fn told() -> Vec<Fact> {
+/// A request from its beginning to its end.
+pub fn told() -> Vec<Fact> {
     let step = |store: &str| {
         json!({ "step": { "at": AT, "store": store, "categories": ["content"], "result": "DONE",
             "count": 1 } })

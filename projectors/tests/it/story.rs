@@ -415,6 +415,7 @@ pub fn tell(seed: u64, events: usize) -> Vec<Fact> {
     exports.begin(&mut told);
     story_of_compliance::begin(&mut told);
     crate::story_of_security::begin(&mut told);
+    told.extend(crate::rows_of_erasure::told());
     while told.len() < events {
         let (m, c, p) = (dice.roll(members), dice.roll(communities), dice.roll(posts));
         match dice.roll(28) {

@@ -113,7 +113,11 @@ impl Stage {
             let mut admin = Commands::new(self.stack.address(Service::CommandApi));
             let told = self.stack.as_scene();
             admin.log_in(&told.admin_email, &told.admin_password).await.unwrap();
-            admin.send("create-category", &json!({ "name": "long texts" })).await.unwrap().aggregate_id
+            admin
+                .send("create-category", &json!({ "name": "long texts" }))
+                .await
+                .unwrap()
+                .aggregate_id
         };
         let community = json!({ "name": "long-texts", "category_id": category });
         let community = commands.send("create-community", &community).await.unwrap().aggregate_id;
