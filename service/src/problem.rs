@@ -391,7 +391,7 @@ impl IntoResponse for Problem {
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         let first: &(dyn Error + 'static) = &rejection;
-        if std::iter::successors(Some(first), |error| error.source())
+        if std::iter::successors(Some(first), |error| (**error).source())
             .any(|error| error.is::<NoRoom>())
         {
             return Self::unavailable("Too many large bodies are being read.");
