@@ -107,13 +107,16 @@ impl Command for CloseErasedAccount {
     }
 }
 
-/// Says that keys were destroyed: whatever was sealed with them and is not in the log yet never comes in.
+/// Says that keys were destroyed, or are about to be replaced: whatever was sealed with them and is not in
+/// the log yet never comes in.
 pub struct NoteKeysDestroyed {
     pub deletion_id: DeletionId,
     pub subject: Actor,
     pub categories: Vec<PersonalCategory>,
-    /// Others took their place.
+    /// Others take their place.
     pub are_replaced: bool,
+    /// They go after this.
+    pub is_announced: bool,
 }
 
 impl Command for NoteKeysDestroyed {
@@ -127,6 +130,7 @@ impl Command for NoteKeysDestroyed {
             deletion_id: self.deletion_id,
             categories: self.categories.clone(),
             are_replaced: self.are_replaced,
+            is_announced: self.is_announced,
             now: decision.now,
         };
         decision.decide(&keys, SubjectKeyCommand::Destroy(destroy)).await?;

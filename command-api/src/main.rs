@@ -109,6 +109,7 @@ async fn main() -> Result<(), Failure> {
         Action::Serve(serve) => {
             let stop = shutdown::on_signal()?;
             restores::refuse_unfinished(log.pool()).await?;
+            tokio::spawn(log.vault().clone().watch());
             let client = nats::connect(&serve.nats, "agora-command-api").await?;
             let relay = tokio::spawn(relay_for_ever(
                 log.clone(),

@@ -137,6 +137,7 @@ async fn run(arguments: RunArguments) -> Result<(), Failure> {
     let objects = Objects::open(&arguments.objects, &home)?;
     let app = open(&arguments.database, &arguments.vault, arguments.settings).await?;
     restores::refuse_unfinished(app.log.pool()).await?;
+    tokio::spawn(app.log.vault().clone().watch());
     let (pool, restored) = (app.log.pool().clone(), app.log.pool().clone());
     let eraser = Eraser::new(app.clone(), objects.clone(), home, arguments.erasure);
     let mut running =

@@ -43,6 +43,8 @@ pub struct DestroySubjectKeys {
     pub categories: Vec<Category>,
     /// Another key takes the place of each: the person goes on.
     pub are_replaced: bool,
+    /// They go after this: whoever holds them is to let go of them first.
+    pub is_announced: bool,
     pub now: DateTime<Utc>,
 }
 
@@ -56,7 +58,7 @@ pub enum SubjectKeyEvent {
         categories: Vec<Category>,
         /// Those that can never be sealed for again.
         destroyed: Vec<Category>,
-        /// Every erasure, the newest last.
+        /// Every erasure, the newest last; twice where it replaces keys.
         erasures: Vec<DeletionId>,
         destroyed_at: DateTime<Utc>,
     },
@@ -95,13 +97,23 @@ fn destroy(
     keys: &SubjectKey,
     command: DestroySubjectKeys,
 ) -> Result<Vec<SubjectKeyEvent>, SubjectKeyError> {
-    let DestroySubjectKeys { subject, deletion_id, mut categories, are_replaced, now } = command;
+    let DestroySubjectKeys {
+        subject,
+        deletion_id,
+        mut categories,
+        are_replaced,
+        is_announced,
+        now,
+    } = command;
     categories.sort_unstable();
     categories.dedup();
     if categories.is_empty() {
         return Err(SubjectKeyError::NothingNamed);
     }
-    if keys.erasures.contains(&deletion_id) {
+    // Where keys are replaced it is said before and after: whatever was sealed with an old one and comes
+    // in after either is refused, and sealed anew.
+    let times = if are_replaced && !is_announced { 2 } else { 1 };
+    if keys.erasures.iter().filter(|said| **said == deletion_id).count() >= times {
         return Ok(Vec::new());
     }
     let mut destroyed = keys.destroyed.clone();
@@ -142,8 +154,13 @@ mod tests {
             deletion_id: DeletionId(Uuid::from_u128(number)),
             categories: of.to_vec(),
             are_replaced,
+            is_announced: false,
             now: DateTime::UNIX_EPOCH,
         };
+        tell(keys, command)
+    }
+
+    fn tell(keys: &mut SubjectKey, command: DestroySubjectKeys) -> usize {
         let events = keys.decide(SubjectKeyCommand::Destroy(command)).unwrap();
         let count = events.len();
         for event in events {
@@ -163,6 +180,22 @@ mod tests {
         assert_eq!(destroy(&mut keys, 2, &[Network, Content], false), 0);
         assert_eq!(destroy(&mut keys, 3, &[Evidence], false), 1);
         assert_eq!(keys.destroyed(), [Content, Network, Evidence]);
+    }
+
+    #[test]
+    fn ddr_14_that_keys_are_replaced_is_said_before_and_after_each_once() {
+        let mut keys = SubjectKey::default();
+        let command = |is_announced| DestroySubjectKeys {
+            subject: Subject::from("s"),
+            deletion_id: DeletionId(Uuid::from_u128(1)),
+            categories: vec![Category::Content],
+            are_replaced: true,
+            is_announced,
+            now: DateTime::UNIX_EPOCH,
+        };
+        let told = [true, true, false, false, true].map(|it| tell(&mut keys, command(it)));
+        assert_eq!(told, [1, 0, 1, 0, 0]);
+        assert_eq!(keys.destroyed(), []);
     }
 
     #[test]

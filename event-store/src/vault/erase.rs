@@ -215,8 +215,8 @@ impl Vault {
     }
 
     /// Lets go of keys that others destroy, within a second, for as long as it is polled. Processes
-    /// that follow the log learn of it there; this is for the others. Where the vault cannot be asked
-    /// for a minute, nothing that is held in memory counts.
+    /// that follow the log learn of it there, too; but whoever destroyed them may be killed before it
+    /// says so. Where the vault cannot be asked for a minute, nothing that is held in memory counts.
     pub async fn watch(self) {
         let mut asked = Instant::now();
         loop {

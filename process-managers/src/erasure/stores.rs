@@ -171,6 +171,8 @@ impl Eraser {
         match entry.end {
             End::Destroy => vault.destroy(&subject, &entry.categories()).await?,
             End::Replace => {
+                // Whoever is killed in between leaves nobody who goes on writing with a key that is gone.
+                self.note_keys(entry, true).await?;
                 for DoomedKey { category, key_id } in &entry.keys {
                     if let Some(key_id) = key_id {
                         vault.replace(&subject, *category, key_id).await?;
@@ -178,14 +180,7 @@ impl Eraser {
                 }
             }
         }
-        let deletion_id = DeletionId(entry.deletion_id);
-        let note = NoteKeysDestroyed {
-            deletion_id,
-            subject: entry.subject,
-            categories: entry.categories(),
-            are_replaced: entry.end == End::Replace,
-        };
-        self.say(note, cause(deletion_id, "keys-destroyed")).await?;
+        self.note_keys(entry, false).await?;
         let key_ids: Vec<Box<str>> = entry
             .keys
             .iter()
@@ -193,6 +188,20 @@ impl Eraser {
             .map(Box::from)
             .collect();
         Ok(Done { count: Some(key_ids.len() as u64), key_ids, code: None })
+    }
+
+    /// Has every process let go of the keys, and of what they opened.
+    async fn note_keys(&self, entry: &Entry, is_announced: bool) -> Result<(), Trouble> {
+        let deletion_id = DeletionId(entry.deletion_id);
+        let note = NoteKeysDestroyed {
+            deletion_id,
+            subject: entry.subject,
+            categories: entry.categories(),
+            are_replaced: entry.end == End::Replace,
+            is_announced,
+        };
+        let step = if is_announced { "keys-announced" } else { "keys-destroyed" };
+        Ok(self.say(note, cause(deletion_id, step)).await?)
     }
 
     /// Takes the words out, and has the tables written anew; waits for that.

@@ -16,7 +16,8 @@ use agora_domain::{
     ids::DeletionId,
 };
 use agora_event_store::{
-    Opener, RecordedEvent, read, security::SecurityLog, testing::eventually, vault::SubjectKey,
+    Opener, RecordedEvent, Unit, log::Draft, read, security::SecurityLog, testing::eventually,
+    vault::SubjectKey,
 };
 use agora_process_managers::{
     erasure::{Eraser, ErasureArgs, Progress, certificate, reapply},
@@ -473,4 +474,66 @@ async fn ddr_16_a_line_that_went_with_its_machine_is_written_again_before_a_key_
     scene.erase().await;
     assert_eq!(eraser.ledger().read().unwrap().len(), 1);
     assert_eq!(scene.readable().await, BTreeSet::new());
+}
+
+/// Killed once a key is replaced, before the log says so: nothing that is written after that is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ddr_14_ddr_19_nobody_goes_on_writing_with_a_key_that_was_replaced() {
+    let more = json!({ "data_categories": ["content"] });
+    let scene = Scene::new("PARTIAL_DELETION", more).await;
+    let (me, pool) = (scene.story.me, &scene.story.database.pool);
+    let killed = scene.eraser(0).await;
+    let id = scene.deletion_id;
+    let next = async || killed.request(id).await.unwrap().unwrap().next_store();
+    while next().await != Some(ErasureStore::Keys) {
+        killed.advance(id).await.unwrap();
+    }
+    for statement in [
+        "CREATE FUNCTION public.killed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+         BEGIN
+             IF EXISTS (SELECT FROM vault.destroyed_keys WHERE subject = NEW.aggregate_id) THEN
+                 RAISE EXCEPTION 'killed';
+             END IF;
+             RETURN NEW;
+         END $$",
+        "CREATE TRIGGER killed BEFORE INSERT ON log.events FOR EACH ROW
+         WHEN (NEW.event_type = 'SubjectKeyDestroyed') EXECUTE FUNCTION public.killed()",
+    ] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    // A process that holds the key of before.
+    let elsewhere = scene.app().await;
+    let name = [(me.subject(), PersonalCategory::Content)];
+    elsewhere.log.vault().find(&name).await.unwrap();
+    let request = killed.request(id).await.unwrap().unwrap();
+    assert!(killed.perform(&request, ErasureStore::Keys).await.is_err());
+    assert!(!scene.readable().await.contains("mine-title"), "the key is gone by now");
+
+    let is = json!({ "kind": "member", "id": me.id });
+    let post = Uuid::now_v7();
+    let says = |text: &str| json!({ "$personal": { "subject": me.id, "category": "content", "value": text } });
+    let created = json!({ "PostCreated": { "post_id": post, "community_id": Uuid::now_v7(),
+        "author": is, "title": says("mine-again"), "body": says("mine-again too") } });
+    // As every command: refused where the guard has moved, and sealed anew.
+    for _ in 0..3 {
+        let loaded = elsewhere.log.load::<Post>(&post.to_string()).await.unwrap();
+        let draft = Draft {
+            loaded: &loaded,
+            events: vec![serde_json::from_value(created.clone()).unwrap()],
+            event_ids: &mut Uuid::now_v7,
+            metadata: r#"{"actor":"system:00000000-0000-0000-0000-000000000000"}"#,
+            client_address: None,
+        };
+        let mut unit = Unit::default();
+        elsewhere.log.draft(&mut unit, draft).await.unwrap();
+        if elsewhere.log.append(unit).await.is_ok() {
+            break;
+        }
+    }
+    let left = scene.readable().await;
+    assert!(left.contains("mine-again too"), "{left:?}");
+    sqlx::query("DROP TRIGGER killed ON log.events").execute(pool).await.unwrap();
+    scene.erase().await;
+    let left = scene.readable().await;
+    assert!(left.contains("mine-again too") && !left.contains("mine-title"));
 }

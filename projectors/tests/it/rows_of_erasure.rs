@@ -7,7 +7,7 @@ use crate::{
     story::*,
 };
 
-const REQUEST: u128 = 31;
+const REQUEST: u128 = 51;
 const AT: &str = "2026-01-02T00:00:00+00:00";
 
 fn admin(number: usize) -> Value {
