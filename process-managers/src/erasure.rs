@@ -184,6 +184,8 @@ impl Eraser {
     async fn end(&self, request: &Request) -> Result<Progress, Problem> {
         let deletion_id = request.deletion_id;
         let update = |status, gone_at| UpdateBackupErasure::new(deletion_id, status, gone_at);
+        let kept = TimeDelta::days(self.arguments.backup_days.into());
+        let kept_until = request.keys_gone_at().unwrap_or(request.last_at) + kept;
         match request.backup_status {
             BackupStatus::Pending if self.arguments.backup_days == 0 => {
                 let command = update(BackupStatus::NotApplicable, None);
@@ -191,13 +193,17 @@ impl Eraser {
                 return Ok(Progress::Going);
             }
             BackupStatus::Pending => {
-                let kept = TimeDelta::days(self.arguments.backup_days.into());
-                let command = update(BackupStatus::InProgress, Some(request.last_at + kept));
+                let command = update(BackupStatus::InProgress, Some(kept_until));
                 self.say(command, cause(deletion_id, "backups")).await?;
                 return Ok(Progress::Going);
             }
             BackupStatus::InProgress => {
-                let gone_at = request.backups_gone_at.unwrap_or(request.last_at);
+                // An admin may have said that it began: until when it takes is said here, and wakes this.
+                let Some(gone_at) = request.backups_gone_at else {
+                    let command = update(BackupStatus::InProgress, Some(kept_until));
+                    self.say(command, cause(deletion_id, "backups")).await?;
+                    return Ok(Progress::Going);
+                };
                 if gone_at > clock::now() {
                     return Ok(Progress::WaitsUntil(gone_at));
                 }

@@ -108,6 +108,14 @@ impl Request {
         self.stores().into_iter().find(|store| !self.is_done(*store))
     }
 
+    /// Since when nothing is sealed with the keys any more: no backup from after it holds them.
+    pub fn keys_gone_at(&self) -> Option<DateTime<Utc>> {
+        let is_it = |step: &&ErasureStep| {
+            step.store == ErasureStore::Keys && step.result == StepResult::Done
+        };
+        self.steps.iter().find(is_it).map(|step| step.at)
+    }
+
     /// What the destroyed keys were called.
     pub fn key_ids(&self) -> Vec<Box<str>> {
         self.steps.iter().flat_map(|step| step.key_ids.iter().cloned()).collect()

@@ -436,6 +436,24 @@ async fn ddr_10_ddr_12_it_is_not_completed_before_backups_are_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ddr_10_who_says_that_backups_are_going_does_not_say_that_they_are_gone() {
+    let scene = Scene::new("COMPLETE_DELETION", json!({})).await;
+    let (eraser, id) = (scene.eraser(7).await, scene.deletion_id);
+    let request = async || eraser.request(id).await.unwrap().unwrap();
+    while !request().await.is_done(ErasureStore::Keys) {
+        eraser.advance(id).await.unwrap();
+    }
+    let updated = json!({ "BackupErasureUpdated": { "backup_deletion_status": "IN_PROGRESS",
+                          "updated_at": chrono::Utc::now() } });
+    scene.story.say::<DeletionRequest>(scene.story.admin, id, &[updated]).await;
+    let Progress::WaitsUntil(gone_at) = eraser.run(id).await.unwrap() else {
+        panic!("it waits for the backups")
+    };
+    let keys_gone_at = request().await.keys_gone_at().unwrap();
+    assert_eq!(gone_at, keys_gone_at + chrono::TimeDelta::days(7));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ddr_14_the_process_erases_what_is_approved_by_itself() {
     let scene = Scene::new("COMPLETE_DELETION", json!({})).await;
     let eraser = std::sync::Arc::new(scene.eraser(0).await);

@@ -246,14 +246,18 @@ pub(super) fn update_backup(request: &DeletionRequest, command: UpdateBackup) ->
     let request = processing(request)?;
     let UpdateBackup { status, gone_at, now } = command;
     let from = request.backup_status;
-    if from == status {
+    // Until when it takes may be said after that it began.
+    let is_dated = from == InProgress && request.backups_gone_at.is_none() && gone_at.is_some();
+    if from == status && !is_dated {
         return Ok(Vec::new());
     }
     if !request.is_done(ErasureStore::Keys) {
         return Err(DeletionRequestError::NotErased);
     }
     match (from, status) {
-        (Pending, InProgress | NotApplicable) | (InProgress, Completed | NotApplicable) => {}
+        (InProgress, InProgress)
+        | (Pending, InProgress | NotApplicable)
+        | (InProgress, Completed | NotApplicable) => {}
         (from, to) => return Err(DeletionRequestError::BackupTransition { from, to }),
     }
     let gone_at = gone_at.filter(|_| status == InProgress);
