@@ -9,8 +9,8 @@ use agora_domain::{
         subject_erasures::{CloseErasure, SubjectErasures, SubjectErasuresCommand},
     },
     identity::{
-        admin::{Admin, AdminCommand},
-        admin_roster::AdminRoster,
+        admin::{Admin, AdminCommand, ChangeAdminStatus},
+        admin_roster::{AdminRoster, AdminRosterCommand, ChangeAdminRoster},
         member::{Member, MemberCommand, MemberStatus},
         service_account::ServiceAccount,
         values::AdminScope,
@@ -128,13 +128,15 @@ pub async fn close_request(
     decision.decide(&erasures, SubjectErasuresCommand::Close(close)).await
 }
 
-/// Ends an account, whatever it is doing: nobody logs in with it, and its address leads to nobody.
+/// Ends an account, whatever it is doing: nobody logs in with it, and its address leads to nobody. Of the
+/// last admin it does so after a restore alone.
 pub async fn close_account(
     decision: &mut Decision<'_>,
     subject: Actor,
+    is_restored: bool,
 ) -> Result<(), CommandError> {
     if let Some(admin_id) = subject.as_admin() {
-        return close_admin(decision, admin_id).await;
+        return close_admin(decision, admin_id, is_restored).await;
     }
     let Some(member_id) = subject.as_member() else { return Ok(()) };
     let member = decision.load::<Member>(member_id.to_string()).await?;
@@ -147,12 +149,24 @@ pub async fn close_account(
     accounts::close(decision, subject, credential_id, Actor::SYSTEM).await
 }
 
-async fn close_admin(decision: &mut Decision<'_>, admin_id: AdminId) -> Result<(), CommandError> {
+async fn close_admin(
+    decision: &mut Decision<'_>,
+    admin_id: AdminId,
+    is_restored: bool,
+) -> Result<(), CommandError> {
     let admin = decision.load::<Admin>(admin_id.to_string()).await?;
     if !admin.state.exists() || admin.state.is_deleted() {
         return Ok(());
     }
-    admins::leaves(decision, admin_id, AdminCommand::Delete).await?;
+    if is_restored {
+        let delete = AdminCommand::Delete(ChangeAdminStatus { actor: Actor::SYSTEM });
+        decision.decide(&admin, delete).await?;
+        let roster = decision.load::<AdminRoster>(AdminRoster::STREAM_ID).await?;
+        let erase = AdminRosterCommand::Erase(ChangeAdminRoster { admin_id });
+        decision.decide(&roster, erase).await?;
+    } else {
+        admins::leaves(decision, admin_id, AdminCommand::Delete).await?;
+    }
     service_accounts::end_key(decision, admin_id, Actor::SYSTEM).await?;
     let is_program = decision.load::<ServiceAccount>(admin_id.to_string()).await?.state.exists();
     match admin.state.credential_id().filter(|_| !is_program) {

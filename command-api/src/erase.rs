@@ -78,13 +78,15 @@ impl Command for StartErasure {
 /// Ends the account of somebody who is erased, and takes back what it waits for.
 pub struct CloseErasedAccount {
     pub subject: Actor,
+    /// After a restore: it is closed even where the restored log knows of no other admin (DDR-16).
+    pub is_restored: bool,
 }
 
 impl Command for CloseErasedAccount {
     without_route!(
         "close-erased-account",
         "End the account of somebody who is erased",
-        &["DDR-14", "CRD-04", "SES-11", "ADM-05"]
+        &["DDR-14", "DDR-16", "CRD-04", "SES-11", "ADM-05"]
     );
 
     fn queue(&self, _: &Caller) -> Option<String> {
@@ -102,7 +104,7 @@ impl Command for CloseErasedAccount {
                 exports::close_request(decision, job, true).await?;
             }
         }
-        deletions::close_account(decision, self.subject).await?;
+        deletions::close_account(decision, self.subject, self.is_restored).await?;
         Ok(Done::of::<SubjectErasures>(SubjectErasures::stream_id(self.subject)))
     }
 }

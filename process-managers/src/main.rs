@@ -161,6 +161,9 @@ async fn reapply(arguments: ReapplyArguments) -> Result<(), Failure> {
     let eraser = Eraser::new(app, objects, arguments.home, arguments.erasure);
     let reapplied = erasure::reapply(&eraser).await?;
     say(&format!("{} erasures are applied", reapplied.erasures));
+    if reapplied.no_admin_is_left {
+        say("no admin is left: make one with `command-api bootstrap-admin`");
+    }
     Ok(())
 }
 

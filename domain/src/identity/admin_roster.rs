@@ -36,6 +36,8 @@ impl AdminRoster {
 pub enum AdminRosterCommand {
     Enter(ChangeAdminRoster),
     Leave(ChangeAdminRoster),
+    /// Leaves, be it as the last one: after a restore, of somebody who was erased while there were others.
+    Erase(ChangeAdminRoster),
 }
 
 /// Enters or leaves.
@@ -83,7 +85,8 @@ impl Decide for AdminRoster {
     ) -> Result<Vec<AdminRosterEvent>, AdminRosterError> {
         match command {
             AdminRosterCommand::Enter(command) => enter(self, command),
-            AdminRosterCommand::Leave(command) => leave(self, command),
+            AdminRosterCommand::Leave(command) => leave(self, command, false),
+            AdminRosterCommand::Erase(command) => leave(self, command, true),
         }
     }
 }
@@ -103,13 +106,14 @@ fn enter(
 fn leave(
     roster: &AdminRoster,
     command: ChangeAdminRoster,
+    may_be_last: bool,
 ) -> Result<Vec<AdminRosterEvent>, AdminRosterError> {
     if !roster.active.contains(&command.admin_id) {
         return Ok(Vec::new());
     }
     let active: Vec<AdminId> =
         roster.active.iter().copied().filter(|admin_id| *admin_id != command.admin_id).collect();
-    if active.is_empty() {
+    if active.is_empty() && !may_be_last {
         return Err(AdminRosterError::LastAdmin);
     }
     Ok(vec![AdminRosterEvent::AdminRosterChanged { active }])

@@ -98,7 +98,7 @@ impl Eraser {
     pub async fn perform(&self, request: &Request, store: ErasureStore) -> Result<Done, Trouble> {
         let (deletion_id, subject) = (request.deletion_id, request.subject);
         match store {
-            ErasureStore::Account => self.close_account(deletion_id, subject).await,
+            ErasureStore::Account => self.close_account(deletion_id, subject, false).await,
             ErasureStore::Ledger => self.write_ledger(request).await,
             ErasureStore::Mail => self.remove_mails(subject, self.arguments.mail_patience()).await,
             ErasureStore::Keys => {
@@ -131,8 +131,9 @@ impl Eraser {
         &self,
         deletion_id: DeletionId,
         subject: Actor,
+        is_restored: bool,
     ) -> Result<Done, Trouble> {
-        let close = CloseErasedAccount { subject };
+        let close = CloseErasedAccount { subject, is_restored };
         self.say(close, cause(deletion_id, "close-account")).await?;
         Ok(Done::default())
     }

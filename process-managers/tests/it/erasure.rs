@@ -12,11 +12,16 @@ use agora_domain::{
         subject_erasures::SubjectErasures,
     },
     content::post::Post,
-    identity::member::Member,
+    identity::{admin::Admin, admin_roster::AdminRoster, member::Member},
     ids::DeletionId,
 };
 use agora_event_store::{
-    Opener, RecordedEvent, Unit, log::Draft, read, security::SecurityLog, testing::eventually,
+    Opener, RecordedEvent, Unit,
+    erasures::{DoomedKey, End, Entry},
+    log::Draft,
+    read,
+    security::SecurityLog,
+    testing::eventually,
     vault::SubjectKey,
 };
 use agora_process_managers::{
@@ -420,6 +425,31 @@ async fn ddr_16_a_vault_that_was_put_back_shows_nothing_once_the_ledger_is_appli
     let vault = scene.story.database.vault();
     let found = vault.look_up(std::slice::from_ref(&name)).await.unwrap();
     assert!(matches!(found[&name], SubjectKey::Destroyed), "no key is made again either");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ddr_16_an_erased_admin_who_is_the_last_one_again_keeps_nobody_from_being_erased() {
+    let scene = Scene::new("COMPLETE_DELETION", json!({})).await;
+    let (me, admin) = (scene.story.me, scene.story.admin);
+    let roster = json!({ "AdminRosterChanged": { "active": [admin.id] } });
+    scene.story.say::<AdminRoster>(admin, AdminRoster::STREAM_ID, &[roster]).await;
+    let eraser = scene.eraser(0).await;
+    for subject in [admin, me] {
+        let keys = PersonalCategory::ALL.iter().map(|it| DoomedKey { category: *it, key_id: None });
+        let at = (0, chrono::Utc::now());
+        let entry = Entry::new(Uuid::now_v7(), subject, End::Destroy, keys.collect(), true, at);
+        eraser.ledger().append(&entry).unwrap();
+    }
+    let reapplied = reapply(&eraser).await.unwrap();
+    assert_eq!((reapplied.erasures, reapplied.no_admin_is_left), (2, true));
+    assert_eq!(scene.readable().await, BTreeSet::new());
+    let vault = scene.story.database.vault();
+    let name = (admin.subject(), PersonalCategory::Identity);
+    let found = vault.look_up(std::slice::from_ref(&name)).await.unwrap();
+    assert!(matches!(found[&name], SubjectKey::Destroyed));
+    let closed = scene.story.log.load_fresh::<Admin>(&admin.id.to_string()).await.unwrap();
+    assert!(closed.state.is_deleted() && !closed.state.is_active());
+    assert!(reapply(&eraser).await.unwrap().no_admin_is_left, "as often as one likes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,6 +29,8 @@ fn adm_01_the_roster_tells_whether_there_is_an_admin() {
 fn adm_05_the_last_active_admin_stays() {
     let one = then(AdminRoster::default(), AdminRosterCommand::Enter(admin(1)));
     assert_eq!(one.decide(AdminRosterCommand::Leave(admin(1))), Err(AdminRosterError::LastAdmin));
+    let erased = then(one.clone(), AdminRosterCommand::Erase(admin(1)));
+    assert!(erased.is_empty(), "but who was erased is not in it after a restore");
     let two = then(one, AdminRosterCommand::Enter(admin(2)));
     let other = then(two, AdminRosterCommand::Leave(admin(1)));
     assert_eq!(other.decide(AdminRosterCommand::Leave(admin(1))), Ok(vec![]), "left already");
