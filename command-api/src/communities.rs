@@ -1,13 +1,13 @@
 //! What several commands need to know of a community.
 
 use agora_domain::{
-    Actor, Personal, PersonalCategory,
+    Actor, Personal,
     community::community::Community,
     identity::member::{Member, MemberStatus},
     values::ModerationReason,
 };
 
-use crate::{decision::Decision, refusal::CommandError};
+use crate::{decision::Decision, moderations, refusal::CommandError};
 
 /// Whether the owner's account is deleted. Its id stays the owner's, and admins see to the community
 /// (COM-16).
@@ -20,15 +20,12 @@ pub async fn owner_is_gone(
     Ok(member.state.status().is_none_or(|status| status == MemberStatus::Deleted))
 }
 
-/// An admin's reason, as what it is about: the owner's. Where the owner is gone its keys may be too,
-/// and the community can be moderated all the same: then it is the admin's own word.
+/// An admin's reason, as what it is about: the owner's.
 pub async fn reason_for(
     community: &Community,
     reason: Option<ModerationReason>,
     decision: &mut Decision<'_>,
 ) -> Result<Option<Personal<ModerationReason>>, CommandError> {
-    let (Some(owner), Some(reason)) = (community.owner(), reason) else { return Ok(None) };
-    let gone = owner_is_gone(community, decision).await?;
-    let about = if gone { decision.actor()? } else { Actor::member(owner) };
-    Ok(Some(decision.personal(about, PersonalCategory::Content, reason)))
+    let Some(owner) = community.owner() else { return Ok(None) };
+    moderations::reason_for(Actor::member(owner), reason, decision).await
 }

@@ -1,13 +1,15 @@
 //! What several commands need to know of an act of moderation.
 
 use agora_domain::{
-    Actor,
+    Actor, Personal, PersonalCategory,
+    compliance::subject_key::SubjectKey,
     content::{
         moderation::ModerationAction,
         moderation_appeal::{ModeratedKind, Moderation},
         post::Post,
     },
     ids::{CommunityId, MemberId, ModerationId},
+    values::ModerationReason,
 };
 use agora_event_store::{RecordedEvent, read};
 use agora_service::problem::Problem;
@@ -15,6 +17,32 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{App, decision::Decision, refusal::CommandError};
+
+/// The reason of an act, as what it is about: the person whose thing it is. For one who is erased nothing
+/// more can be sealed, and what was left can be moderated all the same: then it is the sender's own word.
+pub async fn reason_about(
+    person: Actor,
+    reason: ModerationReason,
+    decision: &mut Decision<'_>,
+) -> Result<Personal<ModerationReason>, CommandError> {
+    let content = PersonalCategory::Content;
+    let keys = decision.load::<SubjectKey>(person.subject().as_str()).await?;
+    let is_erased = keys.state.destroyed().contains(&content);
+    let about = if is_erased { decision.actor()? } else { person };
+    Ok(decision.personal(about, content, reason))
+}
+
+/// As [`reason_about`], where there is one.
+pub async fn reason_for(
+    person: Actor,
+    reason: Option<ModerationReason>,
+    decision: &mut Decision<'_>,
+) -> Result<Option<Personal<ModerationReason>>, CommandError> {
+    match reason {
+        Some(reason) => reason_about(person, reason, decision).await.map(Some),
+        None => Ok(None),
+    }
+}
 
 /// What of the three events' fields tells the act; reasons stay sealed.
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 //! comes back in the same unit, by the rules of every restoration.
 
 use agora_domain::{
-    Actor, Personal, PersonalCategory,
+    Actor, Personal,
     community::community::{ChangeCommunityVisibility, Community, CommunityCommand},
     content::{
         comment::{Comment, CommentCommand, RestoreComment},
@@ -71,8 +71,8 @@ impl Command for DecideAppeal {
         let decided_by = decision.actor()?;
         let appeal = decision.load::<ModerationAppeal>(self.moderation_id.to_string()).await?;
         let against = appeal.state.against().ok_or_else(|| no_such("appeal"))?;
-        let content = PersonalCategory::Content;
-        let reason = decision.personal(against.affected, content, self.reason.clone());
+        let reason =
+            moderations::reason_about(against.affected, self.reason.clone(), decision).await?;
         let outcome = self.outcome;
         let decide = DecideIt { decided_by, outcome, reason: reason.clone() };
         decision.decide_on_target(&appeal, ModerationAppealCommand::Decide(decide)).await?;

@@ -1,7 +1,6 @@
 //! `decide-content-notice`: an admin says what came of a notice, and why (DSA Art. 16(5)).
 
 use agora_domain::{
-    PersonalCategory,
     content::content_notice::{ContentNotice, ContentNoticeCommand, DecideNotice, NoticeOutcome},
     ids::ContentNoticeId,
     values::ModerationReason,
@@ -14,6 +13,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    moderations,
     refusal::{CommandError, no_such},
 };
 
@@ -59,8 +59,7 @@ impl Command for DecideContentNotice {
         let decided_by = decision.actor()?;
         let notice = decision.load::<ContentNotice>(self.notice_id.to_string()).await?;
         let notifier = notice.state.notifier().ok_or_else(|| no_such("notice"))?;
-        let content = PersonalCategory::Content;
-        let reason = decision.personal(notifier, content, self.reason.clone());
+        let reason = moderations::reason_about(notifier, self.reason.clone(), decision).await?;
         let decide = DecideNotice { decided_by, outcome: self.outcome, reason };
         decision.decide_on_target(&notice, ContentNoticeCommand::Decide(decide)).await?;
         Ok(Done::of::<ContentNotice>(self.notice_id))

@@ -1,7 +1,6 @@
 //! `delete-comment`: a comment becomes a placeholder in its tree; it can be restored.
 
 use agora_domain::{
-    PersonalCategory,
     content::comment::{Comment, CommentCommand, DeleteComment as Delete},
     ids::CommentId,
     values::ModerationReason,
@@ -16,7 +15,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    guests,
+    guests, moderations,
     refusal::{CommandError, no_such},
 };
 
@@ -65,12 +64,9 @@ impl Command for DeleteComment {
         guests::note_activity(decision).await?;
         let comment = decision.load::<Comment>(self.comment_id.to_string()).await?;
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
-        let content = PersonalCategory::Content;
+        let reason = moderations::reason_for(author, self.reason.clone(), decision).await?;
         // What is gone with its post may be deleted all the same.
-        let delete = Delete {
-            actor,
-            reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
-        };
+        let delete = Delete { actor, reason };
         decision.decide_on_target(&comment, CommentCommand::Delete(delete)).await?;
         Ok(Done::of::<Comment>(self.comment_id))
     }

@@ -1,7 +1,6 @@
 //! `delete-post`: a post disappears; it can be restored.
 
 use agora_domain::{
-    PersonalCategory,
     content::post::{ChangePostVisibility, Post, PostCommand},
     ids::PostId,
     values::ModerationReason,
@@ -14,6 +13,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    moderations,
     refusal::{CommandError, no_such},
 };
 
@@ -53,11 +53,8 @@ impl Command for DeletePost {
         let actor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
         let author = post.state.author().ok_or_else(|| no_such("post"))?;
-        let content = PersonalCategory::Content;
-        let change = ChangePostVisibility {
-            actor,
-            reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
-        };
+        let reason = moderations::reason_for(author, self.reason.clone(), decision).await?;
+        let change = ChangePostVisibility { actor, reason };
         decision.decide_on_target(&post, PostCommand::Delete(change)).await?;
         Ok(Done::of::<Post>(self.post_id))
     }

@@ -1,7 +1,6 @@
 //! `restore-comment`: a deleted comment is back as it was.
 
 use agora_domain::{
-    PersonalCategory,
     content::comment::{Comment, CommentCommand, RestoreComment as Restore},
     ids::CommentId,
     site::settings,
@@ -17,7 +16,7 @@ use crate::{
     decision::{Decision, Done},
     execute::Caller,
     fields::{Field, WrongFields},
-    guests, posts,
+    guests, moderations, posts,
     refusal::{CommandError, no_such},
 };
 
@@ -68,12 +67,8 @@ impl Command for RestoreComment {
         let author = comment.state.author().ok_or_else(|| no_such("comment"))?;
         let post_id = comment.state.post_id().ok_or_else(|| no_such("comment"))?;
         let post = posts::look_at(post_id, decision).await?.ok_or_else(|| no_such("post"))?;
-        let content = PersonalCategory::Content;
-        let restore = Restore {
-            actor,
-            post_open: post.is_open,
-            reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
-        };
+        let reason = moderations::reason_for(author, self.reason.clone(), decision).await?;
+        let restore = Restore { actor, post_open: post.is_open, reason };
         decision.decide_on_target(&comment, CommentCommand::Restore(restore)).await?;
         Ok(Done::of::<Comment>(self.comment_id))
     }

@@ -1,7 +1,6 @@
 //! `restore-post`: a deleted post is back as it was.
 
 use agora_domain::{
-    PersonalCategory,
     content::post::{ChangePostVisibility, Post, PostCommand},
     ids::PostId,
     values::ModerationReason,
@@ -14,6 +13,7 @@ use crate::{
     Command,
     decision::{Decision, Done},
     fields::{Field, WrongFields},
+    moderations,
     refusal::{CommandError, no_such},
 };
 
@@ -57,11 +57,8 @@ impl Command for RestorePost {
         let actor = decision.actor()?;
         let post = decision.load::<Post>(self.post_id.to_string()).await?;
         let author = post.state.author().ok_or_else(|| no_such("post"))?;
-        let content = PersonalCategory::Content;
-        let change = ChangePostVisibility {
-            actor,
-            reason: self.reason.clone().map(|reason| decision.personal(author, content, reason)),
-        };
+        let reason = moderations::reason_for(author, self.reason.clone(), decision).await?;
+        let change = ChangePostVisibility { actor, reason };
         decision.decide_on_target(&post, PostCommand::Restore(change)).await?;
         Ok(Done::of::<Post>(self.post_id))
     }

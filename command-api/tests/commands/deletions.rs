@@ -1,8 +1,11 @@
 //! Requests to be erased, as their people and reviewers send them (E24). Carrying them out is tested with
 //! the process.
 
-use agora_command_api::erase::{CompleteErasure, RecordErasureStep, StartErasure};
+use agora_command_api::erase::{
+    CompleteErasure, NoteKeysDestroyed, RecordErasureStep, StartErasure,
+};
 use agora_domain::{
+    PersonalCategory,
     compliance::{
         deletion_request::Certificate,
         deletion_values::{ErasureStep, ErasureStore, StepResult},
@@ -13,7 +16,7 @@ use agora_domain::{
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Person, SeedSession, World, unknown_id};
+use crate::common::{Answer, Person, SeedSession, Settled, World, unknown_id};
 
 fn asked() -> Value {
     json!({ "legal_ground": "OBJECTION" })
@@ -295,4 +298,44 @@ async fn ddr_18_who_was_erased_is_not_erased_again() {
     let mut body = asked();
     body["subject"] = json!({ "kind": "member", "id": scene.person.id() });
     world.send(&scene.reviewer, "request-deletion", body).await.refused(410, "DDR-18");
+}
+
+/// The reason is the admin's own word then: nothing is sealed for a person any more who is erased.
+#[tokio::test]
+async fn mod_02_ddr_14_what_an_erased_person_left_can_be_moderated() {
+    let world = World::new().await;
+    let Settled { admin, owner, community_id, .. } = world.settled().await;
+    let person = world.member().await;
+    world.join(&person, &community_id).await;
+    let post_id = world.post(&person, &community_id).await;
+    let comment = json!({ "post_id": post_id, "body": "A comment." });
+    let comment_id = world.send(&person, "create-comment", comment).await.id();
+    let others = world.post(&owner, &community_id).await;
+    let notice = json!({ "target": { "kind": "post", "id": others }, "ground": "ILLEGAL_CONTENT",
+        "explanation": "It sells birds." });
+    let notice_id = world.send(&person, "report-content", notice).await.id();
+
+    let subject = person.actor;
+    let categories = PersonalCategory::ALL.to_vec();
+    world.app.log.vault().destroy(&subject.subject(), &categories).await.unwrap();
+    let deletion_id: DeletionId = unknown_id().parse().unwrap();
+    let (are_replaced, is_announced) = (false, false);
+    let note = NoteKeysDestroyed { deletion_id, subject, categories, are_replaced, is_announced };
+    world.execute(note).await;
+
+    let reason = "It is against the law.";
+    let on = |thing: &str, id: &str| json!({ thing: id, "reason": reason });
+    let decide = json!({ "notice_id": notice_id, "outcome": "NO_ACTION", "reason": reason });
+    for (command, body, stream, id) in [
+        ("delete-post", on("post_id", &post_id), "post", &post_id),
+        ("restore-post", on("post_id", &post_id), "post", &post_id),
+        ("delete-comment", on("comment_id", &comment_id), "comment", &comment_id),
+        ("restore-comment", on("comment_id", &comment_id), "comment", &comment_id),
+        ("decide-content-notice", decide, "content_notice", &notice_id),
+    ] {
+        world.send(&admin, command, body).await.accepted();
+        let stored = world.last_payload(stream, id).await.to_string();
+        let own = format!("sealed:v1:content:{}:", admin.id());
+        assert!(stored.contains(&own), "{command}: {stored}");
+    }
 }
