@@ -203,6 +203,9 @@ async fn ddr_07_who_has_not_logged_in_lately_is_verified_and_not_by_who_asked() 
     let id = world.send(&scene.reviewer, "request-deletion", body.clone()).await.id();
     world.on_deletion(&scene.reviewer, verify, &id).await.refused(409, "DDR-07");
     world.on_deletion(&scene.global, verify, &id).await.accepted();
+    world.on_deletion(&scene.global, "start-deletion-review", &id).await.accepted();
+    world.on_deletion(&scene.global, "approve-deletion", &id).await.refused(403, "DDR-08");
+    world.on_deletion(&scene.reviewer, "approve-deletion", &id).await.accepted();
     body["subject"]["id"] = json!(unknown_id());
     world.send(&scene.reviewer, "request-deletion", body).await.refused(404, "REL-10");
 }

@@ -2,10 +2,10 @@
 //!
 //! Life cycle (DDR-03): pending → under review → approved or rejected; approved → processing →
 //! completed. A person may take its request back before the review begins, which rejects it (K18).
-//! Whether the person is who it says is verified before the approval, never by the person's own reviewer
-//! (DDR-07, DDR-08). What is done is said step by step; a step that fails leaves the request processing,
-//! and is tried again (K18). It is completed once no backup holds anything either (DDR-10) and whoever
-//! was given data has been told (DDR-12).
+//! Whether the person is who it says is verified before the approval, by the person or by somebody who
+//! neither asked on its behalf nor approves (DDR-07, DDR-08). What is done is said step by step; a step
+//! that fails leaves the request processing, and is tried again (K18). It is completed once no backup holds
+//! anything either (DDR-10) and whoever was given data has been told (DDR-12).
 
 mod commands;
 mod decisions;
@@ -61,6 +61,8 @@ pub struct Request {
     pub is_extended: bool,
     pub verification_required: bool,
     pub verification_completed_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub verified_by: Option<Actor>,
     /// Who approved first, where it takes two (DDR-08).
     pub first_approval: Option<Actor>,
     pub reviewer_id: Option<Actor>,
@@ -298,6 +300,7 @@ impl DeletionRequest {
                 is_extended: false,
                 verification_required,
                 verification_completed_at: None,
+                verified_by: None,
                 first_approval: None,
                 reviewer_id: None,
                 reviewed_at: None,
@@ -317,7 +320,8 @@ impl DeletionRequest {
         };
         let at = match event {
             Event::DeletionRequested { .. } | Event::ErasureCertificateIssued { .. } => return,
-            Event::DeletionIdentityVerified { verification_completed_at, .. } => {
+            Event::DeletionIdentityVerified { verified_by, verification_completed_at } => {
+                request.verified_by = Some(verified_by);
                 request.verification_completed_at = Some(verification_completed_at);
                 verification_completed_at
             }

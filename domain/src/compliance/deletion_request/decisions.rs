@@ -70,6 +70,9 @@ pub(super) fn approve(request: &DeletionRequest, command: ApproveDeletion) -> De
     if request.verification_required && request.verification_completed_at.is_none() {
         return Err(DeletionRequestError::NotVerified);
     }
+    if request.verified_by == Some(reviewer) {
+        return Err(DeletionRequestError::Verifier);
+    }
     if request.scope.closes_account() && is_last_global_admin {
         return Err(DeletionRequestError::LastGlobalAdmin);
     }

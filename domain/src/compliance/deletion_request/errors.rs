@@ -21,6 +21,8 @@ pub enum DeletionRequestError {
     NotVerified,
     #[error("the request asks for no verification, or has it already")]
     NothingToVerify,
+    #[error("whoever verified the person's identity does not approve")]
+    Verifier,
     #[error("another person must approve as well")]
     SameApprover,
     #[error("what stays, and who is told, is as the first approval says")]
@@ -69,7 +71,9 @@ impl Refusal for DeletionRequestError {
             | Self::NotProcessing
             | Self::NotTheSubject
             | Self::ReviewBegun => "DDR-03",
-            Self::OwnRequest | Self::SameApprover | Self::ApprovalDiffers => "DDR-08",
+            Self::OwnRequest | Self::Verifier | Self::SameApprover | Self::ApprovalDiffers => {
+                "DDR-08"
+            }
             Self::NotVerified | Self::NothingToVerify => "DDR-07",
             Self::WrongRetention => "DDR-06",
             Self::WrongRecipients | Self::NoSuchRecipient | Self::NotNotified => "DDR-12",
@@ -83,7 +87,9 @@ impl Refusal for DeletionRequestError {
     fn kind(&self) -> RefusalKind {
         match self {
             Self::NotFound => RefusalKind::NotFound,
-            Self::OwnRequest | Self::SameApprover | Self::NotTheSubject => RefusalKind::Forbidden,
+            Self::OwnRequest | Self::Verifier | Self::SameApprover | Self::NotTheSubject => {
+                RefusalKind::Forbidden
+            }
             Self::WrongCategories
             | Self::WrongRetention
             | Self::WrongRecipients

@@ -332,7 +332,8 @@ fn ddr_07_nobody_is_erased_before_it_is_known_who_asked() {
     assert_eq!(tell(&mut request, verify(SECOND, false)), 1);
     let again = request.decide(verify(PERSON, true)).unwrap_err();
     assert_eq!(again, DeletionRequestError::NothingToVerify);
-    assert_eq!(tell(&mut request, approve), 1);
+    assert_eq!(request.decide(approve).unwrap_err(), DeletionRequestError::Verifier);
+    assert_eq!(tell(&mut request, DeletionRequestCommand::Approve(approve_by(STAFF))), 1);
     assert_eq!(status(&request), DeletionStatus::Approved);
 }
 

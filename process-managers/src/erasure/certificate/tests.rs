@@ -29,6 +29,7 @@ fn request() -> Request {
         is_extended: false,
         verification_required: false,
         verification_completed_at: None,
+        verified_by: None,
         first_approval: None,
         reviewer_id: None,
         reviewed_at: None,
