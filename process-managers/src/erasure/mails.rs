@@ -10,9 +10,10 @@ use std::{
 
 use agora_domain::{
     Actor,
+    compliance::processing_limit::ProcessingLimit,
     identity::{admin::Admin, member::Member},
     ids::CredentialId,
-    process_managers::mail::MailKind,
+    process_managers::{mail::MailKind, policy_notices},
 };
 use agora_event_store::{
     RecordedEvent,
@@ -49,6 +50,12 @@ impl Eraser {
             .bind(&causes)
             .execute(self.app.log.pool())
             .await?;
+        // Nobody waits for these: of a policy that comes the person need not hear any more.
+        sqlx::query("DELETE FROM process.wake_ups WHERE process = $1 AND key = $2")
+            .bind(policy_notices::NAME)
+            .bind(subject.id)
+            .execute(self.app.log.pool())
+            .await?;
         let addresses = self.addresses(&events).await?;
         let folder = self.home.join("mail");
         let is_theirs = move |path: &Path| is_to(path, &addresses);
@@ -60,13 +67,16 @@ impl Eraser {
     /// Removes the files of mails that events about the person caused: their names derive from these, so
     /// this works without a key, too.
     pub(super) async fn remove_known_mails(&self, subject: Actor) -> Result<usize, Trouble> {
-        let events = self.events_about(subject).await?;
+        let (events, policies) = (self.events_about(subject).await?, self.published().await?);
+        let notices = policies.into_iter().map(|id| policy_notices::mail_id(id, subject.id));
         let names: HashSet<PathBuf> = events
             .iter()
             .flat_map(|event| {
                 let kinds = MailKind::of(&event.event_type).iter();
-                kinds.map(move |kind| format!("{}.eml", kind.mail_id(event.event_id)).into())
+                kinds.map(move |kind| kind.mail_id(event.event_id))
             })
+            .chain(notices)
+            .map(|id| format!("{id}.eml").into())
             .collect();
         let folder = self.home.join("mail");
         let is_theirs = move |path: &Path| {
@@ -90,7 +100,8 @@ impl Eraser {
         .await
     }
 
-    /// The events of the streams whose mails go to the person: account, credential, exports.
+    /// The events of the streams whose mails go to the person: account, credential, restriction, exports,
+    /// erasures, and resets of its password that it carried out. Others lead to nobody but by the address.
     async fn events_about(&self, subject: Actor) -> Result<Vec<RecordedEvent>, Trouble> {
         let log = &self.app.log;
         let id = subject.id.to_string();
@@ -111,7 +122,8 @@ impl Eraser {
         .bind(subject.id)
         .fetch_all(log.pool())
         .await?;
-        let mut streams = vec![(subject.kind.as_str(), id)];
+        let restriction = ProcessingLimit::restriction_stream_id(subject);
+        let mut streams = vec![(subject.kind.as_str(), id), ("processing_limit", restriction)];
         streams.extend(deletions.into_iter().map(|id| ("deletion_request", id.to_string())));
         streams.extend(credential_id.map(|id| ("credential", id.to_string())));
         streams.extend(exports.into_iter().map(|id| ("export_job", id.to_string())));
@@ -120,7 +132,24 @@ impl Eraser {
         for (aggregate_type, aggregate_id) in streams {
             events.extend(read::stream(&mut connection, aggregate_type, &aggregate_id).await?);
         }
+        let resets: Vec<String> = events.iter().filter_map(reset_of).collect();
+        for reset_id in resets {
+            events.extend(read::stream(&mut connection, "password_reset", &reset_id).await?);
+        }
         Ok(events)
+    }
+
+    /// The publications of policies, of which many were told.
+    async fn published(&self) -> Result<Vec<Uuid>, Trouble> {
+        let published = sqlx::query_scalar(
+            "SELECT e.event_id FROM read.policy_versions v
+             CROSS JOIN LATERAL log.stream('policy_version', v.version_id::text) e
+             WHERE e.event_type = ANY ($1)",
+        )
+        .bind(policy_notices::EVENT_TYPES)
+        .fetch_all(self.app.log.pool())
+        .await?;
+        Ok(published)
     }
 
     /// Every address that the person ever had, in lower case.
@@ -135,6 +164,15 @@ impl Eraser {
         }
         Ok(addresses)
     }
+}
+
+/// The request by which a password was set.
+fn reset_of(event: &RecordedEvent) -> Option<String> {
+    if event.event_type != "PasswordReset" {
+        return None;
+    }
+    let payload: Value = serde_json::from_str(&event.payload).ok()?;
+    payload["PasswordReset"]["reset_id"].as_str().map(str::to_owned)
 }
 
 fn collect(value: &Value, addresses: &mut HashSet<String>) {
