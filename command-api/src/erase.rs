@@ -185,7 +185,9 @@ impl Command for CompleteErasure {
         let complete = DeletionRequestCommand::Complete(Complete { certificate, now });
         decision.decide(&loaded, complete).await?;
         if let Some(request) = loaded.state.get() {
-            deletions::close_request(decision, request, request.scope.closes_account()).await?;
+            // What stayed by an exception may be asked for once that has ended (DDR-13).
+            let is_erased = request.scope.closes_account() && request.retention.is_none();
+            deletions::close_request(decision, request, is_erased).await?;
         }
         Ok(Done::of::<DeletionRequest>(self.deletion_id))
     }

@@ -37,6 +37,12 @@ impl World {
         for command in ["start-deletion-review", "approve-deletion"] {
             self.on_deletion(reviewer, command, &id).await.accepted();
         }
+        self.carry_out(&id, reviewer).await;
+        id
+    }
+
+    /// What the process does of a request that is approved, as far as the log knows.
+    async fn carry_out(&self, id: &str, reviewer: &Person) {
         let deletion_id: DeletionId = id.parse().unwrap();
         self.execute(StartErasure { deletion_id }).await;
         for store in ErasureStore::ALL {
@@ -59,7 +65,6 @@ impl World {
             signature: "AA==".into(),
         };
         self.execute(CompleteErasure { deletion_id, certificate }).await;
-        id
     }
 }
 
@@ -301,6 +306,28 @@ async fn ddr_18_who_was_erased_is_not_erased_again() {
     let mut body = asked();
     body["subject"] = json!({ "kind": "member", "id": scene.person.id() });
     world.send(&scene.reviewer, "request-deletion", body).await.refused(410, "DDR-18");
+}
+
+#[tokio::test]
+async fn ddr_13_ddr_18_what_stayed_by_an_exception_is_erased_once_that_has_ended() {
+    let scene = Scene::new().await;
+    let (world, reviewer) = (&scene.world, &scene.reviewer);
+    let id = scene.ask(asked()).await.id();
+    world.on_deletion(reviewer, "start-deletion-review", &id).await.accepted();
+    let body = json!({ "deletion_id": id, "retention": { "ground": "LEGAL_CLAIMS",
+        "categories": ["evidence"], "reason": "A claim is before the court." } });
+    world.send(reviewer, "approve-deletion", body).await.accepted();
+    world.carry_out(&id, reviewer).await;
+
+    let mut rest = asked();
+    rest["subject"] = json!({ "kind": "member", "id": scene.person.id() });
+    let id = world.send(reviewer, "request-deletion", rest.clone()).await.id();
+    world.on_deletion(&scene.global, "verify-deletion-identity", &id).await.accepted();
+    for command in ["start-deletion-review", "approve-deletion"] {
+        world.on_deletion(reviewer, command, &id).await.accepted();
+    }
+    world.carry_out(&id, reviewer).await;
+    world.send(reviewer, "request-deletion", rest).await.refused(410, "DDR-18");
 }
 
 /// The reason is the admin's own word then: nothing is sealed for a person any more who is erased.

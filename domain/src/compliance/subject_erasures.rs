@@ -1,7 +1,8 @@
 //! What one person has asked to be erased (DDR-18). The stream is the person: `{member|admin}:{uuid}`.
 //!
 //! Life cycle: a request opens it and its end closes it, each in the unit of the request's own change.
-//! One request is open at a time. Once the account itself is erased there is nothing left to ask for.
+//! One request is open at a time. Once the account itself is erased and nothing
+//! of it stayed there is nothing left to ask for.
 
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +51,7 @@ pub struct OpenErasure {
 pub struct CloseErasure {
     pub subject: Actor,
     pub deletion_id: DeletionId,
-    /// The account is no more.
+    /// The account is no more, and nothing of it stayed by an exception.
     pub is_erased: bool,
 }
 

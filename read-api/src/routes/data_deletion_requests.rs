@@ -306,7 +306,8 @@ pub async fn show(State(app): State<Shared>, read: Read) -> Result<Response, Rea
     }
 }
 
-/// Lists what stays though it was asked to go, with the exception of Art. 17(3) GDPR and why.
+/// Lists what stays though it was asked to go, with the exception of Art. 17(3) GDPR and why; until a
+/// later request takes it.
 #[utoipa::path(get, path = "/v1/retained-data", tag = "Erasure", params(Page),
     responses((status = 200, description = "A part of the register",
                body = List<DataDeletionRequest>)))]
@@ -317,8 +318,13 @@ pub async fn retained(State(app): State<Shared>, read: Read<Page>) -> Result<Res
         "SELECT p.*, x.*
          FROM (SELECT coalesce(read.served_position('data_deletion_requests'), 0) OFFSET 0) p
          LEFT JOIN LATERAL (
-             SELECT {COLUMNS} FROM read.data_deletion_requests
+             SELECT {COLUMNS} FROM read.data_deletion_requests kept
              WHERE retention_override AND (requested_at, deletion_id) < ($2, $3)
+               AND NOT EXISTS (
+                   SELECT FROM read.data_deletion_requests later
+                   WHERE later.user_id = kept.user_id AND later.requested_at > kept.requested_at
+                     AND later.deletion_scope = 'COMPLETE_DELETION'
+                     AND later.status = 'COMPLETED' AND NOT later.retention_override)
              ORDER BY requested_at DESC, deletion_id DESC LIMIT $4
          ) x ON true
          ORDER BY x.requested_at DESC, x.deletion_id DESC"

@@ -137,6 +137,25 @@ async fn ddr_06_ddr_17_what_stays_is_registered_and_certificates_are_everybodys(
     let keys = world.get("/v1/erasure-certificate-keys").await.ok();
     assert_eq!(keys["keys"][0]["public_key"], shown["public_key"]);
     assert_eq!(keys["algorithm"], "Ed25519");
+    // The exception has ended, and a later request took what was left.
+    let (later, at) = (DeletionId(clock::new_id()), now + TimeDelta::seconds(1));
+    for event in [
+        json!({ "DeletionRequested": { "deletion_id": later, "subject": ada.actor,
+            "deletion_scope": "COMPLETE_DELETION", "legal_ground": "OBJECTION",
+            "requested_by": auditor.actor, "requested_at": at, "due_at": at + TimeDelta::days(30),
+            "verification_required": false } }),
+        json!({ "DeletionReviewStarted": { "reviewer_id": auditor.actor, "review_started_at": at } }),
+        json!({ "DeletionApproved": { "reviewer_id": auditor.actor, "approved_at": at } }),
+        json!({ "ErasureStarted": { "processing_started_at": at } }),
+        json!({ "ErasureCompleted": { "completed_at": at } }),
+        json!({ "ErasureCertificateIssued": { "statement": "{}", "public_key": "0f".repeat(32),
+            "signature": "AA==" } }),
+    ] {
+        world.on_request(later, event).await;
+    }
+    world.project().await;
+    let register = world.get_as(&auditor, "/v1/retained-data").await.ok();
+    assert!(ids(&register).is_empty(), "{register}");
 }
 
 /// Of fifty thousand people; few wait, few keep something.
