@@ -2,9 +2,11 @@
 //! takes two where an admin is to be erased (DDR-06, DDR-08).
 
 use agora_domain::{
-    PersonalCategory,
+    PersonalCategory, RuleBreak,
     compliance::{
-        deletion_request::{ApproveDeletion as Approve, DeletionRequest, DeletionRequestCommand},
+        deletion_request::{
+            ApproveDeletion as Approve, DeletionRequest, DeletionRequestCommand, RECIPIENTS_MAX,
+        },
         deletion_values::{Recipient, Retention, RetentionGround},
     },
     ids::DeletionId,
@@ -67,6 +69,14 @@ impl Command for ApproveDeletion {
             Field::Missing | Field::Null => Some(Vec::new()),
             recipients => wrong.list("/recipients", recipients),
         };
+        let recipients = recipients.filter(|listed| {
+            let fits = listed.len() <= RECIPIENTS_MAX;
+            if !fits {
+                let broken = RuleBreak::new("DDR-12", "must be at most 30");
+                wrong.note::<()>("/recipients", &broken);
+            }
+            fits
+        });
         Some(Self { deletion_id: deletion_id?, retention: retention?, recipients: recipients? })
     }
 
@@ -139,7 +149,13 @@ fn retained(
     wrong: &mut WrongFields,
 ) -> Option<(RetentionGround, Vec<PersonalCategory>, Reason)> {
     let ground = wrong.required_by("DDR-06", "/retention/ground", body.ground);
-    let categories = wrong.list("/retention/categories", body.categories);
+    let categories = match wrong.list("/retention/categories", body.categories) {
+        Some(categories) if categories.is_empty() => {
+            let broken = RuleBreak::new("DDR-06", "must name at least one category");
+            wrong.note("/retention/categories", &broken)
+        }
+        categories => categories,
+    };
     let reason = wrong.required_by("DDR-06", "/retention/reason", body.reason);
     let categories = categories?.into_iter().map(|CategoryWord(category)| category).collect();
     Some((ground?, categories, reason?))

@@ -13,11 +13,16 @@ use serde_json::Value;
 use crate::common::{Answer, Call, Person, World, unknown_id};
 
 /// Commands with a field of which a rule of its own says that it must be there.
-const RULED: [&str; 4] = [
+const RULED: [&str; 9] = [
+    "extend-deletion-deadline",
     "extend-export-deadline",
     "mark-export-completed",
     "mark-export-failed",
+    "notify-recipient",
+    "reject-deletion",
     "request-batch-export",
+    "request-deletion",
+    "update-backup-erasure",
 ];
 
 /// Stands in values that must not come back.
@@ -42,9 +47,9 @@ struct Shape {
 impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
-        // Who may deal with incidents may all that an admin may.
-        let security = [AdminScope::Security];
-        let (member, admin) = (world.member().await, world.admin(&security).await);
+        // Who may deal with incidents and with erasures may all that an admin may.
+        let scopes = [AdminScope::Security, AdminScope::Privacy];
+        let (member, admin) = (world.member().await, world.admin(&scopes).await);
         let ops = world.admin(&[AdminScope::Ops]).await;
         let (_, reporter) = world.reporter().await;
         Self { world, member, admin, ops, reporter, commands: shapes() }

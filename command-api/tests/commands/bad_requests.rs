@@ -93,9 +93,9 @@ async fn a_body_of_more_than_a_mebibyte_is_too_large() {
 #[tokio::test]
 async fn a_body_of_another_media_type_is_refused() {
     let world = World::new().await;
-    // Who may deal with incidents may all that an admin may.
-    let security = [AdminScope::Security];
-    let (member, admin) = (world.member().await, world.admin(&security).await);
+    // Who may deal with incidents and with erasures may all that an admin may.
+    let scopes = [AdminScope::Security, AdminScope::Privacy];
+    let (member, admin) = (world.member().await, world.admin(&scopes).await);
     let (_, reporter) = world.reporter().await;
     let ops = world.admin(&[AdminScope::Ops]).await;
     let before = world.head().await;
@@ -103,7 +103,9 @@ async fn a_body_of_another_media_type_is_refused() {
         let roles = Matrix::new().roles(command.name);
         let call = || match Call::new(command.name) {
             call if roles.include(Roles::MEMBER) => call.token(&member.token),
-            call if roles.include(Roles::ADMIN.in_person().and(Roles::SECURITY)) => {
+            call if roles
+                .include(Roles::ADMIN.in_person().and(Roles::SECURITY).and(Roles::PRIVACY)) =>
+            {
                 call.token(&admin.token)
             }
             call if roles.include(Roles::ORG_USER) => call.token(&reporter.token),
