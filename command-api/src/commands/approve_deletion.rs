@@ -73,6 +73,14 @@ impl Command for ApproveDeletion {
                 if few { Some(named) } else { wrong.note("/recipients", &many) }
             }),
         };
+        let recipients = recipients.filter(|listed| {
+            let fits = listed.len() <= RECIPIENTS_MAX;
+            if !fits {
+                let broken = RuleBreak::new("DDR-12", "must be at most 30");
+                wrong.note::<()>("/recipients", &broken);
+            }
+            fits
+        });
         Some(Self { deletion_id: deletion_id?, retention: retention?, recipients: recipients? })
     }
 
