@@ -205,6 +205,8 @@ mod tests {
             assert_eq!(destroy(&mut keys, number, &[Category::Content], true), 1);
         }
         assert_eq!(keys.erasures.len(), REMEMBERED_MAX);
+        // What is replaced is said twice, and no third time.
+        assert_eq!(destroy(&mut keys, 199, &[Category::Content], true), 1);
         assert_eq!(destroy(&mut keys, 199, &[Category::Content], true), 0);
     }
 }

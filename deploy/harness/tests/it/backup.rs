@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
@@ -143,8 +144,7 @@ fn only(folder: PathBuf) -> PathBuf {
 async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
     let folder = Path::new("/var/tmp").join(format!("agora-backup-{}", Uuid::new_v4()));
     fs::create_dir(&folder).unwrap();
-    let reachable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-    fs::set_permissions(&folder, reachable).unwrap();
+    fs::set_permissions(&folder, PermissionsExt::from_mode(0o711)).unwrap();
     let backups = folder.join("backups");
     let backups = backups.to_str().unwrap();
     {
@@ -221,7 +221,10 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         let there = Installation::new(&folder, "another");
         there.fails("restore", &[backups], "the master key is not in");
         fs::create_dir_all(&there.home).unwrap();
-        fs::write(there.home.join("master-key"), key).unwrap();
+        let file = there.home.join("master-key");
+        fs::write(&file, key).unwrap();
+        there.fails("restore", &[backups], "others can read the master key");
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
         // The newest copy of the ledger: what was erased since the backup is in no backup.
         let ledger = "erasures.ledger";
         fs::copy(here.home.join(ledger), there.home.join(ledger)).unwrap();
