@@ -114,7 +114,7 @@ impl Stage {
             let told = self.stack.as_scene();
             admin.log_in(&told.admin_email, &told.admin_password).await.unwrap();
             admin
-                .send("create-category", &json!({ "name": "long texts" }))
+                .send("create-category", &json!({ "name": "long-texts" }))
                 .await
                 .unwrap()
                 .aggregate_id
