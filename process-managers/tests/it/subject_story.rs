@@ -35,7 +35,7 @@ use agora_domain::{
     },
 };
 use agora_event_store::{
-    EventLog, Opener, Position, Unit,
+    AppendError, EventLog, Opener, Position, Unit,
     log::Draft,
     searches::{self, Scope, Search, SearchLog},
     security::{Outcome, SecurityLog, SecurityRecord},
@@ -82,19 +82,25 @@ impl Story {
     {
         let events = events.iter().map(|event| serde_json::from_value(event.clone()).unwrap());
         let events: Vec<A::Event> = events.collect();
-        let loaded = self.log.load_fresh::<A>(&id.to_string()).await.unwrap();
         let whose = if by == self.me { "198.51.100.7" } else { "203.0.113.99" };
         let metadata = format!(r#"{{"actor":"{by}","command_name":"test"}}"#);
-        let mut unit = Unit::default();
-        let draft = Draft {
-            loaded: &loaded,
-            events,
-            event_ids: &mut Uuid::now_v7,
-            metadata: &metadata,
-            client_address: Some((&by.subject(), whose)),
-        };
-        self.log.draft(&mut unit, draft).await.unwrap();
-        self.log.append(unit).await.unwrap();
+        // As commands do: what others have appended meanwhile is known with the next try.
+        for attempt in 0.. {
+            let loaded = self.log.load_fresh::<A>(&id.to_string()).await.unwrap();
+            let mut unit = Unit::default();
+            let draft = Draft {
+                loaded: &loaded,
+                events: events.clone(),
+                event_ids: &mut Uuid::now_v7,
+                metadata: &metadata,
+                client_address: Some((&by.subject(), whose)),
+            };
+            self.log.draft(&mut unit, draft).await.unwrap();
+            match self.log.append(unit).await {
+                Err(AppendError::Moved) if attempt < 5 => {}
+                appended => return drop(appended.unwrap()),
+            }
+        }
     }
 
     pub async fn new() -> Self {

@@ -106,7 +106,7 @@ async fn unknown_event_types_are_passed_over() {
 
 #[tokio::test]
 async fn rows_of_another_version_are_left_alone_until_they_are_rebuilt() {
-    let mut scene = Scene::with_story(32, 100).await;
+    let mut scene = Scene::with_story(32, 150).await;
     scene.project().await;
     sqlx::query("UPDATE read.checkpoints SET version = 0 WHERE projection = 'members'")
         .execute(&scene.db.pool)
@@ -117,18 +117,18 @@ async fn rows_of_another_version_are_left_alone_until_they_are_rebuilt() {
     let stopped = checkpoint(&scene, "members").await;
     assert_eq!(stopped["state"], "stopped");
     assert!(stopped["error"].as_str().unwrap().contains("projectors rebuild members"));
-    assert_eq!((scene.served("members").await, scene.served("posts").await), (100, 101));
+    assert_eq!((scene.served("members").await, scene.served("posts").await), (150, 151));
     let chosen = [agora_projectors::projections::find("members").unwrap()];
     let bar = indicatif::ProgressBar::hidden();
     let rebuilt =
         agora_projectors::rebuild::run(&scene.connect(), &chosen, false, &bar).await.unwrap();
-    assert_eq!(rebuilt[0].result.as_ref().unwrap().position, 101);
-    assert_eq!(scene.served("members").await, 101);
+    assert_eq!(rebuilt[0].result.as_ref().unwrap().position, 151);
+    assert_eq!(scene.served("members").await, 151);
 }
 
 #[tokio::test]
 async fn rows_of_another_version_are_taken_up_when_the_build_that_made_them_is_back() {
-    let mut scene = Scene::with_story(32, 100).await;
+    let mut scene = Scene::with_story(32, 150).await;
     scene.project().await;
     let set_version =
         "UPDATE read.checkpoints SET version = version + $1 WHERE projection = 'members'";
@@ -149,5 +149,5 @@ async fn rows_of_another_version_are_taken_up_when_the_build_that_made_them_is_b
         (&resumed["state"], &resumed["error"]),
         (&"running".into(), &serde_json::Value::Null)
     );
-    assert_eq!(scene.served("members").await, 102);
+    assert_eq!(scene.served("members").await, 152);
 }
