@@ -99,14 +99,14 @@ fn signal(child: &Child, signal: &str) {
 
 #[tokio::test]
 async fn a_process_that_is_asked_to_stop_writes_its_checkpoints() {
-    let mut scene = Scene::with_story(62, 100).await;
+    let mut scene = Scene::with_story(62, 150).await;
     let mut child = projectors(&scene).arg("run").spawn().unwrap();
-    projected(&scene, 100).await;
+    projected(&scene, 150).await;
     scene.append([member_registered(500)]).await;
-    projected(&scene, 101).await;
+    projected(&scene, 151).await;
     signal(&child, "-TERM");
     assert!(child.wait().await.unwrap().success());
-    let behind = scene.rows("SELECT * FROM read.checkpoints WHERE position < 101").await;
+    let behind = scene.rows("SELECT * FROM read.checkpoints WHERE position < 151").await;
     assert!(behind.is_empty(), "{behind:?}");
 }
 
