@@ -173,9 +173,11 @@ impl Rights<'_> {
         let verified = verify(&key, &certificate.to_string()).await;
         let altered = certificate.to_string().replace("COMPLETE_DELETION", "PARTIAL_DELETION");
         let refused = verify(&key, &altered).await;
+        let statement = certificate["statement"].as_str().unwrap_or_default();
+        let statement: Value = serde_json::from_str(statement).unwrap_or_default();
         println!(
             "  The certificate names {} destroyed keys and is {} by its signature; altered, it is {}.",
-            certificate["statement"].as_str().unwrap_or_default().matches("key_id").count(),
+            statement["destroyed_key_ids"].as_array().map_or(0, Vec::len),
             word(verified),
             word(refused)
         );
