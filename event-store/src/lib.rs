@@ -9,6 +9,7 @@ pub mod blocklist;
 pub mod cache;
 pub mod configured;
 pub mod erasures;
+pub mod front;
 pub mod lease;
 pub mod load;
 pub mod log;

@@ -18,14 +18,14 @@ use sqlx::{FromRow, types::Json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::data_export_requests::Due;
+use super::data_export_requests::{Due, due};
 use crate::{
     access::Roles,
     app::Shared,
     error::ReadError,
     freshness::fresh,
     paging::Page,
-    params::{self, FromParams, Params, Says},
+    params::{self, FromParams, Params},
     reply::List,
     request::Read,
     rows::{Instant, PlaceInTime, Sealed, with_position},
@@ -158,14 +158,6 @@ async fn open(
         }
     });
     Ok(requests.collect())
-}
-
-fn due(text: &str) -> Result<Due, Says> {
-    match text {
-        "open" => Ok(Due::Open),
-        "overdue" => Ok(Due::Overdue),
-        _ => Err("must be open or overdue".into()),
-    }
 }
 
 /// Which requests.

@@ -132,7 +132,7 @@ pub enum Due {
     Overdue,
 }
 
-fn due(text: &str) -> Result<Due, Says> {
+pub(super) fn due(text: &str) -> Result<Due, Says> {
     match text {
         "open" => Ok(Due::Open),
         "overdue" => Ok(Due::Overdue),
