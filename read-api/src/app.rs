@@ -31,7 +31,7 @@ pub struct App {
     pub searches: SearchLog,
     pub activity: Activity,
     pub live: Live,
-    pub warm_lists: WarmLists,
+    pub warm_lists: Arc<WarmLists>,
     pub downloads: Downloads,
     /// Who answers for the processing of personal data, for the record of it.
     pub controller: Option<String>,

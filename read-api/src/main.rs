@@ -17,7 +17,6 @@ use agora_read_api::{
     freshness::Projected,
     front, http,
     live::{self, Limits, Live},
-    ranked::warm::WarmLists,
 };
 use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
@@ -109,7 +108,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
             shutdown.clone(),
         ),
         projected,
-        warm_lists: WarmLists::default(),
+        warm_lists: Arc::default(),
         reads: reads.clone(),
         rankings,
         primary: primary.clone(),

@@ -270,23 +270,6 @@ impl Things {
              )"
         )
     }
-
-    /// The hottest first as of `$3`, of the things with the ids `$4`; `$1` and `$2` as everywhere.
-    pub(crate) fn hottest_among(&self) -> String {
-        let Self { table, place, listed, scores, id, .. } = self;
-        let heat = heat("$3", &weight("coalesce(v.score, 0)"), "o.created_at");
-        format!(
-            "ranked (id, created_at, value) AS (
-                 SELECT o.id, o.created_at,
-                        CASE WHEN o.created_at <= $3 - interval '{HOT_HOURS} hours' THEN 0
-                             ELSE {heat} END
-                 FROM unnest($4::uuid[]) AS i (id) JOIN {table} o ON o.id = i.id AND {listed}
-                 LEFT JOIN {scores} v ON v.{id} = o.id
-                 WHERE o.{place} IN (SELECT id FROM places)
-                 ORDER BY 3 DESC, 2 DESC, 1 DESC LIMIT $2
-             )"
-        )
-    }
 }
 
 /// What heat is made of, besides age.

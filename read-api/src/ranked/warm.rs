@@ -1,44 +1,70 @@
-//! The hottest posts of communities as they were a moment ago, for home feeds.
+//! The hottest posts of communities as they were a moment ago, for hot feeds.
 //!
-//! A home feed is of many communities, and to find the hottest of all of them costs a look at each
-//! level of each. Many readers share communities. So what was found of one for a reader is kept for
-//! [`AGE_MAX`] and serves the next, who then reads no more than the posts of one part. These are ranked
-//! by what they are at that moment; only which ones come into question is as old as that.
+//! Many readers share communities, and to find the hottest posts of one anew costs a look at each of its
+//! levels. So what was found of one is kept, still sealed, for [`AGE_MAX`], and serves all who ask
+//! meanwhile. What is asked for often is found anew before it is too old, beside the requests; and whatever
+//! is to be found, one task at a time finds it, so that many readers of one community cost no more than one.
 //!
 //! A community that is rarely asked for is not kept: to find it apart costs more than with the others.
 
 use std::{
-    num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use agora_domain::content::ranking::HOT_GRAVITY;
+use agora_domain::content::ranking::heat;
 use agora_event_store::{Position, read::from_db};
 use chrono::{DateTime, Utc};
 use lru::LruCache;
-use sqlx::PgPool;
+use sqlx::{FromRow, PgPool, Row, ValueRef};
 use uuid::Uuid;
 
 use super::Things;
-use crate::rows::PlaceInTime;
+use crate::{
+    routes::posts::PostRow,
+    rows::{Instant as Time, PlaceInTime},
+};
 
 /// For so long what was found is used.
 const AGE_MAX: Duration = Duration::from_secs(1);
+/// From this age on it is found anew beside the requests.
+const AGING_FROM: Duration = Duration::from_millis(600);
 /// A community that is asked for again within this time is worth keeping.
 const SOON: Duration = Duration::from_secs(2);
 /// Found of each community: more than a part of a feed shows, since others cool down more slowly.
 const EACH: usize = 32;
 /// At most so many communities are found anew for one request; with more, all are found together.
 const ANEW_MAX: usize = 6;
-/// Communities that are known at once: some 6 MB.
-const KNOWN_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("more than none");
+/// What is kept in all.
+const BYTES_MAX: usize = 32 << 20;
 
-pub struct WarmLists(Mutex<LruCache<Uuid, Known>>);
+/// The columns of a [`PostRow`], where `r` is its rank, `o` the post and `c` its community.
+pub(crate) const POST_COLUMNS: &str = "o.id, o.community_platform_community_id,
+     c.name AS community_name, o.author_memberuser_id, o.author_adminuser_id, o.title, o.body,
+     o.author_display_name, o.created_at, o.updated_at, o.deleted_at, o.sequence,
+     coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
+     coalesce(s.downvotes, 0) AS downvotes, coalesce(k.comments, 0) AS comment_count, r.value
+     FROM ranked r
+     JOIN read.posts o ON o.id = r.id AND o.deleted_at IS NULL
+     JOIN places c ON c.id = o.community_platform_community_id
+     LEFT JOIN read.post_scores s ON s.post_id = o.id
+     LEFT JOIN read.post_comment_counts k ON k.post_id = o.id";
 
-impl Default for WarmLists {
+#[derive(Default)]
+pub struct WarmLists {
+    kept: Mutex<Kept>,
+    /// Held by whoever finds.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Kept {
+    lists: LruCache<Uuid, Known>,
+    bytes: usize,
+}
+
+impl Default for Kept {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(KNOWN_MAX)))
+        Self { lists: LruCache::unbounded(), bytes: 0 }
     }
 }
 
@@ -48,92 +74,128 @@ struct Known {
     found: Option<Arc<Hottest>>,
 }
 
-/// The hottest of a community, the hottest first.
+/// The hottest of a community.
 struct Hottest {
     found_at: Instant,
-    as_of: DateTime<Utc>,
     position: Position,
-    posts: Vec<Candidate>,
+    posts: Vec<PostRow>,
+    bytes: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Candidate {
-    heat: f64,
-    at: PlaceInTime,
-}
-
-impl Candidate {
-    /// Heat falls with age alone as long as nobody votes.
-    fn cooled(self, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
-        let age = |as_of: DateTime<Utc>| {
-            let micros = (as_of - self.at.0).num_microseconds().unwrap_or(i64::MAX);
-            (micros as f64 / 3_600_000_000.0).max(0.0) + 2.0
-        };
-        Self { heat: self.heat * (age(from) / age(to)).powf(HOT_GRAVITY), ..self }
-    }
-
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |it: &Self| (it.at.0, it.at.1);
-        other.heat.total_cmp(&self.heat).then_with(|| key(other).cmp(&key(self)))
+impl Kept {
+    fn put(&mut self, community: Uuid, known: Known) {
+        self.bytes += size(&known);
+        if let Some(before) = self.lists.put(community, known) {
+            self.bytes -= size(&before);
+        }
+        while self.bytes > BYTES_MAX {
+            let Some((_, oldest)) = self.lists.pop_lru() else { return };
+            self.bytes -= size(&oldest);
+        }
     }
 }
 
-/// What comes into question for the first part of a feed.
-pub(crate) struct Candidates {
-    /// Up to which position each community was looked at.
-    pub(crate) position: Position,
-    pub(crate) ids: Vec<Uuid>,
+fn size(known: &Known) -> usize {
+    const ENTRY: usize = 128;
+    ENTRY + known.found.as_ref().map_or(0, |list| list.bytes)
+}
+
+/// What is known of the communities of a feed.
+#[derive(Default)]
+struct Look {
+    lists: Vec<Arc<Hottest>>,
+    /// Those that are worth to be found.
+    missing: Vec<Uuid>,
+    /// Those whose lists will be too old soon.
+    aging: Vec<Uuid>,
 }
 
 impl WarmLists {
-    /// What comes into question for the `rows` hottest of these communities, twice as many as that;
-    /// none where too much would have to be found for it.
+    /// The `rows` hottest posts of these communities, and up to which position they were looked at; none
+    /// where too much would have to be found for it.
     ///
     /// # Errors
     /// Where the database cannot be asked.
-    pub(crate) async fn candidates(
-        &self,
+    pub(crate) async fn hottest(
+        self: &Arc<Self>,
         pool: &PgPool,
-        things: &Things,
+        things: &'static Things,
         communities: &[Uuid],
         (rows, as_of, min_position): (usize, DateTime<Utc>, Position),
-    ) -> Result<Option<Candidates>, sqlx::Error> {
+    ) -> Result<Option<(Position, Vec<PostRow>)>, sqlx::Error> {
         if rows >= EACH {
             return Ok(None);
         }
-        let (mut lists, missing) = self.known(communities, min_position);
-        let few = lists.len() + ANEW_MAX >= communities.len();
-        let anew = missing.len().min(ANEW_MAX);
-        if anew > 0 {
-            lists.extend(self.find(pool, things, &missing[..anew], as_of).await?);
+        let Look { mut lists, missing, aging } = self.look(communities, min_position);
+        let is_nearly_whole = lists.len() + missing.len().min(ANEW_MAX) >= communities.len();
+        if !missing.is_empty() && is_nearly_whole && min_position == 0 {
+            lists.extend(self.find_missing(pool, things, &missing).await?);
+        } else if !(missing.is_empty() && aging.is_empty()) {
+            self.find_beside(pool, things, missing.into_iter().chain(aging).collect());
         }
-        Ok(if few { merged(&lists, communities.len(), rows, as_of) } else { None })
+        Ok(merged(&lists, communities.len(), rows, as_of))
     }
 
-    /// The lists that are good enough, and those communities that are worth to be found.
-    fn known(
-        &self,
-        communities: &[Uuid],
-        min_position: Position,
-    ) -> (Vec<Arc<Hottest>>, Vec<Uuid>) {
+    fn look(&self, communities: &[Uuid], min_position: Position) -> Look {
         let now = Instant::now();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut lists, mut missing) = (Vec::with_capacity(communities.len()), Vec::new());
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut look = Look::default();
         for community in communities {
-            let Some(it) = known.get_mut(community) else {
-                known.put(*community, Known { asked_at: now, found: None });
+            let Some(it) = kept.lists.get_mut(community) else {
+                kept.put(*community, Known { asked_at: now, found: None });
                 continue;
             };
             let asked_before = std::mem::replace(&mut it.asked_at, now);
-            match &it.found {
-                Some(list) if now - list.found_at < AGE_MAX && list.position >= min_position => {
-                    lists.push(Arc::clone(list));
+            let fresh = it.found.as_ref().filter(|list| {
+                now.saturating_duration_since(list.found_at) < AGE_MAX
+                    && list.position >= min_position
+            });
+            if let Some(list) = fresh {
+                look.lists.push(Arc::clone(list));
+                if now.saturating_duration_since(list.found_at) >= AGING_FROM {
+                    look.aging.push(*community);
                 }
-                _ if now - asked_before < SOON => missing.push(*community),
-                _ => it.found = None,
+            } else if now.saturating_duration_since(asked_before) < SOON {
+                look.missing.push(*community);
             }
         }
-        (lists, missing)
+        look
+    }
+
+    /// What somebody else has found while this task waited for its turn, and the rest.
+    async fn find_missing(
+        &self,
+        pool: &PgPool,
+        things: &Things,
+        missing: &[Uuid],
+    ) -> Result<Vec<Arc<Hottest>>, sqlx::Error> {
+        let _turn = self.turn.lock().await;
+        let Look { mut lists, missing, .. } = self.look(missing, 0);
+        if !missing.is_empty() {
+            lists.extend(self.find(pool, things, &missing).await?);
+        }
+        Ok(lists)
+    }
+
+    /// Finds some of these for those who ask next, where nobody finds anything now.
+    fn find_beside(
+        self: &Arc<Self>,
+        pool: &PgPool,
+        things: &'static Things,
+        mut wanted: Vec<Uuid>,
+    ) {
+        if self.turn.try_lock().is_err() {
+            return;
+        }
+        wanted.truncate(ANEW_MAX);
+        let (this, pool) = (Arc::clone(self), pool.clone());
+        tokio::spawn(async move {
+            let Ok(_turn) = this.turn.try_lock() else { return };
+            if let Err(error) = this.find(&pool, things, &wanted).await {
+                // Whoever asks next is told.
+                tracing::debug!(%error, "the hottest posts are not found anew");
+            }
+        });
     }
 
     async fn find(
@@ -141,81 +203,105 @@ impl WarmLists {
         pool: &PgPool,
         things: &Things,
         communities: &[Uuid],
-        as_of: DateTime<Utc>,
     ) -> Result<Vec<Arc<Hottest>>, sqlx::Error> {
         let statement = format!(
-            "SELECT c.id, p.position, r.id, r.created_at, r.value
+            "SELECT c.id AS community, p.position, x.*
              FROM unnest($1::uuid[]) AS c (id)
              CROSS JOIN (SELECT least(coalesce(read.served_position('posts'), 0),
-                                      coalesce(read.served_position('post_scores'), 0))
+                                      coalesce(read.served_position('post_scores'), 0),
+                                      coalesce(read.served_position('comments'), 0),
+                                      coalesce(read.served_position('communities'), 0))
                                 AS position OFFSET 0) p
              LEFT JOIN LATERAL (
-                 WITH RECURSIVE places AS MATERIALIZED (SELECT c.id), {hot}
-                 SELECT * FROM ranked
-             ) r ON true
-             ORDER BY c.id, r.value DESC, r.created_at DESC, r.id DESC",
+                 WITH RECURSIVE places AS MATERIALIZED (
+                     SELECT m.id, m.name FROM read.communities m WHERE m.id = c.id
+                 ), {hot}
+                 SELECT {POST_COLUMNS}
+             ) x ON true
+             ORDER BY c.id",
             hot = things.hot(),
         );
         let found_at = Instant::now();
         let start = PlaceInTime::start();
-        type Row = (Uuid, i64, Option<Uuid>, Option<DateTime<Utc>>, Option<f64>);
-        let rows: Vec<Row> = sqlx::query_as(&statement)
+        let rows = sqlx::query(&statement)
             .bind(communities)
             .bind(i64::try_from(EACH).unwrap_or(i64::MAX))
             .bind(start.0)
             .bind(start.1)
-            .bind(as_of)
+            .bind(agora_service::clock::now())
             .bind(start.0)
             .bind(None::<i64>)
             .fetch_all(pool)
             .await?;
-        let mut lists = Vec::with_capacity(communities.len());
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for rows in rows.chunk_by(|one, next| one.0 == next.0) {
-            let (community, position, ..) = rows[0];
-            let posts = rows.iter().filter_map(|(_, _, id, created_at, heat)| {
-                Some(Candidate { heat: (*heat)?, at: PlaceInTime((*created_at)?, (*id)?) })
-            });
-            let posts = posts.collect();
-            let list = Arc::new(Hottest { found_at, as_of, position: from_db(position), posts });
-            known.put(community, Known { asked_at: found_at, found: Some(Arc::clone(&list)) });
+        let mut found: Vec<(Uuid, Hottest)> = Vec::with_capacity(communities.len());
+        for row in rows {
+            let community: Uuid = row.try_get("community")?;
+            if found.last().is_none_or(|(last, _)| *last != community) {
+                let position = from_db(row.try_get("position")?);
+                let posts = Vec::with_capacity(EACH);
+                found.push((community, Hottest { found_at, position, posts, bytes: 0 }));
+            }
+            if let Some((_, list)) = found.last_mut()
+                && !row.try_get_raw("id")?.is_null()
+            {
+                let post = PostRow::from_row(&row)?;
+                list.bytes += post.bytes();
+                list.posts.push(post);
+            }
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = Vec::with_capacity(found.len());
+        for (community, list) in found {
+            let list = Arc::new(list);
+            kept.put(community, Known { asked_at: found_at, found: Some(Arc::clone(&list)) });
             lists.push(list);
         }
         Ok(lists)
     }
 }
 
-/// None where a list is missing, or ends before it is known that nothing of the rest comes into
-/// question.
+/// None where a list is missing, or ends before it is known that nothing of the rest comes into question.
 fn merged(
     lists: &[Arc<Hottest>],
     communities: usize,
     rows: usize,
     as_of: DateTime<Utc>,
-) -> Option<Candidates> {
+) -> Option<(Position, Vec<PostRow>)> {
     if lists.len() < communities {
         return None;
     }
-    let cooled = |list: &Hottest, it: &Candidate| it.cooled(list.as_of, as_of);
-    let mut all: Vec<Candidate> = Vec::with_capacity(EACH * lists.len());
-    for list in lists {
-        all.extend(list.posts.iter().map(|it| cooled(list, it)));
+    let ranked = |post: &PostRow| {
+        let Time(created_at) = post.created_at;
+        let age = (as_of - created_at).num_microseconds().unwrap_or(i64::MAX);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a microsecond more or less is the same heat"
+        )]
+        let hours = age as f64 / 3_600_000_000.0;
+        (heat(post.score, hours), created_at, post.id)
+    };
+    type Rank = (f64, DateTime<Utc>, Uuid);
+    let hotter = |(a, at_a, id_a): &Rank, (b, at_b, id_b): &Rank| {
+        b.total_cmp(a).then_with(|| (at_b, id_b).cmp(&(at_a, id_a)))
+    };
+    let mut all: Vec<(Rank, &PostRow)> =
+        lists.iter().flat_map(|list| &list.posts).map(|post| (ranked(post), post)).collect();
+    let order = |(a, _): &(Rank, &PostRow), (b, _): &(Rank, &PostRow)| hotter(a, b);
+    if all.len() > rows {
+        all.select_nth_unstable_by(rows - 1, order);
     }
-    all.sort_unstable_by(Candidate::order);
-    if let Some(last_shown) = all.get(rows - 1) {
-        let mut ends = lists.iter().filter(|list| list.posts.len() == EACH);
-        let goes_on = |list: &Arc<Hottest>| {
-            list.posts.last().is_some_and(|end| cooled(list, end).order(last_shown).is_lt())
-        };
-        if ends.any(goes_on) {
-            return None;
-        }
-    } else if lists.iter().any(|list| list.posts.len() == EACH) {
-        return None;
+    // Nothing of what a list left out is hotter than its end.
+    let goes_on = lists.iter().filter(|list| list.posts.len() == EACH);
+    let mut ends = goes_on.filter_map(|list| list.posts.iter().map(ranked).max_by(hotter));
+    match all.get(rows - 1) {
+        Some((last_shown, _)) if ends.all(|end| hotter(last_shown, &end).is_le()) => {}
+        None if ends.next().is_none() => {}
+        _ => return None,
     }
-    all.truncate(2 * rows);
+    all.truncate(rows);
+    all.sort_unstable_by(order);
     let position = lists.iter().map(|list| list.position).min().unwrap_or(Position::MAX);
-    Some(Candidates { position, ids: all.into_iter().map(|it| it.at.1).collect() })
+    Some((position, all.into_iter().map(|(_, post)| post.clone()).collect()))
 }
 
 #[cfg(test)]
@@ -224,46 +310,57 @@ mod tests {
 
     use super::*;
 
-    fn list(of: u128, heats: &[f64]) -> Arc<Hottest> {
-        let posts = heats.iter().enumerate().map(|(index, heat)| {
-            let at = PlaceInTime(DateTime::UNIX_EPOCH, Uuid::from_u128(of + index as u128));
-            Candidate { heat: *heat, at }
+    /// Posts of eight hours ago with these scores.
+    fn list(of: u128, scores: &[i64]) -> Arc<Hottest> {
+        let posts = scores.iter().enumerate().map(|(index, score)| {
+            PostRow::of_score(Uuid::from_u128(of + index as u128), DateTime::UNIX_EPOCH, *score)
         });
-        let as_of = DateTime::UNIX_EPOCH + TimeDelta::hours(8);
-        let position = Position::try_from(of).unwrap();
-        Arc::new(Hottest { found_at: Instant::now(), as_of, position, posts: posts.collect() })
+        let (found_at, position) = (Instant::now(), Position::try_from(of).unwrap());
+        Arc::new(Hottest { found_at, position, posts: posts.collect(), bytes: 0 })
+    }
+
+    fn as_of() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(8)
     }
 
     fn ids(lists: &[Arc<Hottest>], communities: usize) -> Option<Vec<u128>> {
-        let as_of = DateTime::UNIX_EPOCH + TimeDelta::hours(8);
-        let candidates = merged(lists, communities, 2, as_of)?;
-        Some(candidates.ids.iter().map(Uuid::as_u128).collect())
+        let (_, posts) = merged(lists, communities, 2, as_of())?;
+        Some(posts.iter().map(|post| post.id.as_u128()).collect())
     }
 
     #[test]
-    fn msh_06_lists_are_merged_by_heat_and_twice_as_many_come_into_question() {
-        let lists = [list(100, &[9.0, 5.0, 1.0]), list(200, &[7.0, 6.0, 0.5])];
-        assert_eq!(ids(&lists, 2), Some(vec![100, 200, 201, 101]));
+    fn msh_06_lists_are_merged_by_heat() {
+        let lists = [list(100, &[90, 50, 10]), list(200, &[70, 60, 5])];
+        assert_eq!(ids(&lists, 2), Some(vec![100, 200]));
         assert_eq!(ids(&lists, 3), None, "of a community nothing is known");
-        assert_eq!(merged(&lists, 2, 2, lists[0].as_of).map(|it| it.position), Some(100));
+        assert_eq!(merged(&lists, 2, 2, as_of()).map(|(position, _)| position), Some(100));
     }
 
     #[test]
     fn msh_06_a_list_that_may_go_on_above_the_last_that_is_shown_is_not_enough() {
-        let hot = list(1_000, &[8.0; EACH]);
-        assert_eq!(ids(&[hot.clone(), list(1, &[5.0])], 2), None);
-        let enough = [hot, list(1, &[9.0, 8.5])];
-        assert!(ids(&enough, 2).is_some());
-        assert_eq!(ids(&[list(1, &[1.0])], 1), Some(vec![1]), "fewer than a part");
+        let hot = list(1_000, &[80; EACH]);
+        assert_eq!(ids(&[hot.clone(), list(1, &[95])], 2), Some(vec![1, 1_000 + EACH as u128 - 1]));
+        let all_hotter = list(1, &[95; EACH]);
+        assert!(ids(&[hot.clone(), all_hotter], 2).is_some());
+        assert_eq!(ids(&[list(1, &[1])], 1), Some(vec![1]), "fewer than a part");
+        assert!(merged(&[hot], 1, EACH + 1, as_of()).is_none(), "more is asked for than is known");
     }
 
     #[test]
-    fn pst_14_what_was_found_cools_by_its_age() {
-        let created_at = DateTime::UNIX_EPOCH;
-        let at = PlaceInTime(created_at, Uuid::nil());
-        let hours = |hours| created_at + TimeDelta::hours(hours);
-        let heat = |age| agora_domain::content::ranking::heat(40, age);
-        let cooled = Candidate { heat: heat(3.0), at }.cooled(hours(3), hours(10));
-        assert!((cooled.heat - heat(10.0)).abs() < 1e-12, "{}", cooled.heat);
+    fn msh_06_no_more_is_kept_than_fits() {
+        let mut kept = Kept::default();
+        let found = |bytes| {
+            let posts = Vec::new();
+            Some(Arc::new(Hottest { found_at: Instant::now(), position: 1, posts, bytes }))
+        };
+        for number in 0..5 {
+            let found = found(BYTES_MAX / 4);
+            kept.put(Uuid::from_u128(number), Known { asked_at: Instant::now(), found });
+        }
+        assert!(kept.bytes <= BYTES_MAX && kept.lists.len() == 3, "{}", kept.bytes);
+        assert!(kept.lists.contains(&Uuid::from_u128(4)), "the last one stays");
+        let found = found(1);
+        kept.put(Uuid::from_u128(4), Known { asked_at: Instant::now(), found });
+        assert!(kept.bytes < BYTES_MAX / 4 * 2 + 1_000, "what was replaced is not counted");
     }
 }

@@ -8,7 +8,7 @@ use agora_domain::{
 };
 use agora_event_store::Position;
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{FromRow, Row, postgres::PgRow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use crate::{
     ranked::{
         Things,
         walk::{Standing, Walk},
-        warm::Candidates,
+        warm::POST_COLUMNS,
     },
     reply::ListAsOf,
     request::Freshness,
@@ -194,11 +194,12 @@ pub(super) async fn list(
     let list = format!("posts/{}/{}/{days}", scope.key(), sort.as_str());
     let walk = Walk::begin(app, page, &list, order.as_of)?;
     let (position, rows) = fresh(&app.projected, freshness, || async {
-        let warm = warm(app, scope, order, &walk, page, freshness).await?;
-        let rows = fetch(app, scope, order, &walk, page, warm.as_ref()).await?;
+        if let Some((position, posts)) = warm(app, scope, order, &walk, page, freshness).await? {
+            return Ok((position, Some(posts)));
+        }
+        let rows = fetch(app, scope, order, &walk, page).await?;
         let communities: i64 = rows.first().map_or(Ok(0), |row| row.try_get("communities"))?;
         let (position, posts) = with_position::<PostRow>(&rows)?;
-        let position = warm.map_or(position, |warm| warm.position.min(position));
         let there = communities > 0 || matches!(scope, Scope::Home(_));
         Ok((position, there.then_some(posts)))
     })
@@ -211,7 +212,7 @@ pub(super) async fn list(
     Ok((position, ListAsOf { as_of, items, next }))
 }
 
-/// What comes into question for the first part of a home feed by heat, where that is known.
+/// The first part of a hot feed, where what is needed for it is known.
 async fn warm(
     app: &Shared,
     scope: &Scope,
@@ -219,18 +220,28 @@ async fn warm(
     walk: &Walk,
     page: &Page,
     freshness: Freshness,
-) -> Result<Option<Candidates>, sqlx::Error> {
-    let Scope::Home(member) = scope else { return Ok(None) };
+) -> Result<Option<(Position, Vec<PostRow>)>, ReadError> {
+    #[derive(FromRow)]
+    struct Place {
+        id: Uuid,
+    }
     if order.sort != Sort::Hot || order.as_of.is_some() || walk.last().is_some() {
         return Ok(None);
     }
-    let communities: Vec<Uuid> =
-        sqlx::query_scalar("SELECT community_id FROM read.memberships WHERE memberuser_id = $1")
-            .bind(member.id)
-            .fetch_all(&app.rankings)
-            .await?;
+    let statement = format!(
+        "SELECT p.*, c.id FROM (SELECT least({}) OFFSET 0) p LEFT JOIN ({}) c ON true",
+        scope.position(),
+        scope.places()
+    );
+    let rows = sqlx::query(&statement).bind(scope.key()).fetch_all(&app.rankings).await?;
+    let (position, places) = with_position::<Place>(&rows)?;
+    let communities: Vec<Uuid> = places.into_iter().map(|place| place.id).collect();
+    if communities.is_empty() {
+        return Ok(None);
+    }
     let wanted = (page.limit + 1, walk.as_of(), freshness.min_position);
-    app.warm_lists.candidates(&app.rankings, &POSTS, &communities, wanted).await
+    let found = app.warm_lists.hottest(&app.rankings, &POSTS, &communities, wanted).await?;
+    Ok(found.map(|(looked_at, posts)| (looked_at.min(position), posts)))
 }
 
 /// The rows of one part, and one more, with the number of communities that were looked through.
@@ -240,14 +251,12 @@ async fn fetch(
     order: &Order,
     walk: &Walk,
     page: &Page,
-    warm: Option<&Candidates>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let ranked = match (order.sort, warm) {
-        (Sort::New, _) => POSTS.newest(),
-        (Sort::Top, _) => POSTS.top(),
-        (Sort::Hot, Some(_)) => POSTS.hottest_among(),
-        (Sort::Hot, None) => POSTS.hot(),
-        (Sort::Controversial, _) => POSTS.controversial(),
+    let ranked = match order.sort {
+        Sort::New => POSTS.newest(),
+        Sort::Top => POSTS.top(),
+        Sort::Hot => POSTS.hot(),
+        Sort::Controversial => POSTS.controversial(),
     };
     let (places, served) = (scope.places(), scope.position());
     let statement = format!(
@@ -258,17 +267,7 @@ async fn fetch(
                             coalesce(read.served_position('comments'), 0), {served}) OFFSET 0) p
          CROSS JOIN (SELECT count(*) AS communities FROM places) n
          LEFT JOIN (
-             SELECT o.id, o.community_platform_community_id, c.name AS community_name,
-                    o.author_memberuser_id, o.author_adminuser_id, o.title, o.body,
-                    o.author_display_name, o.created_at, o.updated_at, o.deleted_at, o.sequence,
-                    coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
-                    coalesce(s.downvotes, 0) AS downvotes, coalesce(k.comments, 0) AS comment_count,
-                    r.value
-             FROM ranked r
-             JOIN read.posts o ON o.id = r.id AND o.deleted_at IS NULL
-             JOIN places c ON c.id = o.community_platform_community_id
-             LEFT JOIN read.post_scores s ON s.post_id = o.id
-             LEFT JOIN read.post_comment_counts k ON k.post_id = o.id
+             SELECT {POST_COLUMNS}
          ) x ON true
          ORDER BY x.value DESC, x.created_at DESC, x.id DESC"
     );
@@ -276,18 +275,17 @@ async fn fetch(
     let since = order.window.since(walk.as_of());
     let score = last.map(|last| last.score());
     let query = sqlx::query(&statement).bind(scope.key()).bind(page.rows());
-    let query = match (order.sort, warm) {
-        (Sort::Hot, Some(warm)) => query.bind(walk.as_of()).bind(&warm.ids),
-        (Sort::New, _) => query.bind(at.0.min(until)).bind(at.1),
-        (Sort::Top, _) => query
+    let query = match order.sort {
+        Sort::New => query.bind(at.0.min(until)).bind(at.1),
+        Sort::Top => query
             .bind(at.0)
             .bind(at.1)
             .bind(since)
             .bind(until)
             .bind(score.map_or(i32::MAX, top_level))
             .bind(score.unwrap_or(i64::MAX)),
-        (Sort::Hot, None) => query.bind(at.0).bind(at.1).bind(walk.as_of()).bind(until).bind(score),
-        (Sort::Controversial, _) => {
+        Sort::Hot => query.bind(at.0).bind(at.1).bind(walk.as_of()).bind(until).bind(score),
+        Sort::Controversial => {
             let level = |last: Standing| controversy(last.upvotes, last.downvotes);
             query.bind(at.0).bind(at.1).bind(since).bind(until).bind(last.map_or(i32::MAX, level))
         }

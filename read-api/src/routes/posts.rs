@@ -57,9 +57,9 @@ pub struct Post {
 }
 
 /// As it stands in the read tables, personal fields sealed.
-#[derive(FromRow)]
-pub(super) struct PostRow {
-    id: Uuid,
+#[derive(Clone, FromRow)]
+pub(crate) struct PostRow {
+    pub(crate) id: Uuid,
     community_platform_community_id: Uuid,
     community_name: String,
     author_memberuser_id: Option<Uuid>,
@@ -67,10 +67,10 @@ pub(super) struct PostRow {
     title: String,
     body: String,
     author_display_name: Option<String>,
-    created_at: Instant,
+    pub(crate) created_at: Instant,
     updated_at: Instant,
     deleted_at: Option<Instant>,
-    score: i64,
+    pub(crate) score: i64,
     upvotes: i64,
     downvotes: i64,
     comment_count: i64,
@@ -81,6 +81,39 @@ impl PostRow {
     pub(super) fn standing(&self) -> Standing {
         let at = PlaceInTime(self.created_at.0, self.id);
         Standing { upvotes: self.upvotes, downvotes: self.downvotes, at }
+    }
+
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let name = self.author_display_name.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.community_name.len() + self.title.len() + self.body.len() + name
+    }
+
+    /// One that only matters by its place in a list.
+    #[cfg(test)]
+    pub(crate) fn of_score(
+        id: Uuid,
+        created_at: chrono::DateTime<chrono::Utc>,
+        score: i64,
+    ) -> Self {
+        Self {
+            id,
+            community_platform_community_id: Uuid::nil(),
+            community_name: String::new(),
+            author_memberuser_id: None,
+            author_adminuser_id: None,
+            title: String::new(),
+            body: String::new(),
+            author_display_name: None,
+            created_at: Instant(created_at),
+            updated_at: Instant(created_at),
+            deleted_at: None,
+            score,
+            upvotes: score,
+            downvotes: 0,
+            comment_count: 0,
+            sequence: 1,
+        }
     }
 
     fn is_visible_to(&self, caller: &Caller) -> bool {

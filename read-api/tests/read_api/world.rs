@@ -24,7 +24,6 @@ use agora_read_api::{
     freshness::Projected,
     http,
     live::{self, Limits, Live},
-    ranked::warm::WarmLists,
 };
 use agora_service::{client_address::ClientAddress, clock, objects::Objects};
 use axum::{
@@ -383,7 +382,7 @@ fn app(
         opener: Opener::new(vault),
         live: Live::new(limits, shutdown.clone()),
         projected,
-        warm_lists: WarmLists::default(),
+        warm_lists: Arc::default(),
     };
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
