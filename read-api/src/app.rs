@@ -9,7 +9,7 @@ use sqlx::PgPool;
 
 use crate::{
     access::Activity, cursor::Cursors, downloads::Downloads, freshness::Projected, live::Live,
-    ranked::warm::WarmLists,
+    ranked::warm::WarmLists, search::KeptFound,
 };
 
 pub type Shared = Arc<App>;
@@ -32,6 +32,7 @@ pub struct App {
     pub activity: Activity,
     pub live: Live,
     pub warm_lists: Arc<WarmLists>,
+    pub searched: KeptFound,
     pub downloads: Downloads,
     /// Who answers for the processing of personal data, for the record of it.
     pub controller: Option<String>,

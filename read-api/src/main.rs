@@ -17,6 +17,7 @@ use agora_read_api::{
     freshness::Projected,
     front, http,
     live::{self, Limits, Live},
+    search::KeptFound,
 };
 use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
 use chrono::TimeDelta;
@@ -45,6 +46,8 @@ async fn main() -> ExitCode {
     }
 }
 
+/// For so long the answer to a search serves others who ask for the same.
+const ANSWERS_KEPT: Duration = Duration::from_secs(1);
 /// How long a search or a ranked feed may take.
 const RANKING_LIMIT: Duration = Duration::from_secs(1);
 
@@ -109,6 +112,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         ),
         projected,
         warm_lists: Arc::default(),
+        searched: KeptFound::new(ANSWERS_KEPT),
         reads: reads.clone(),
         rankings,
         primary: primary.clone(),

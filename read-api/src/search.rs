@@ -8,6 +8,7 @@
 //! rare. Which of both is seen in the newest texts and not left to the planner, who takes the beginning
 //! of any word for common: it walked through all texts for a few.
 
+mod kept;
 mod marked;
 
 use agora_domain::{
@@ -29,7 +30,8 @@ use crate::{
     reply::List,
 };
 
-pub use marked::{Shown, marked};
+pub use kept::{Kept, KeptFound};
+pub use marked::{Shown, Words};
 
 /// How many of the newest matches are ranked together.
 const WINDOW: i64 = 200;
@@ -145,7 +147,7 @@ impl Place {
 /// The window that a part of a list was taken from: its ends by id, how many matches are in it, and
 /// which of them the part is made of, by rank and id. Some of these may be gone from what is shown:
 /// their place in the list counts all the same.
-#[derive(FromRow)]
+#[derive(Clone, FromRow)]
 pub struct Window {
     newest: Option<Uuid>,
     oldest: Option<Uuid>,
@@ -178,8 +180,16 @@ impl Window {
 }
 
 /// A row of what was found, by which the list is sorted.
-pub trait Ranked {
+pub trait Ranked:
+    Clone + Send + Sync + Unpin + Sized + for<'r> FromRow<'r, PgRow> + 'static
+{
     fn rank(&self) -> (i64, Uuid);
+
+    /// What its texts take in memory.
+    fn bytes(&self) -> usize;
+
+    /// Where answers with such rows are kept.
+    fn kept(all: &KeptFound) -> &Kept<Self>;
 }
 
 /// The rows to show of those that a window has given, and the cursor of what comes after them.
@@ -210,38 +220,40 @@ pub struct Index {
 impl Index {
     /// A statement that gives position and one window of what matches, with one part of the list.
     ///
-    /// Bound are the query, the window's end, the place (rank and id), the number of rows, and after
-    /// these whatever `within` needs.
+    /// Bound are the arguments of `search.query`, the window's end, the place (rank and id), the number of
+    /// rows, and after these whatever `within` needs.
     fn window(&self, within: &str) -> String {
         let Self { table, position, .. } = self;
         format!(
-            "WITH sample AS MATERIALIZED (
+            "WITH asked AS MATERIALIZED (SELECT search.query($1, $2, $3) AS query),
+             sample AS MATERIALIZED (
                  SELECT count(*) < {SAMPLE}
-                        OR count(*) FILTER (WHERE n.words @@ $1::tsquery) >= {COMMON_FROM} AS walk
+                        OR count(*) FILTER (WHERE n.words @@ (SELECT query FROM asked)) >= {COMMON_FROM} AS walk
                  FROM (SELECT s.words FROM read.{table} s
-                       WHERE NOT s.is_deleted AND s.id < $2 {within}
+                       WHERE NOT s.is_deleted AND s.id < $4 {within}
                        ORDER BY s.id DESC LIMIT {SAMPLE}) n
              ), found AS MATERIALIZED (
                  -- Tested so, the words are no condition of the GIN index.
                  (SELECT s.id, s.words FROM read.{table} s
-                  WHERE (SELECT walk FROM sample) AND (s.words @@ $1::tsquery) IS TRUE
-                    AND NOT s.is_deleted AND s.id < $2 {within}
+                  WHERE (SELECT walk FROM sample) AND (s.words @@ (SELECT query FROM asked)) IS TRUE
+                    AND NOT s.is_deleted AND s.id < $4 {within}
                   ORDER BY s.id DESC LIMIT {WINDOW})
                  UNION ALL
                  -- The offset keeps the order from being an index's.
                  (SELECT * FROM (SELECT s.id, s.words FROM read.{table} s
-                                 WHERE NOT (SELECT walk FROM sample) AND s.words @@ $1::tsquery
-                                   AND NOT s.is_deleted AND s.id < $2 {within} OFFSET 0) s
+                                 WHERE NOT (SELECT walk FROM sample) AND s.words @@ (SELECT query FROM asked)
+                                   AND NOT s.is_deleted AND s.id < $4 {within} OFFSET 0) s
                   ORDER BY s.id DESC LIMIT {WINDOW})
              ), ranked AS MATERIALIZED (
                  -- The offset keeps the rank from being computed in both places where it is used.
                  SELECT r.id, r.rank
-                 FROM (SELECT id, (ts_rank_cd(words, $1::tsquery, 1) * 1000000)::bigint AS rank
+                 FROM (SELECT id, (ts_rank_cd(words, (SELECT query FROM asked), 1) * 1000000)::bigint AS rank
                        FROM found OFFSET 0) r
-                 WHERE (r.rank, r.id) < ($3, $4)
-                 ORDER BY r.rank DESC, r.id DESC LIMIT $5
+                 WHERE (r.rank, r.id) < ($5, $6)
+                 ORDER BY r.rank DESC, r.id DESC LIMIT $7
              )
-             SELECT {position} AS position,
+             SELECT {position} AS position, (SELECT query::text FROM asked) AS query,
+                    search.language()::text AS language,
                     (SELECT id FROM found ORDER BY id DESC LIMIT 1) AS newest,
                     (SELECT id FROM found ORDER BY id LIMIT 1) AS oldest,
                     (SELECT count(*) FROM found) AS matches,
@@ -259,8 +271,7 @@ impl Index {
         )
     }
 
-    /// What is found from a place on, for the words of a query as [`parsed`] gives it, within the
-    /// community of this name. The rows are read after the window, so they are no older than the
+    /// What is found from a place on, for the words of a query, within the community of this name. The rows are read after the window, so they are no older than the
     /// position that the window was taken at.
     ///
     /// # Errors
@@ -268,23 +279,26 @@ impl Index {
     pub async fn find<T>(
         &self,
         pool: &PgPool,
-        query: &str,
+        query: &SearchQuery,
         community: Option<&str>,
         from: Place,
         page: &Page,
     ) -> Result<Found<T>, ReadError>
     where
-        T: Send + Unpin + for<'r> FromRow<'r, PgRow>,
+        T: Ranked,
     {
+        let terms = Terms::of(query.as_str());
         let within = match community {
             None => "",
             Some(_) => {
-                "AND s.community_id = (SELECT m.id FROM read.communities m WHERE lower(m.name) = $6)"
+                "AND s.community_id = (SELECT m.id FROM read.communities m WHERE lower(m.name) = $8)"
             }
         };
         let statement = self.window(within);
         let statement = sqlx::query(&statement)
-            .bind(query)
+            .bind(terms.whole)
+            .bind(terms.before)
+            .bind(terms.last)
             .bind(from.before)
             .bind(from.rank)
             .bind(from.id)
@@ -295,32 +309,26 @@ impl Index {
         };
         let row = statement.fetch_one(pool).await?;
         let (position, window) = (from_db(row.try_get("position")?), Window::from_row(&row)?);
+        let words = Words::of(row.try_get("query")?, row.try_get("language")?);
         let rows = if window.ids.is_empty() {
             Vec::new()
         } else {
             let part = self.part();
             sqlx::query_as(&part).bind(&window.ids).bind(&window.ranks).fetch_all(pool).await?
         };
-        Ok((position, (rows, window)))
+        Ok(Found { position, words, rows, window })
     }
 }
 
-/// What was found: its position, the rows, and the window that they are of.
-pub type Found<T> = (Position, (Vec<T>, Window));
-
-/// What was typed, as Postgres understands it. As a call of functions in a search's statement it would
-/// be worked out anew for every row.
-///
-/// # Errors
-/// Where the database does not answer.
-pub async fn parsed(pool: &PgPool, query: &SearchQuery) -> Result<String, sqlx::Error> {
-    let terms = Terms::of(query.as_str());
-    sqlx::query_scalar("SELECT search.query($1, $2, $3)::text")
-        .bind(terms.whole)
-        .bind(terms.before)
-        .bind(terms.last)
-        .fetch_one(pool)
-        .await
+/// What was found.
+#[derive(Clone)]
+pub struct Found<T> {
+    pub position: Position,
+    /// What was searched for.
+    pub words: Words,
+    pub rows: Vec<T>,
+    /// Which the rows are of.
+    pub window: Window,
 }
 
 #[cfg(test)]

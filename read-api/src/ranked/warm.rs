@@ -34,7 +34,9 @@ const SOON: Duration = Duration::from_secs(2);
 /// Found of each community: more than a part of a feed shows, since others cool down more slowly.
 const EACH: usize = 32;
 /// At most so many communities are found anew for one request; with more, all are found together.
-const ANEW_MAX: usize = 6;
+const ANEW_MAX: usize = 64;
+/// At most so many at once beside the requests, so that nobody waits long for a turn.
+const BESIDE_MAX: usize = 16;
 /// What is kept in all.
 const BYTES_MAX: usize = 32 << 20;
 
@@ -127,11 +129,13 @@ impl WarmLists {
             return Ok(None);
         }
         let Look { mut lists, missing, aging } = self.look(communities, min_position);
-        let is_nearly_whole = lists.len() + missing.len().min(ANEW_MAX) >= communities.len();
-        if !missing.is_empty() && is_nearly_whole && min_position == 0 {
+        if !aging.is_empty() {
+            self.find_beside(pool, things, aging);
+        }
+        // Who asks for a position of its own does not wait for what is found for others.
+        let is_whole = lists.len() + missing.len() == communities.len();
+        if is_whole && missing.len() <= ANEW_MAX && min_position == 0 {
             lists.extend(self.find_missing(pool, things, &missing).await?);
-        } else if !(missing.is_empty() && aging.is_empty()) {
-            self.find_beside(pool, things, missing.into_iter().chain(aging).collect());
         }
         Ok(merged(&lists, communities.len(), rows, as_of))
     }
@@ -169,6 +173,9 @@ impl WarmLists {
         things: &Things,
         missing: &[Uuid],
     ) -> Result<Vec<Arc<Hottest>>, sqlx::Error> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
         let _turn = self.turn.lock().await;
         let Look { mut lists, missing, .. } = self.look(missing, 0);
         if !missing.is_empty() {
@@ -187,7 +194,7 @@ impl WarmLists {
         if self.turn.try_lock().is_err() {
             return;
         }
-        wanted.truncate(ANEW_MAX);
+        wanted.truncate(BESIDE_MAX);
         let (this, pool) = (Arc::clone(self), pool.clone());
         tokio::spawn(async move {
             let Ok(_turn) = this.turn.try_lock() else { return };

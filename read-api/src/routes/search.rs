@@ -9,10 +9,6 @@ pub mod comments;
 pub mod communities;
 pub mod posts;
 
-use agora_domain::values::SearchQuery;
-use agora_event_store::{Position, searches::Scope};
-use sqlx::{FromRow, postgres::PgRow};
-
 use crate::{
     app::App,
     error::ReadError,
@@ -21,8 +17,10 @@ use crate::{
     reply::List,
     request::Read,
     rows::Sealed,
-    search::{Index, Place, Ranked, Shown, cut, marked, parsed},
+    search::{Found, Index, Place, Ranked, Shown, Words, cut},
 };
+use agora_domain::values::SearchQuery;
+use agora_event_store::{Position, searches::Scope};
 
 /// A search, as it was asked for.
 struct Search<'r> {
@@ -34,30 +32,35 @@ struct Search<'r> {
 }
 
 impl Search<'_> {
-    /// A part of what is found, with the query as Postgres understands it. Notes the search, but not
-    /// when somebody only turns the page.
-    async fn part<T>(
+    /// A part of what is found, with the words that were searched for. Notes the search, but not when
+    /// somebody only turns the page.
+    async fn part<T: Ranked>(
         &self,
         app: &App,
         read: &Read<impl Send + Sync>,
         index: &Index,
-    ) -> Result<(Position, String, List<T>), ReadError>
-    where
-        T: Ranked + Send + Unpin + for<'r> FromRow<'r, PgRow>,
-    {
+    ) -> Result<(Position, Words, List<T>), ReadError> {
         let scope = self.scope.as_str();
         let list = format!("search/{scope}/{:?}/{}", self.within, self.query.as_str());
         let from = self.page.place(app, &list, Place::start())?;
         if self.page.cursor.is_none() {
             read.note_search(app, self.scope, self.query);
         }
-        let query = parsed(&app.rankings, self.query).await?;
         let within = self.within.as_deref();
-        let (position, (rows, window)) = fresh(&app.projected, read.freshness, || {
-            index.find(&app.rankings, &query, within, from, self.page)
-        })
-        .await?;
-        Ok((position, query, cut(app, &list, self.page, rows, &window)))
+        let find = || index.find::<T>(&app.rankings, self.query, within, from, self.page);
+        // What was kept may be older than the position that is asked for.
+        let found = if self.page.cursor.is_none() && read.freshness.min_position == 0 {
+            let key = format!("{}/{list}", self.page.limit);
+            T::kept(&app.searched).get(key, find).await?
+        } else {
+            let found = || async {
+                let found = find().await?;
+                Ok((found.position, found))
+            };
+            fresh(&app.projected, read.freshness, found).await?.1
+        };
+        let Found { position, words, rows, window } = found;
+        Ok((position, words, cut(app, &list, self.page, rows, &window)))
     }
 }
 
@@ -83,7 +86,7 @@ struct Readable {
 /// The rows that can be read: what was erased a moment ago may still be in the index.
 async fn readable<T: Written>(
     app: &App,
-    query: &str,
+    words: &Words,
     rows: Vec<T>,
 ) -> Result<Vec<(T, Readable)>, ReadError> {
     let mut sealed = Sealed::default();
@@ -109,7 +112,7 @@ async fn readable<T: Written>(
         .flatten()
         .flat_map(|(texts, _)| texts.iter().map(|text| (Shown::of(text), text.clone())))
         .collect();
-    let mut html = marked(&app.rankings, query, &texts).await?.into_iter();
+    let mut html = words.marked(&app.rankings, &texts).await?.into_iter();
     let readable = rows.into_iter().zip(opened).filter_map(|(row, opened)| {
         let (texts, name) = opened?;
         let html = html.by_ref().take(texts.len()).collect();

@@ -1,14 +1,23 @@
 //! How words that were found are shown.
+//!
+//! Postgres' `ts_headline` parses each text anew, which takes as long as the search itself, so the words
+//! are looked for here. A word is what Unicode takes for one (UAX 29). In a language whose words are found
+//! by their stems Postgres is asked for these, all at once.
+
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgPool;
+use unicode_segmentation::UnicodeSegmentation;
 
-/// Words that were found are marked with these, which no text of ours can hold (PST-03).
-const OPEN: char = '\u{2}';
-const CLOSE: char = '\u{3}';
-/// Stands for `<` while Postgres looks at a text: it would take what follows for a tag, and drop it.
-const LESS: char = '\u{4}';
 /// Longer texts are shown in parts.
 const WHOLE_CHARACTERS_MAX: usize = 200;
+/// A part has at most so many words, of which so many stand before the first that was found.
+const PART_WORDS: usize = 24;
+const WORDS_BEFORE: usize = 8;
+const PARTS_MAX: usize = 2;
+const BETWEEN_PARTS: &str = " … ";
+/// The configuration of Postgres that finds words as they are, in lower case.
+const AS_THEY_ARE: &str = "simple";
 
 /// How a text is shown.
 #[derive(Clone, Copy)]
@@ -29,64 +38,240 @@ impl Shown {
     }
 }
 
-/// The texts as HTML, escaped, with `<mark>` around the words that were found.
-///
-/// # Errors
-/// Where the database does not answer.
-pub async fn marked(
-    pool: &PgPool,
-    query: &str,
-    texts: &[(Shown, String)],
-) -> Result<Vec<String>, sqlx::Error> {
-    if texts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found: Vec<String> = sqlx::query_scalar(
-        "SELECT ts_headline((SELECT search.language()), text, $1::tsquery,
-                            CASE WHEN whole THEN $4 ELSE $5 END)
-         FROM unnest($2::text[], $3::boolean[]) WITH ORDINALITY AS t(text, whole, number)
-         ORDER BY number",
-    )
-    .bind(query)
-    .bind(texts.iter().map(|(_, text)| text.replace('<', &LESS.to_string())).collect::<Vec<_>>())
-    .bind(texts.iter().map(|(shown, _)| matches!(shown, Shown::Whole)).collect::<Vec<_>>())
-    .bind(format!("StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", HighlightAll=true"))
-    .bind(format!(
-        "StartSel=\"{OPEN}\", StopSel=\"{CLOSE}\", MaxFragments=2, MaxWords=24, MinWords=8, \
-         FragmentDelimiter=\" … \""
-    ))
-    .fetch_all(pool)
-    .await?;
-    Ok(found.iter().map(|text| html(text)).collect())
+/// The words of a query, as they are marked where they are found.
+#[derive(Clone, Debug)]
+pub struct Words {
+    wanted: Vec<Wanted>,
+    /// The configuration of Postgres that they are found by.
+    language: String,
 }
 
-fn html(text: &str) -> String {
-    let mut html = String::with_capacity(text.len() + 32);
+/// A lexeme of a query, which may be made of several words, as an address is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wanted {
+    words: Vec<String>,
+    /// Whether longer words that begin like the last are meant, too.
+    is_prefix: bool,
+}
+
+impl Wanted {
+    fn is_at(&self, words: &[Vec<String>]) -> bool {
+        let last = self.words.len() - 1;
+        words.len() > last
+            && self.words.iter().zip(words).enumerate().all(|(index, (wanted, forms))| {
+                forms.iter().any(|form| match self.is_prefix && index == last {
+                    true => form.starts_with(wanted.as_str()),
+                    false => form == wanted,
+                })
+            })
+    }
+}
+
+impl Words {
+    /// Of a query as Postgres writes it: `'rye':* & !'white'`. What must not be there is not looked for.
+    pub(super) fn of(query: &str, language: String) -> Self {
+        let mut wanted = Vec::new();
+        // Whether what comes is excluded: outside of all brackets, and in each.
+        let (mut excluded, mut is_not) = (vec![false], false);
+        let mut rest = query.chars().peekable();
+        while let Some(next) = rest.next() {
+            let now = excluded.last().copied().unwrap_or(false);
+            match next {
+                '!' => is_not = !is_not,
+                '(' => excluded.push(now ^ std::mem::take(&mut is_not)),
+                ')' => drop(excluded.pop()),
+                '\'' => {
+                    let lexeme = quoted(&mut rest);
+                    let mut is_prefix = false;
+                    if rest.next_if_eq(&':').is_some() {
+                        while let Some(label) = rest.next_if(|it| "*ABCD".contains(*it)) {
+                            is_prefix |= label == '*';
+                        }
+                    }
+                    let words: Vec<String> = lexeme.unicode_words().map(str::to_owned).collect();
+                    if !(now ^ std::mem::take(&mut is_not) || words.is_empty()) {
+                        wanted.push(Wanted { words, is_prefix });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self { wanted, language }
+    }
+
+    /// The texts as HTML, escaped, with `<mark>` around the words that were found.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn marked(
+        &self,
+        pool: &PgPool,
+        texts: &[(Shown, String)],
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let mut stems = HashMap::new();
+        if self.language != AS_THEY_ARE {
+            let words = texts.iter().flat_map(|(_, text)| text.unicode_words());
+            let words: Vec<&str> = words.collect::<HashSet<_>>().into_iter().collect();
+            let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
+                "SELECT word, tsvector_to_array(to_tsvector($1::text::regconfig, word))
+                 FROM unnest($2::text[]) AS t (word)",
+            )
+            .bind(&self.language)
+            .bind(words)
+            .fetch_all(pool)
+            .await?;
+            stems.extend(rows);
+        }
+        let html = |(shown, text): &(Shown, String)| self.html(text, *shown, &stems);
+        Ok(texts.iter().map(html).collect())
+    }
+
+    fn html(&self, text: &str, shown: Shown, stems: &HashMap<String, Vec<String>>) -> String {
+        let words: Vec<(usize, &str)> = text.unicode_word_indices().collect();
+        let forms = |(_, word): &(usize, &str)| {
+            // What begins like a word need not begin like its stem.
+            let stems = stems.get(*word).into_iter().flatten().cloned();
+            std::iter::once(word.to_lowercase()).chain(stems).collect::<Vec<_>>()
+        };
+        let forms: Vec<Vec<String>> = words.iter().map(forms).collect();
+        let mut found = vec![false; words.len()];
+        for start in 0..words.len() {
+            for wanted in self.wanted.iter().filter(|wanted| wanted.is_at(&forms[start..])) {
+                found[start..start + wanted.words.len()].fill(true);
+            }
+        }
+        let parts = match shown {
+            Shown::Whole => vec![(0, words.len())],
+            Shown::Excerpt => parts(&found),
+        };
+        let mut html = String::with_capacity(text.len().min(1_024) + 64);
+        for (index, (first, end)) in parts.into_iter().enumerate() {
+            if index > 0 {
+                html.push_str(BETWEEN_PARTS);
+            }
+            let mut at = if first == 0 { 0 } else { words[first].0 };
+            for ((start, word), _) in
+                words[first..end].iter().zip(&found[first..]).filter(|it| *it.1)
+            {
+                escape(&mut html, &text[at..*start]);
+                at = start + word.len();
+                html.push_str("<mark>");
+                escape(&mut html, word);
+                html.push_str("</mark>");
+            }
+            let until = match words[..end].last() {
+                Some((start, word)) if end < words.len() => start + word.len(),
+                _ => text.len(),
+            };
+            escape(&mut html, &text[at..until]);
+        }
+        html
+    }
+}
+
+fn escape(html: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '&' => html.push_str("&amp;"),
-            '<' | LESS => html.push_str("&lt;"),
+            '<' => html.push_str("&lt;"),
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
-            OPEN => html.push_str("<mark>"),
-            CLOSE => html.push_str("</mark>"),
             other => html.push(other),
         }
     }
-    html
+}
+
+/// A quoted lexeme, up to its closing quote; a quote within it is doubled, and so is a backslash.
+fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    let mut lexeme = String::new();
+    while let Some(next) = rest.next() {
+        match next {
+            '\'' if rest.next_if_eq(&'\'').is_none() => break,
+            '\\' => lexeme.extend(rest.next()),
+            other => lexeme.push(other),
+        }
+    }
+    lexeme
+}
+
+/// Which words of a long text are shown, by what was found: from one to before another.
+fn parts(found: &[bool]) -> Vec<(usize, usize)> {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let mut from = 0;
+    while let Some(hit) = found[from..].iter().position(|found| *found).map(|hit| from + hit) {
+        let first = hit.saturating_sub(WORDS_BEFORE).max(from);
+        from = (first + PART_WORDS).min(found.len());
+        if let Some((_, end)) = parts.last_mut()
+            && *end == first
+        {
+            *end = from;
+        } else if parts.len() < PARTS_MAX {
+            parts.push((first, from));
+        } else {
+            break;
+        }
+    }
+    if parts.is_empty() { vec![(0, found.len().min(PART_WORDS))] } else { parts }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn html(query: &str, text: &str, shown: Shown) -> String {
+        Words::of(query, AS_THEY_ARE.to_owned()).html(text, shown, &HashMap::new())
+    }
+
     #[test]
     fn pst_03_what_is_shown_is_escaped() {
-        let text = format!("<b onclick=\"x\">{OPEN}rye{CLOSE} & 'oats'");
         assert_eq!(
-            html(&text),
-            "&lt;b onclick=&quot;x&quot;&gt;<mark>rye</mark> &amp; &#39;oats&#39;"
+            html("'rye':*", "<b onclick=\"x\">rye</b> & 'oats'", Shown::Whole),
+            "&lt;b onclick=&quot;x&quot;&gt;<mark>rye</mark>&lt;/b&gt; &amp; &#39;oats&#39;"
         );
+    }
+
+    #[test]
+    fn pst_10_words_beginnings_and_phrases_are_marked_and_excluded_words_are_not() {
+        for (query, text, marked) in [
+            ("'rye'", "Rye, ryes", "<mark>Rye</mark>, ryes"),
+            ("'rye':*", "Rye, ryes", "<mark>Rye</mark>, <mark>ryes</mark>"),
+            ("'rye':*A & !'oats'", "rye oats", "<mark>rye</mark> oats"),
+            ("'rye' & !( 'oats' | 'spelt':* )", "rye oats spelt", "<mark>rye</mark> oats spelt"),
+            ("'a' <-> !( !'b' )", "a b", "<mark>a</mark> <mark>b</mark>"),
+            ("'blåbærsylt':*", "Blåbærsyltetøy", "<mark>Blåbærsyltetøy</mark>"),
+            ("'it''s'", "It's", "<mark>It&#39;s</mark>"),
+            ("'x.test/a'", "see x.test/a, a", "see <mark>x.test</mark>/<mark>a</mark>, a"),
+            ("", "nothing", "nothing"),
+            ("'rye'", "", ""),
+        ] {
+            let html = html(query, text, Shown::Whole).replace('\'', "&#39;");
+            assert_eq!(html, marked, "{query}");
+        }
+    }
+
+    #[test]
+    fn pst_10_words_are_marked_by_their_stems() {
+        let words = Words::of("'bake'", "english".to_owned());
+        let stems = HashMap::from([("baking".to_owned(), vec!["bake".to_owned()])]);
+        assert_eq!(words.html("baking bread", Shown::Whole, &stems), "<mark>baking</mark> bread");
+    }
+
+    #[test]
+    fn pst_10_of_a_long_text_the_parts_are_shown_in_which_words_were_found() {
+        let text: Vec<String> = (0..200).map(|number| format!("w{number}")).collect();
+        let text = text.join(" ");
+        let excerpt = |query| html(query, &text, Shown::Excerpt);
+        assert_eq!(excerpt("'none'"), html("", &text, Shown::Excerpt), "the beginning");
+        assert!(excerpt("'none'").ends_with(" w23"));
+        let one = excerpt("'w100'");
+        assert!(one.starts_with("w92 ") && one.ends_with(" w115"), "{one}");
+        assert!(one.contains(" <mark>w100</mark> "), "{one}");
+        let two = excerpt("'w5' | 'w150' | 'w199'");
+        assert!(two.starts_with("w0 ") && two.contains("w23 … w142 "), "{two}");
+        assert!(two.ends_with(" w165"), "{two}");
+        let next_to_each_other = excerpt("'w100' | 'w117'");
+        assert!(!next_to_each_other.contains('…'), "{next_to_each_other}");
+        assert!(excerpt("'w199'").ends_with(" <mark>w199</mark>"));
     }
 }

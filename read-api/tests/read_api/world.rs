@@ -1,6 +1,6 @@
 //! A platform for one test: its database, its log, its projections, its read API.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use agora_domain::{Actor, Decide, PersonalCategory, ids::SessionId};
 use agora_event_store::{
@@ -24,6 +24,7 @@ use agora_read_api::{
     freshness::Projected,
     http,
     live::{self, Limits, Live},
+    search::KeptFound,
 };
 use agora_service::{client_address::ClientAddress, clock, objects::Objects};
 use axum::{
@@ -383,6 +384,8 @@ fn app(
         live: Live::new(limits, shutdown.clone()),
         projected,
         warm_lists: Arc::default(),
+        // What was written is found at once.
+        searched: KeptFound::new(Duration::ZERO),
     };
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));

@@ -15,7 +15,7 @@ use crate::{
     reply::List,
     request::Read,
     rows::Instant,
-    search::{Asked, Index, Ranked, Within},
+    search::{Asked, Index, Kept, KeptFound, Ranked, Within},
 };
 
 /// A comment that was found; all of it is at `/v1/comments/{id}`.
@@ -42,8 +42,8 @@ pub struct FoundComment {
     rank: i64,
 }
 
-#[derive(FromRow)]
-struct CommentRow {
+#[derive(Clone, FromRow)]
+pub(crate) struct CommentRow {
     id: Uuid,
     post_id: Uuid,
     community_name: String,
@@ -60,6 +60,14 @@ struct CommentRow {
 impl Ranked for CommentRow {
     fn rank(&self) -> (i64, Uuid) {
         (self.rank, self.id)
+    }
+
+    fn bytes(&self) -> usize {
+        self.texts().iter().map(|(_, text)| text.len()).sum()
+    }
+
+    fn kept(all: &KeptFound) -> &Kept<Self> {
+        &all.comments
     }
 }
 
@@ -96,7 +104,8 @@ const INDEX: Index = Index {
 /// Finds comments by their text.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
-/// part may be shorter than `limit`: it is the last where `next` is null.
+/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be as it was
+/// up to a second ago, as its position says; a read with `min_position` gets nothing older than that.
 #[utoipa::path(get, path = "/v1/search/comments", tag = "Search", params(Asked, Within, Page),
     responses((status = 200, description = "A part of the list", body = List<FoundComment>)))]
 pub async fn list(
@@ -106,8 +115,8 @@ pub async fn list(
     let (asked, (within, page)) = &read.query;
     let within = within.folded();
     let asked = Search { scope: Scope::Comments, query: asked.query()?, within, page };
-    let (position, query, part) = asked.part::<CommentRow>(&app, &read, &INDEX).await?;
-    let found = readable(&app, &query, part.items).await?;
+    let (position, words, part) = asked.part::<CommentRow>(&app, &read, &INDEX).await?;
+    let found = readable(&app, &words, part.items).await?;
     let items = found.into_iter().map(|(row, Readable { name, html })| FoundComment {
         id: row.id,
         post_id: row.post_id,

@@ -15,7 +15,7 @@ use crate::{
     reply::List,
     request::Read,
     rows::Instant,
-    search::{Asked, Index, Ranked, Shown, marked},
+    search::{Asked, Index, Kept, KeptFound, Ranked, Shown},
 };
 
 /// A community that was found; all of it is at `/v1/communities/{name}`.
@@ -35,8 +35,8 @@ pub struct FoundCommunity {
     rank: i64,
 }
 
-#[derive(FromRow)]
-struct CommunityRow {
+#[derive(Clone, FromRow)]
+pub(crate) struct CommunityRow {
     id: Uuid,
     name: String,
     description: Option<String>,
@@ -48,6 +48,14 @@ struct CommunityRow {
 impl Ranked for CommunityRow {
     fn rank(&self) -> (i64, Uuid) {
         (self.rank, self.id)
+    }
+
+    fn bytes(&self) -> usize {
+        self.name.len() + self.description.as_ref().map_or(0, String::len)
+    }
+
+    fn kept(all: &KeptFound) -> &Kept<Self> {
+        &all.communities
     }
 }
 
@@ -63,7 +71,8 @@ const INDEX: Index = Index {
 /// Finds communities by their names and descriptions.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
-/// part may be shorter than `limit`: it is the last where `next` is null.
+/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be as it was
+/// up to a second ago, as its position says; a read with `min_position` gets nothing older than that.
 #[utoipa::path(get, path = "/v1/search/communities", tag = "Search", params(Asked, Page),
     responses((status = 200, description = "A part of the list", body = List<FoundCommunity>)))]
 pub async fn list(
@@ -72,13 +81,13 @@ pub async fn list(
 ) -> Result<Response, ReadError> {
     let (asked, page) = &read.query;
     let asked = Search { scope: Scope::Communities, query: asked.query()?, within: None, page };
-    let (position, query, part) = asked.part::<CommunityRow>(&app, &read, &INDEX).await?;
+    let (position, words, part) = asked.part::<CommunityRow>(&app, &read, &INDEX).await?;
     let mut texts = Vec::new();
     for row in &part.items {
         texts.push((Shown::Whole, row.name.clone()));
         texts.push((Shown::Whole, row.description.clone().unwrap_or_default()));
     }
-    let mut html = marked(&app.rankings, &query, &texts).await?.into_iter();
+    let mut html = words.marked(&app.rankings, &texts).await?.into_iter();
     let items = part.items.into_iter().map(|row| FoundCommunity {
         name_html: html.next().unwrap_or_default(),
         description_html: html.next().filter(|_| row.description.is_some()),

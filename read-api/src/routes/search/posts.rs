@@ -15,7 +15,7 @@ use crate::{
     reply::List,
     request::Read,
     rows::Instant,
-    search::{Asked, Index, Ranked, Within},
+    search::{Asked, Index, Kept, KeptFound, Ranked, Within},
 };
 
 /// A post that was found; all of it is at `/v1/posts/{id}`.
@@ -43,8 +43,8 @@ pub struct FoundPost {
     rank: i64,
 }
 
-#[derive(FromRow)]
-struct PostRow {
+#[derive(Clone, FromRow)]
+pub(crate) struct PostRow {
     id: Uuid,
     community_platform_community_id: Uuid,
     community_name: String,
@@ -61,6 +61,14 @@ struct PostRow {
 impl Ranked for PostRow {
     fn rank(&self) -> (i64, Uuid) {
         (self.rank, self.id)
+    }
+
+    fn bytes(&self) -> usize {
+        self.texts().iter().map(|(_, text)| text.len()).sum()
+    }
+
+    fn kept(all: &KeptFound) -> &Kept<Self> {
+        &all.posts
     }
 }
 
@@ -95,7 +103,8 @@ const INDEX: Index = Index {
 /// Finds posts by their titles and bodies.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
-/// part may be shorter than `limit`: it is the last where `next` is null.
+/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be as it was
+/// up to a second ago, as its position says; a read with `min_position` gets nothing older than that.
 #[utoipa::path(get, path = "/v1/search/posts", tag = "Search", params(Asked, Within, Page),
     responses((status = 200, description = "A part of the list", body = List<FoundPost>)))]
 pub async fn list(
@@ -105,8 +114,8 @@ pub async fn list(
     let (asked, (within, page)) = &read.query;
     let within = within.folded();
     let asked = Search { scope: Scope::Posts, query: asked.query()?, within, page };
-    let (position, query, part) = asked.part::<PostRow>(&app, &read, &INDEX).await?;
-    let found = readable(&app, &query, part.items).await?;
+    let (position, words, part) = asked.part::<PostRow>(&app, &read, &INDEX).await?;
+    let found = readable(&app, &words, part.items).await?;
     let items = found.into_iter().map(|(row, Readable { name, html })| {
         let mut html = html.into_iter();
         FoundPost {
