@@ -19,11 +19,12 @@ use agora_event_store::{
 };
 use agora_service::clock;
 use chrono::TimeDelta;
+use indicatif::HumanCount;
 use sqlx::PgPool;
 use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
-use super::Failure;
+use super::{Failure, machine, peers, report::Report};
 use crate::{
     agora::{Commands, Reads},
     client::Client,
@@ -32,6 +33,37 @@ use crate::{
     scene::{self, Stack},
     stack::Process,
 };
+
+/// How the security audit log is measured.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AuditOptions {
+    /// Of each round, of each side: with the security audit log and without it by turns
+    #[arg(long, default_value_t = 4)]
+    audit_seconds: u64,
+    #[arg(long, default_value_t = 6)]
+    audit_rounds: usize,
+    /// Entries of the security audit log that are searched; 0 leaves the search out
+    #[arg(long, default_value_t = 10_000_000)]
+    audit_rows: u64,
+    /// Over so many days
+    #[arg(long, default_value_t = 30)]
+    audit_days: u32,
+    /// Searches by each filter
+    #[arg(long, default_value_t = 200)]
+    audit_searches: usize,
+}
+
+impl AuditOptions {
+    pub(super) fn quick(&self) -> Self {
+        Self {
+            audit_seconds: self.audit_seconds.min(1),
+            audit_rounds: self.audit_rounds.min(2),
+            audit_rows: self.audit_rows.min(500_000),
+            audit_searches: self.audit_searches.min(20),
+            ..self.clone()
+        }
+    }
+}
 
 /// What `bench audit` takes.
 #[derive(clap::Args)]
@@ -45,37 +77,41 @@ pub struct AuditArguments {
     vault_url: String,
     #[arg(long, env = "AGORA_MASTER_KEY_FILE")]
     master_key_file: PathBuf,
-    /// Of each round, of each side
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
-    /// With it and without it by turns
-    #[arg(long, default_value_t = 4)]
-    rounds: usize,
-    #[arg(long, default_value_t = 64)]
-    connections: usize,
-    #[arg(long, default_value_t = 200)]
-    voters: usize,
-    #[arg(long, default_value_t = 5_000)]
-    posts: usize,
-    /// Entries that are searched; 0 leaves the search out
-    #[arg(long, default_value_t = 10_000_000)]
-    rows: u64,
-    /// Over so many days
-    #[arg(long, default_value_t = 30)]
-    days: u32,
-    /// Searches by each filter
-    #[arg(long, default_value_t = 200)]
-    searches: usize,
+    #[command(flatten)]
+    options: AuditOptions,
 }
 
-/// Measures both.
+/// This part alone.
 pub async fn audit(arguments: AuditArguments) -> Result<(), Failure> {
-    overhead(&arguments).await?;
-    if arguments.rows > 0 {
-        searches(&arguments).await?;
+    let AuditArguments { stack, database_url, vault_url, master_key_file, options } = arguments;
+    let masters = MasterKeys::load(&master_key_file)?;
+    let vault = Vault::new(PgPool::connect(&vault_url).await?, masters);
+    let pool = PgPool::connect(&database_url).await?;
+    let mut report = Report::new(machine::describe(&pool).await?);
+    all(&options, &stack, &database_url, vault, &mut report).await
+}
+
+/// Part of a run: measures and reports both.
+pub(super) async fn all(
+    options: &AuditOptions,
+    stack: &Stack,
+    database_url: &str,
+    vault: Vault,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    overhead(options, stack, database_url, report).await?;
+    if options.audit_rows > 0 {
+        let pool = PgPool::connect(database_url).await?;
+        fill(options, &pool, report).await?;
+        searches(options, stack, &pool, vault, report).await?;
     }
     Ok(())
 }
+
+/// In flight.
+const CONNECTIONS: usize = 64;
+const VOTERS: usize = 200;
+const POSTS: usize = 1_000;
 
 /// Both APIs of its own, with or without the log.
 struct Side {
@@ -90,7 +126,7 @@ fn free_address() -> std::io::Result<String> {
 }
 
 impl Side {
-    async fn start(arguments: &AuditArguments, told: bool) -> Result<Self, Failure> {
+    async fn start(database_url: &str, told: bool) -> Result<Self, Failure> {
         let name = if told { "with the log" } else { "without it" };
         let binaries = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
         let (command_addr, read_addr) = (free_address()?, free_address()?);
@@ -98,7 +134,7 @@ impl Side {
             let mut command = Command::new(binaries.join(binary));
             command
                 .arg("serve")
-                .env("DATABASE_URL", &arguments.database_url)
+                .env("DATABASE_URL", database_url)
                 .env("AGORA_COMMAND_ADDR", &command_addr)
                 .env("AGORA_READ_ADDR", &read_addr)
                 .env("AGORA_COMMAND_URL", format!("http://{command_addr}"))
@@ -122,25 +158,30 @@ impl Side {
     }
 }
 
-async fn overhead(arguments: &AuditArguments) -> Result<(), Failure> {
-    let time = Duration::from_secs(arguments.seconds);
+async fn overhead(
+    options: &AuditOptions,
+    stack: &Stack,
+    database_url: &str,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let time = Duration::from_secs(options.audit_seconds);
     let mut sides = Vec::new();
     for told in [true, false] {
-        let side = Side::start(arguments, told).await?;
+        let side = Side::start(database_url, told).await?;
         // Each has voters and posts of its own, so that no vote meets another side's.
         let run = scene::run_suffix();
-        let scene = scene::set(&arguments.stack, &run, arguments.voters, arguments.posts).await?;
+        let scene = scene::set(stack, &run, VOTERS, POSTS).await?;
         let votes = Arc::new(Votes::new(&side.command_addr, &scene));
         sides.push((side, votes, scene.posts, [0.0_f64; 2]));
     }
-    for round in 0..arguments.rounds {
+    for round in 0..options.audit_rounds {
         // Whoever is first has a colder machine.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for index in order {
             let (side, votes, posts, sums) = &mut sides[index];
-            let load = Load { connections: arguments.connections, time, rate: None };
+            let load = Load { connections: CONNECTIONS, time, rate: None };
             let outcome = load::run(Arc::clone(votes), load).await?;
-            let reads = read(&side.read_addr, posts, arguments.connections, time).await?;
+            let reads = read(&side.read_addr, posts, CONNECTIONS, time).await?;
             say(&format!(
                 "  round {}, {}: {:.0} commands/s (p99 {:.1} ms), {reads:.0} reads/s",
                 round + 1,
@@ -153,12 +194,11 @@ async fn overhead(arguments: &AuditArguments) -> Result<(), Failure> {
         }
     }
     for (number, what) in ["commands", "reads"].iter().enumerate() {
-        let [with, without] = [0, 1].map(|side| sides[side].3[number] / arguments.rounds as f64);
-        let met = if with >= 0.95 * without { "yes" } else { "no" };
-        say(&format!(
-            "{what}: {with:.0}/s with the log, {without:.0}/s without, {:.3} × (goal: ≥ 0.95) {met}",
-            with / without
-        ));
+        let [with, without] =
+            [0, 1].map(|side| sides[side].3[number] / options.audit_rounds as f64);
+        let without_it = format!("those without the log ({})", peers::per_second(without));
+        let what = format!("{what} with the security audit log");
+        report.ratio(&what, with, without, &without_it, 0.95);
     }
     Ok(())
 }
@@ -208,23 +248,20 @@ const FILL: &str = "
         decode(repeat('ab', 200), 'hex')
     FROM generate_series($1::bigint, $1 + 499999) g";
 
-async fn searches(arguments: &AuditArguments) -> Result<(), Failure> {
-    let pool = PgPool::connect(&arguments.database_url).await?;
-    let masters = MasterKeys::load(&arguments.master_key_file)?;
-    let vault = Vault::new(PgPool::connect(&arguments.vault_url).await?, masters);
-    for day in 0..=arguments.days {
+async fn fill(options: &AuditOptions, pool: &PgPool, report: &mut Report) -> Result<(), Failure> {
+    for day in 0..=options.audit_days {
         sqlx::query("SELECT log.prepare_security_audit((now() - $1 * interval '1 day')::date)")
             .bind(f64::from(day))
-            .execute(&pool)
+            .execute(pool)
             .await?;
     }
     let begun = Instant::now();
     let mut filled = 0;
-    while filled < arguments.rows {
+    while filled < options.audit_rows {
         sqlx::query(FILL)
             .bind(i64::try_from(filled)?)
-            .bind(f64::from(arguments.days))
-            .execute(&pool)
+            .bind(f64::from(options.audit_days))
+            .execute(pool)
             .await?;
         filled += 500_000;
     }
@@ -234,12 +271,29 @@ async fn searches(arguments: &AuditArguments) -> Result<(), Failure> {
          SELECT day, retention_category, 1, 1, 1, sha256('') FROM log.security_audit_leaves
          WHERE retention_category IN ('OPERATIONAL', 'SECURITY') ON CONFLICT DO NOTHING",
     )
-    .execute(&pool)
+    .execute(pool)
     .await?;
+    let rows = HumanCount(filled);
+    report.line(
+        &format!("security audit log filled with {rows} entries of {} days", options.audit_days),
+        peers::per_second(filled as f64 / begun.elapsed().as_secs_f64()),
+        "—",
+        None,
+    );
+    Ok(())
+}
+
+async fn searches(
+    options: &AuditOptions,
+    stack: &Stack,
+    pool: &PgPool,
+    vault: Vault,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let (user, session) = (clock::new_id(), clock::new_id());
     let wanted: Vec<Entry> = (0..400_u32)
         .map(|number| {
-            let hours = i64::from(number) * i64::from(arguments.days) * 24 / 400;
+            let hours = i64::from(number) * i64::from(options.audit_days) * 24 / 400;
             let at = clock::now() - TimeDelta::hours(hours);
             let mut entry = Entry::at(at, AuditEventType::ApiAccess, AuditResult::Suspicious);
             entry.risk_score = RiskScore::try_from(95).unwrap_or_default();
@@ -254,45 +308,46 @@ async fn searches(arguments: &AuditArguments) -> Result<(), Failure> {
         })
         .collect();
     Store::new(pool.clone(), vault).write(&wanted).await?;
-    sqlx::query("VACUUM (ANALYZE) log.security_audit").execute(&pool).await?;
-    say(&format!("{filled} entries of {} days in {:.0?}", arguments.days, begun.elapsed()));
+    sqlx::query("VACUUM (ANALYZE) log.security_audit").execute(pool).await?;
 
-    let mut admin = Commands::new(&arguments.stack.command_addr);
-    let session_of =
-        admin.log_in(&arguments.stack.admin_email, &arguments.stack.admin_password).await?;
-    let mut reads = Reads::new(&arguments.stack.read_addr);
+    let mut admin = Commands::new(&stack.command_addr);
+    let session_of = admin.log_in(&stack.admin_email, &stack.admin_password).await?;
+    let mut reads = Reads::new(&stack.read_addr);
     reads.act_as(&session_of);
     let ago = |days: u32| {
         let at = clock::now() - TimeDelta::days(days.into());
         at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
     };
-    let from_to = format!("from={}&to={}", ago(arguments.days / 2 + 1), ago(arguments.days / 2));
-    for filter in [
-        String::new(),
-        format!("user={user}"),
-        "ip=198.51.100.77".to_owned(),
-        "ip=198.51.100.78".to_owned(),
-        format!("session={session}"),
-        "type=LOGIN".to_owned(),
-        "type=DATA_EXPORT".to_owned(),
-        "result=BLOCKED".to_owned(),
-        "result=SUSPICIOUS".to_owned(),
-        "risk_min=50".to_owned(),
-        "risk_min=90".to_owned(),
-        from_to,
-        format!("user={user}&type=API_ACCESS&risk_min=90"),
+    let from_to =
+        format!("from={}&to={}", ago(options.audit_days / 2 + 1), ago(options.audit_days / 2));
+    for (named, filter) in [
+        ("without a filter", String::new()),
+        ("by user", format!("user={user}")),
+        ("by address", "ip=198.51.100.77".to_owned()),
+        ("by an address that is nowhere", "ip=198.51.100.78".to_owned()),
+        ("by session", format!("session={session}")),
+        ("by a rare type", "type=LOGIN".to_owned()),
+        ("by a type that is nowhere", "type=DATA_EXPORT".to_owned()),
+        ("by a frequent result", "result=BLOCKED".to_owned()),
+        ("by a rare result", "result=SUSPICIOUS".to_owned()),
+        ("by a frequent risk", "risk_min=50".to_owned()),
+        ("by a rare risk", "risk_min=90".to_owned()),
+        ("by time", from_to),
+        ("by user, type and risk", format!("user={user}&type=API_ACCESS&risk_min=90")),
     ] {
         let mut times = load::histogram();
-        for _ in 0..arguments.searches {
+        for _ in 0..options.audit_searches {
             let begun = Instant::now();
             reads.json(&format!("/v1/security-audit-logs?limit=50&{filter}")).await?;
             times.saturating_record(begun.elapsed().as_micros() as u64);
         }
         let [p50, p99] = [0.5, 0.99].map(|it| times.value_at_quantile(it) as f64 / 1_000.0);
-        let met = if p99 < 50.0 { "yes" } else { "no" };
-        say(&format!(
-            "  search `{filter}`: p50 {p50:.1} ms, p99 {p99:.1} ms (goal: < 50 ms) {met}"
-        ));
+        report.line(
+            &format!("search of {} security audit entries {named}", HumanCount(options.audit_rows)),
+            format!("p50 {p50:.1} ms, p99 {p99:.1} ms"),
+            "p99 < 50 ms",
+            Some(p99 < 50.0),
+        );
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::{progress::say, scene};
 
-pub use audit::{AuditArguments, audit};
+pub use audit::{AuditArguments, AuditOptions, audit};
 pub use http::{VotesArguments, votes};
 pub use reads::{ReadsAloneArguments, ReadsArguments, reads};
 
@@ -57,6 +57,8 @@ pub struct Arguments {
     pub posts: usize,
     #[command(flatten)]
     pub reads: ReadsArguments,
+    #[command(flatten)]
+    pub audit: AuditOptions,
     /// Where the table is written
     #[arg(long, default_value = "docs/benchmarks.md")]
     pub out: PathBuf,
@@ -153,6 +155,11 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     );
     let relay = broker::relay(&arguments, arguments.short()).await?;
     report.ratio("relay", relay, publish, "JetStream publish", 0.5);
+
+    step("the security audit log");
+    let audited = if arguments.quick { arguments.audit.quick() } else { arguments.audit.clone() };
+    let vault = arguments.reads.vault().await?;
+    audit::all(&audited, &arguments.stack, &arguments.database_url, vault, &mut report).await?;
 
     report.memory(&idle, &loaded);
     // What has been measured must not be lost to a disk that is too small for the rest.
