@@ -46,8 +46,7 @@ pub async fn rewrite(databases: &Databases) -> Result<u64, String> {
     let says = |error: sqlx::Error| error.to_string();
     let mut connection = checkpoints::live(databases.log.clone()).connect().await.map_err(says)?;
     // It ends with the connection.
-    let is_ours: bool =
-        sqlx::query_scalar(LOCK).fetch_one(&mut connection).await.map_err(says)?;
+    let is_ours: bool = sqlx::query_scalar(LOCK).fetch_one(&mut connection).await.map_err(says)?;
     if !is_ours {
         return Ok(0);
     }
@@ -83,7 +82,9 @@ pub async fn leave_nothing(
             .fetch_one(&mut *connection)
             .await;
         match rewritten {
-            Err(error) if is_in_use(&error) && Instant::now() < deadline => sleep(ASKED_EVERY).await,
+            Err(error) if is_in_use(&error) && Instant::now() < deadline => {
+                sleep(ASKED_EVERY).await
+            }
             rewritten => break rewritten?,
         }
     };

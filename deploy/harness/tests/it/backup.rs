@@ -98,7 +98,8 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         // Cut off when the databases have their names already, it goes on from there.
         let tools = folder.join("tools");
         fs::create_dir(&tools).unwrap();
-        let cut = "#!/bin/sh\ncase \"$*\" in *objects.restoring*) exit 1 ;; esac\nexec /bin/mv \"$@\"\n";
+        let cut =
+            "#!/bin/sh\ncase \"$*\" in *objects.restoring*) exit 1 ;; esac\nexec /bin/mv \"$@\"\n";
         fs::write(tools.join("mv"), cut).unwrap();
         fs::set_permissions(tools.join("mv"), PermissionsExt::from_mode(0o755)).unwrap();
         let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());

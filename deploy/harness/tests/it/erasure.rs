@@ -111,8 +111,8 @@ impl Installation {
             ("the person", Some(&cast.person)),
             ("nobody", None),
         ];
-        let askers = askers
-            .map(|(name, session)| Asker { name, token: session.map(|it| it.token.clone()) });
+        let askers =
+            askers.map(|(name, session)| Asker { name, token: session.map(|it| it.token.clone()) });
         let apis = [self.address(2), self.address(3)];
         Sweep { apis, known: Known { streams, values }, scan }.run(&askers).await
     }
@@ -168,7 +168,10 @@ impl Installation {
         fs::remove_dir_all(&before).unwrap();
         self.starts_databases();
         let mut connection = self.connect().await;
-        connection.execute("INSERT INTO log.restores (backup) VALUES ('a base backup')").await.unwrap();
+        connection
+            .execute("INSERT INTO log.restores (backup) VALUES ('a base backup')")
+            .await
+            .unwrap();
         let owner = [("DATABASE_URL", "DATABASE_URL"), ("AGORA_VAULT_URL", "AGORA_VAULT_URL")];
         self.tool("ledger", &["verify"], owner);
         self.tool("ledger", &["new-epoch", "--reason", "restored"], owner);
@@ -177,7 +180,8 @@ impl Installation {
         self.tool("process-managers", &["reapply-erasures"], writer);
         self.rebuild(&["community_search", "post_search", "comment_search"]);
         self.tool("command-api", &["end-sessions"], writer);
-        let finish = "UPDATE log.restores SET finished_at = clock_timestamp() WHERE finished_at IS NULL";
+        let finish =
+            "UPDATE log.restores SET finished_at = clock_timestamp() WHERE finished_at IS NULL";
         connection.execute(finish).await.unwrap();
         drop(connection);
         fs::remove_dir_all(self.home.join("nats/jetstream")).unwrap();
@@ -211,12 +215,14 @@ async fn control(here: &Installation, scan: &Scan) {
 }
 
 fn nothing(holding: BTreeMap<PathBuf, Found>, when: &str) {
-    let told: Vec<_> = holding.iter().map(|(path, found)| format!("{}: {found:?}", path.display())).collect();
+    let told: Vec<_> =
+        holding.iter().map(|(path, found)| format!("{}: {found:?}", path.display())).collect();
     assert!(told.is_empty(), "{when}\n{}", told.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ddr_14_ddr_15_ddr_16_an_erased_person_is_on_no_disk_and_in_no_answer_nor_after_a_restore() {
+async fn ddr_14_ddr_15_ddr_16_an_erased_person_is_on_no_disk_and_in_no_answer_nor_after_a_restore()
+{
     let folder = Folder::new();
     let (backups, physical) = (folder.join("backups"), folder.join("physical"));
     let mut here = Installation::new(&folder, "home");

@@ -100,7 +100,9 @@ impl Sweep<'_> {
             let name = parameter["name"].as_str().unwrap_or_default();
             match (parameter["in"] == "query", name, parameter["required"] == true) {
                 (true, "limit", _) => query.push_str(&format!("limit={ITEMS}&")),
-                (true, _, true) => query.push_str(&format!("{name}={}&", self.values(name).next()?)),
+                (true, _, true) => {
+                    query.push_str(&format!("{name}={}&", self.values(name).next()?))
+                }
                 _ => {}
             }
         }

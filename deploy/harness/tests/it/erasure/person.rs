@@ -46,10 +46,37 @@ pub(super) const REJECTION: &str = "Åsgardsreidtoget";
 pub(super) const DELAY: &str = "Øyhelleqvisling";
 
 pub(super) const ALL: &[&str] = &[
-    NAME, NAME_NOW, EMAIL, EMAIL_NOW, ADDRESS, ADDRESS_6, AGENT, REFERRER, TITLE, TITLE_NOW, BODY,
-    BODY_NOW, SECOND_TITLE, REMOVAL, APPEAL, DECISION, COMMENT, COMMENT_NOW, NOTICE, NOTICE_REASON,
-    SEARCH, PURPOSE, EVIDENCE, WITHDRAWAL, RESTRICTION, LIFTING, OBJECTION, NOTE, SUSPENSION,
-    REJECTION, DELAY,
+    NAME,
+    NAME_NOW,
+    EMAIL,
+    EMAIL_NOW,
+    ADDRESS,
+    ADDRESS_6,
+    AGENT,
+    REFERRER,
+    TITLE,
+    TITLE_NOW,
+    BODY,
+    BODY_NOW,
+    SECOND_TITLE,
+    REMOVAL,
+    APPEAL,
+    DECISION,
+    COMMENT,
+    COMMENT_NOW,
+    NOTICE,
+    NOTICE_REASON,
+    SEARCH,
+    PURPOSE,
+    EVIDENCE,
+    WITHDRAWAL,
+    RESTRICTION,
+    LIFTING,
+    OBJECTION,
+    NOTE,
+    SUSPENSION,
+    REJECTION,
+    DELAY,
 ];
 
 /// Of somebody else, which stays.
@@ -82,7 +109,11 @@ struct Stage<'i> {
 }
 
 fn headers(address: &'static str) -> [Header<'static>; 3] {
-    [("x-forwarded-for", address), ("user-agent", AGENT), ("referer", "https://Skarvqvisthavn.example/")]
+    [
+        ("x-forwarded-for", address),
+        ("user-agent", AGENT),
+        ("referer", "https://Skarvqvisthavn.example/"),
+    ]
 }
 
 #[track_caller]
@@ -107,8 +138,10 @@ impl Cast {
         }
         let auditor =
             Commands::new(&commands).log_in("auditor@example.org", PASSWORD).await.unwrap();
-        let neighbour =
-            Commands::new(&commands).register("neighbour@example.org", PASSWORD, None).await.unwrap();
+        let neighbour = Commands::new(&commands)
+            .register("neighbour@example.org", PASSWORD, None)
+            .await
+            .unwrap();
 
         let mut own = Commands::new(&commands).with_headers(&headers(ADDRESS));
         let registered = own.register(EMAIL, PASSWORD, Some(NAME)).await.unwrap();
@@ -209,7 +242,8 @@ impl Stage<'_> {
         let mut client = Client::new(self.here.address(2)).with_headers(&headers(ADDRESS));
         client.set_token(Some(self.person.token.clone()));
         let comment = json!({ "post_id": others_post, "body": format!("Is it {COMMENT}?") });
-        let reply = client.post("/v1/commands/create-comment", &comment, Some("a-key-of-mine")).await;
+        let reply =
+            client.post("/v1/commands/create-comment", &comment, Some("a-key-of-mine")).await;
         let comment = id(&reply.unwrap().json()["aggregate_id"]);
         let edit = json!({ "comment_id": comment, "body": format!("It is {COMMENT_NOW}.") });
         send(&mut self.own, "edit-comment", edit).await;
@@ -245,7 +279,8 @@ impl Stage<'_> {
         for list in ["posts", "comments"] {
             reads.json(&format!("/v1/search/{list}?q={SEARCH}")).await.unwrap();
         }
-        let noted = |it: &Value| it.to_string().contains(SEARCH) && it["member_user_id"].is_string();
+        let noted =
+            |it: &Value| it.to_string().contains(SEARCH) && it["member_user_id"].is_string();
         self.shown(auditor, "/v1/search-logs", noted).await;
         let withdraw = json!({ "consent_type": "ANALYTICS", "purpose": CONSENTED,
                                "reason": format!("Because of {WITHDRAWAL}.") });
@@ -259,7 +294,8 @@ impl Stage<'_> {
         let whose = json!({ "kind": "member", "id": self.person.id });
         let lift = json!({ "principal": whose, "reason": format!("It was {LIFTING}.") });
         send(&mut self.admin, "lift-restriction", lift).await;
-        let object = json!({ "consent_type": "MARKETING", "purpose": "newsletters", "reason": OBJECTION });
+        let object =
+            json!({ "consent_type": "MARKETING", "purpose": "newsletters", "reason": OBJECTION });
         send(&mut self.own, "object-to-processing", object).await;
     }
 
@@ -267,15 +303,18 @@ impl Stage<'_> {
         let create = json!({ "name": "Familievernkontoret" });
         let organization = send(&mut self.admin, "create-organization", create).await.aggregate_id;
         let whose = json!({ "kind": "member", "id": self.person.id });
-        let add = json!({ "organization_id": organization, "role": "reporter", "principal": whose });
+        let add =
+            json!({ "organization_id": organization, "role": "reporter", "principal": whose });
         send(&mut self.admin, "add-organization-member", add).await;
         let mut office = Commands::new(&self.here.address(2)).with_headers(&headers(ADDRESS));
-        let login = json!({ "email": EMAIL_NOW, "password": PASSWORD, "organization_id": organization });
+        let login =
+            json!({ "email": EMAIL_NOW, "password": PASSWORD, "organization_id": organization });
         let token = send(&mut office, "log-in", login).await.result["token"].clone();
         office.act_with(token.as_str().unwrap().to_owned());
         let measure = json!({ "key": "families", "label": "Families", "value": 12,
                               "note": format!("Ask {NOTE}.") });
-        let section = json!({ "key": "counselling", "title": "Counselling", "measures": [measure] });
+        let section =
+            json!({ "key": "counselling", "title": "Counselling", "measures": [measure] });
         let report = json!({ "period_label": "2025-Q1", "period_from": "2025-01-01",
             "period_to": "2025-03-31", "schema_version": "1.0", "sections": [section] });
         send(&mut office, "create-report", report).await;
@@ -285,12 +324,14 @@ impl Stage<'_> {
         let report = json!({ "target": { "kind": "post", "id": others_post },
             "ground": "BREAKS_TERMS", "explanation": format!("It shows {NOTICE}.") });
         let notice = send(&mut self.own, "report-content", report).await.aggregate_id;
-        let decide = json!({ "notice_id": notice, "outcome": "NO_ACTION", "reason": NOTICE_REASON });
+        let decide =
+            json!({ "notice_id": notice, "outcome": "NO_ACTION", "reason": NOTICE_REASON });
         send(&mut self.admin, "decide-content-notice", decide).await;
 
         let community = Reads::new(&self.here.address(3)).json(&format!("/v1/posts/{post}")).await;
         let community = community.unwrap()["community_platform_community_id"].clone();
-        let write = json!({ "community_id": community, "title": SECOND_TITLE, "body": "Of no use." });
+        let write =
+            json!({ "community_id": community, "title": SECOND_TITLE, "body": "Of no use." });
         let second = send(&mut self.own, "create-post", write).await.aggregate_id;
         let remove = json!({ "post_id": second, "reason": format!("Not {REMOVAL}.") });
         send(&mut self.admin, "delete-post", remove).await;
@@ -301,10 +342,12 @@ impl Stage<'_> {
         send(&mut self.own, "appeal-moderation", appeal).await;
         let mut judge = Commands::new(&self.here.address(2));
         judge.log_in("legal@example.org", PASSWORD).await.unwrap();
-        let decide = json!({ "moderation_id": moderation, "outcome": "upheld", "reason": DECISION });
+        let decide =
+            json!({ "moderation_id": moderation, "outcome": "upheld", "reason": DECISION });
         send(&mut judge, "decide-appeal", decide).await;
 
-        let suspend = json!({ "member_id": self.person.id, "reason": format!("For {SUSPENSION}.") });
+        let suspend =
+            json!({ "member_id": self.person.id, "reason": format!("For {SUSPENSION}.") });
         send(&mut self.admin, "suspend-member", suspend).await;
         send(&mut self.admin, "reinstate-member", json!({ "member_id": self.person.id })).await;
         self.log_in(EMAIL_NOW).await;
@@ -320,7 +363,8 @@ impl Stage<'_> {
         let request = send(&mut self.own, "request-deletion", ask).await.aggregate_id;
         let of_it = json!({ "deletion_id": request });
         send(&mut self.admin, "start-deletion-review", of_it).await;
-        let reject = json!({ "deletion_id": request, "reason": format!("Because of {REJECTION}.") });
+        let reject =
+            json!({ "deletion_id": request, "reason": format!("Because of {REJECTION}.") });
         send(&mut self.admin, "reject-deletion", reject).await;
     }
 
@@ -334,7 +378,8 @@ impl Stage<'_> {
         let completed = |it: &Value, id: Uuid| it["id"] == json!(id) && it["status"] == "completed";
         let list = "/v1/data-export-logs?limit=100";
         for export_type in ["posts", "comments"] {
-            let all = json!({ "kind": "platform_data", "export_type": export_type, "format": "json" });
+            let all =
+                json!({ "kind": "platform_data", "export_type": export_type, "format": "json" });
             let all = send(&mut others, "request-export", all).await.aggregate_id;
             self.shown(neighbour, list, |it| completed(it, all)).await;
         }

@@ -27,7 +27,8 @@ pub(super) struct Scan {
 
 impl Scan {
     pub(super) fn of(words: &[&'static str]) -> Self {
-        let all = words.iter().flat_map(|word| forms(word).into_iter().map(move |form| (form, *word)));
+        let all =
+            words.iter().flat_map(|word| forms(word).into_iter().map(move |form| (form, *word)));
         let (patterns, words): (Vec<_>, Vec<_>) = all.unzip();
         let finder = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).unwrap();
         Self { finder, words }
@@ -121,7 +122,9 @@ fn escaped(text: &str, escape: impl Fn(u16) -> String) -> Vec<u8> {
 /// As in URLs and in quoted-printable mails.
 fn encoded(text: &str, mark: char) -> Vec<u8> {
     let bytes = text.bytes().map(|byte| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) => {
+            char::from(byte).to_string()
+        }
         byte => format!("{mark}{byte:02X}"),
     });
     bytes.collect::<String>().into()
@@ -138,7 +141,8 @@ fn in_base64(text: &[u8], offset: usize) -> [Vec<u8>; 2] {
 
 #[test]
 fn a_word_is_found_in_every_form() {
-    let scan = Scan::of(&["Qvarnestolpen", "Þórkveldadóttir", "198.51.100.217", "2001:db8:5e1f::d00d"]);
+    let scan =
+        Scan::of(&["Qvarnestolpen", "Þórkveldadóttir", "198.51.100.217", "2001:db8:5e1f::d00d"]);
     let one = |bytes: &[u8]| scan.bytes(bytes).into_iter().next();
     for text in ["a Qvarnestolpen b", "qvarnestolp", "'qvarnestolpe':1A", "QVARNESTOLPEN"] {
         assert_eq!(one(text.as_bytes()), Some("Qvarnestolpen"), "{text}");
@@ -148,7 +152,8 @@ fn a_word_is_found_in_every_form() {
         assert_eq!(one(STANDARD_NO_PAD.encode(&text).as_bytes()), Some("Qvarnestolpen"));
         assert_eq!(one(hex::encode(&text).as_bytes()), Some("Qvarnestolpen"));
     }
-    for text in [r"\u00de\u00f3rkveldad\u00f3ttir", "%C3%9E%C3%B3rkveldad%C3%B3ttir", "þórkvelda"] {
+    for text in [r"\u00de\u00f3rkveldad\u00f3ttir", "%C3%9E%C3%B3rkveldad%C3%B3ttir", "þórkvelda"]
+    {
         let found = one(text.as_bytes());
         assert_eq!(found.is_some(), text != "þórkvelda", "{text}");
     }
