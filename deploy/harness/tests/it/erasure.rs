@@ -49,8 +49,10 @@ impl Installation {
     /// Every file of Postgres, its write-ahead and other logs, of the broker, of mails and exports, of all
     /// that the services keep and log; those that hold something.
     fn holding(&self, scan: &Scan) -> BTreeMap<PathBuf, Found> {
-        let mut holding = scan.folder(&self.home);
-        holding.extend(scan.folder(&self.cluster()));
+        let (mut holding, cluster) = (scan.folder(&self.home), self.cluster());
+        if !cluster.starts_with(&self.home) {
+            holding.extend(scan.folder(&cluster));
+        }
         holding
     }
 
@@ -90,7 +92,6 @@ impl Installation {
                 .fetch_all(&mut self.connect().await)
                 .await
                 .unwrap();
-        let today: String = self.ask("SELECT (now() AT TIME ZONE 'UTC')::date::text").await;
         let values = vec![
             ("name", cast.community.to_owned()),
             ("version_number", cast.policy.to_owned()),
@@ -101,8 +102,6 @@ impl Installation {
             ("user", cast.person.id.to_string()),
             ("type", "ANALYTICS".to_owned()),
             ("purpose", "search_analytics".to_owned()),
-            ("day", today),
-            ("retention", "OPERATIONAL".to_owned()),
         ];
         let askers = [
             ("the admin", Some(&cast.admin)),

@@ -268,8 +268,8 @@ impl Stage<'_> {
         lawyer.log_in("legal@example.org", PASSWORD).await.unwrap();
         send(&mut self.admin, "submit-policy", version.clone()).await;
         send(&mut lawyer, "approve-policy", version.clone()).await;
-        send(&mut self.admin, "publish-policy", version.clone()).await;
-        send(&mut self.own, "accept-policy", version).await;
+        send(&mut self.admin, "publish-policy", version).await;
+        send(&mut self.own, "accept-policy", json!({ "version_number": "v1" })).await;
         let grant = json!({ "consent_type": "ANALYTICS", "purpose_description": format!("For {PURPOSE}."),
             "consent_method": "EXPLICIT_OPT_IN", "consent_version": "v1", "legal_basis": "CONSENT",
             "data_categories": ["searches"], "processing_purposes": [CONSENTED],

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
@@ -30,7 +30,10 @@ impl Scan {
         let all =
             words.iter().flat_map(|word| forms(word).into_iter().map(move |form| (form, *word)));
         let (patterns, words): (Vec<_>, Vec<_>) = all.unzip();
-        let finder = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).unwrap();
+        // The fastest to look, and the slowest to make.
+        let kind = Some(AhoCorasickKind::DFA);
+        let finder = AhoCorasick::builder().kind(kind).ascii_case_insensitive(true).build(patterns);
+        let finder = finder.unwrap();
         Self { finder, words }
     }
 
@@ -48,13 +51,22 @@ impl Scan {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 bytes => bytes.unwrap_or_else(|error| panic!("{}: {error}", path.display())),
             };
-            let found = self.bytes(&bytes);
+            let found = self.bytes(without_zeros(&bytes));
             if !found.is_empty() {
                 holding.insert(path, found);
             }
         }
         holding
     }
+}
+
+/// Segments of the write-ahead log are mostly zeros at their end.
+fn without_zeros(mut bytes: &[u8]) -> &[u8] {
+    const ZEROS: [u8; 65_536] = [0; 65_536];
+    while let Some(before) = bytes.strip_suffix(&ZEROS) {
+        bytes = before;
+    }
+    bytes
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
