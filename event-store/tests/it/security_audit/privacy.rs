@@ -59,7 +59,8 @@ async fn sal_08_of_whom_was_erased_nothing_personal_is_written_any_more() {
 #[tokio::test]
 async fn sal_08_of_what_is_older_than_the_persons_key_nothing_personal_is_written() {
     let (database, kari) = (TestDatabase::new().await, Uuid::from_u128(1));
-    let (vault, store) = (database.vault(), store(&database).await);
+    let vault = database.vault();
+    let store = Store::new(pool(&database).await, vault.clone());
     let (subject, network) = (Subject::from(kari), PersonalCategory::Network);
     store.write(&[entry(Some(kari))]).await.unwrap();
     let before = entry(Some(kari));
