@@ -40,6 +40,7 @@ pub(super) struct Swept {
     pub(super) answered: BTreeSet<String>,
     /// Who was answered what with something of the person's.
     pub(super) holding: Vec<String>,
+    pub(super) found: Found,
 }
 
 pub(super) struct Sweep<'s> {
@@ -55,6 +56,7 @@ impl Sweep<'_> {
         for swept in join_all(askers.iter().map(|asker| self.run_as(asker))).await {
             all.answered.extend(swept.answered);
             all.holding.extend(swept.holding);
+            all.found.extend(swept.found);
         }
         all
     }
@@ -91,6 +93,7 @@ impl Sweep<'_> {
                 }
                 if !found.is_empty() {
                     swept.holding.push(format!("{} is told {found:?} by {path}", asker.name));
+                    swept.found.extend(found);
                 }
                 next = body["next"].as_str().map(|cursor| format!("{first}cursor={cursor}"));
             }
