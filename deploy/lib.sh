@@ -322,6 +322,9 @@ synchronous_commit = off
 full_page_writes = off
 max_connections = 500
 max_wal_size = '1GB'
+# Erasures write over what is kept, of which there is nothing then.
+wal_recycle = off
+wal_init_zero = off
 CONF
     fi
     mv -T "$dir" "$made"

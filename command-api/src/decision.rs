@@ -54,6 +54,7 @@ pub struct Decision<'a> {
     metadata: &'a str,
     /// Whose address it is, where the sender had no account until now.
     address_of: Option<Subject>,
+    pub(crate) sent_by: Option<Actor>,
     if_match: Option<u64>,
     /// Some stream was taken to be new without looking.
     pub(crate) presumed: bool,
@@ -80,6 +81,7 @@ impl<'a> Decision<'a> {
             unit,
             metadata,
             address_of: None,
+            sent_by: None,
             if_match,
             presumed: false,
             look,
@@ -232,6 +234,7 @@ impl<'a> Decision<'a> {
     /// here on, and goes with it.
     pub fn is_sent_by(&mut self, actor: Actor) {
         self.address_of = Some(actor.subject());
+        self.sent_by = Some(actor);
     }
 
     /// A personal value about the actor.

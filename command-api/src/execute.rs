@@ -215,7 +215,7 @@ async fn append(
     decision: Decision<'_>,
     done: Done,
 ) -> Result<Reply, CommandError> {
-    let mut unit = decision.unit;
+    let (mut unit, sent_by) = (decision.unit, decision.sent_by);
     let draft = Draft::new(command_id, done.aggregate_type, done.aggregate_id, &unit, done.result);
     unit.may_be_written = caller.cause.is_some();
     if let Some(key) = &conditions.idempotency_key {
@@ -226,11 +226,12 @@ async fn append(
             reply: serde_json::to_string(&draft).map_err(|_| Problem::internal())?,
         });
     }
-    match app.log.append(unit).await? {
-        Appended::Now(placed) => Ok(draft.placed(placed.first_position)),
-        Appended::Before(position) => Ok(draft.placed(position)),
-        Appended::Receipt(receipt) => Ok(replay(&receipt, conditions)?),
-    }
+    let reply = match app.log.append(unit).await? {
+        Appended::Now(placed) => draft.placed(placed.first_position),
+        Appended::Before(position) => draft.placed(position),
+        Appended::Receipt(receipt) => replay(&receipt, conditions)?,
+    };
+    Ok(Reply { sent_by, ..reply })
 }
 
 fn replay(receipt: &StoredReceipt, conditions: &Conditions) -> Result<Reply, Problem> {

@@ -139,6 +139,8 @@ async fn accept<C: Command>(
         return Err(refuse(request::no_receipt()));
     }
     let reply = execute(app, &caller, &conditions, command).await.map_err(refuse)?;
+    // Whoever logs in or registers is known from here on: what is noted of it is its own.
+    let actor = actor.or(reply.sent_by);
     let mut response = Json(reply).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(known(actor, session, None));

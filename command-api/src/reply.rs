@@ -1,5 +1,6 @@
 //! What an accepted command is answered.
 
+use agora_domain::Actor;
 use agora_event_store::{Position, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,6 +44,9 @@ pub struct Reply {
     /// What only this command returns.
     #[schema(value_type = Object)]
     pub result: Value,
+    /// Who the sender turned out to be, for the log of accesses.
+    #[serde(skip)]
+    pub(crate) sent_by: Option<Actor>,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -106,6 +110,7 @@ impl Draft {
                 })
                 .collect(),
             result: self.result,
+            sent_by: None,
         }
     }
 

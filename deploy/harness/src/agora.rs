@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::client::{Client, ClientError, Reply};
+use crate::client::{Client, ClientError, Header, Reply};
 
 /// How often a command is sent again where the API is busy (503, 429).
 const TRIES: u32 = 60;
@@ -75,6 +75,12 @@ pub struct Commands {
 impl Commands {
     pub fn new(address: &str) -> Self {
         Self { client: Client::new(address) }
+    }
+
+    /// These go with each request, too.
+    #[must_use]
+    pub fn with_headers(self, headers: &[Header<'_>]) -> Self {
+        Self { client: self.client.with_headers(headers) }
     }
 
     pub fn act_as(&mut self, session: &Session) {
@@ -158,6 +164,12 @@ pub struct Reads {
 impl Reads {
     pub fn new(address: &str) -> Self {
         Self { client: Client::new(address) }
+    }
+
+    /// These go with each request, too.
+    #[must_use]
+    pub fn with_headers(self, headers: &[Header<'_>]) -> Self {
+        Self { client: self.client.with_headers(headers) }
     }
 
     pub fn act_as(&mut self, session: &Session) {

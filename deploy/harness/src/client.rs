@@ -14,6 +14,9 @@ use tokio::{
     time::timeout,
 };
 
+/// A header's name and value.
+pub type Header<'h> = (&'h str, &'h str);
+
 /// How long a reply may take before its outcome counts as unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -140,12 +143,20 @@ fn header<'h>(head: &'h [u8], name: &str) -> Option<&'h str> {
 pub struct Client {
     address: String,
     token: Option<String>,
+    headers: String,
     connection: Option<Connection>,
 }
 
 impl Client {
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), token: None, connection: None }
+        Self { address: address.into(), token: None, headers: String::new(), connection: None }
+    }
+
+    /// These go with each request, too.
+    #[must_use]
+    pub fn with_headers(mut self, headers: &[Header<'_>]) -> Self {
+        self.headers = lines(headers);
+        self
     }
 
     /// As another principal, on the same connection.
@@ -154,7 +165,9 @@ impl Client {
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Reply, ClientError> {
-        let request = get(path, &self.address, self.token.as_deref());
+        let mut request = head("GET", path, &self.address, self.token.as_deref());
+        request.push_str(&self.headers);
+        request.push_str("\r\n");
         self.send(request.as_bytes()).await
     }
 
@@ -176,6 +189,7 @@ impl Client {
         traceparent: Option<&str>,
     ) -> Result<Reply, ClientError> {
         let mut request = head("POST", path, &self.address, self.token.as_deref());
+        request.push_str(&self.headers);
         for (name, value) in [("idempotency-key", idempotency_key), ("traceparent", traceparent)] {
             if let Some(value) = value {
                 request.push_str(&format!("{name}: {value}\r\n"));
@@ -220,6 +234,51 @@ impl Client {
 /// A whole GET request, for a [`Connection`].
 pub fn get(path: &str, host: &str, token: Option<&str>) -> String {
     head("GET", path, host, token) + "\r\n"
+}
+
+/// A reply as it came.
+#[derive(Debug)]
+pub struct Raw {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Raw {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(self.head.as_bytes(), name)
+    }
+}
+
+/// One request on a connection of its own. As HTTP/1.0: what is streamed, as the log is, then ends
+/// with the connection instead of coming in chunks.
+pub async fn once(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[Header<'_>],
+    body: Option<&Value>,
+) -> Result<Raw, ClientError> {
+    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\n{}", lines(headers));
+    let body = body.map(Value::to_string).unwrap_or_default();
+    if !body.is_empty() {
+        request.push_str("content-type: application/json\r\n");
+    }
+    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+    let mut stream = TcpStream::connect(address).await.map_err(ClientError::Connect)?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await?;
+    let Some(end) = memchr::memmem::find(&reply, b"\r\n\r\n") else {
+        return Err(ClientError::Malformed(String::from_utf8_lossy(&reply).into_owned()));
+    };
+    let body = reply.split_off(end + 4);
+    let head = String::from_utf8_lossy(&reply).into_owned();
+    Ok(Raw { status: status(head.as_bytes()), head, body })
+}
+
+fn lines(headers: &[Header<'_>]) -> String {
+    headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 fn head(method: &str, path: &str, host: &str, token: Option<&str>) -> String {

@@ -143,7 +143,9 @@ struct LeafKey {
     mac: Hmac<Sha256>,
 }
 
-/// Seals a group of entries; keys that are not there yet are made.
+/// Seals a group of entries; keys that are not there yet are made. Of an entry that is older than the last
+/// end of its person's key, destroyed or replaced, nothing personal is left: it may have waited in memory,
+/// in a file, or in the log (docs/erasure.md).
 pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedEntry>, VaultError> {
     let mut leaves: HashMap<LeafName, Option<LeafKey>> = HashMap::new();
     let mut users: HashMap<Uuid, Option<(Key, i64)>> = HashMap::new();
@@ -167,35 +169,24 @@ pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedE
             *key = Some((Key::clone(found), index_of_user(found)));
         }
     }
+    // Asked after the keys: whatever key an entry is sealed with, it is not younger than the answer.
+    let people: Vec<KeyName> = users.keys().map(name_of).collect();
+    let ends = vault.destroyed_last(&people).await?;
+    let is_over = |entry: &Entry| {
+        let end = key_name_of(entry).and_then(|name| ends.get(&name));
+        end.is_some_and(|end| entry.recorded_at <= *end)
+    };
     let sessions = mac(&vault.masters().derive("security-audit/session"));
     let sealed = entries.iter().map(|entry| {
+        if is_over(entry) {
+            return SealedEntry::default();
+        }
         let leaf = leaves.get(&LeafName::of(entry)).and_then(Option::as_ref);
         let Some(leaf) = leaf else { return SealedEntry::default() };
         let user = entry.person.user.map(|user| (user, users.get(&user).and_then(Option::as_ref)));
         seal_one(entry, leaf, user, &sessions)
     });
     Ok(sealed.collect())
-}
-
-/// Seals entries that have waited, in a file: of whoever had its key replaced or destroyed since, nothing
-/// that is personal is left, as nothing would be had they been written in time (docs/erasure.md).
-pub(super) async fn seal_late(
-    vault: &Vault,
-    entries: &[Entry],
-) -> Result<Vec<SealedEntry>, VaultError> {
-    let mut sealed = seal(vault, entries).await?;
-    // Asked after the keys: whatever key an entry was sealed with, it is not younger than the answer.
-    let mut names: Vec<KeyName> = entries.iter().filter_map(key_name_of).collect();
-    names.sort_unstable();
-    names.dedup();
-    let destroyed = vault.destroyed_last(&names).await?;
-    for (entry, sealed) in entries.iter().zip(&mut sealed) {
-        let end = key_name_of(entry).and_then(|name| destroyed.get(&name));
-        if end.is_some_and(|end| entry.recorded_at <= *end) {
-            *sealed = SealedEntry::default();
-        }
-    }
-    Ok(sealed)
 }
 
 fn key_name_of(entry: &Entry) -> Option<KeyName> {

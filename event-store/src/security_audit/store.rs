@@ -123,20 +123,6 @@ impl Store {
             return Ok(());
         }
         let sealed = sealing::seal(&self.vault, entries).await?;
-        self.write_sealed(entries, sealed).await
-    }
-
-    /// As [`Self::write`], of entries that have waited in a file.
-    pub(super) async fn write_late(&self, entries: &[Entry]) -> Result<(), AuditError> {
-        let sealed = sealing::seal_late(&self.vault, entries).await?;
-        self.write_sealed(entries, sealed).await
-    }
-
-    async fn write_sealed(
-        &self,
-        entries: &[Entry],
-        sealed: Vec<SealedEntry>,
-    ) -> Result<(), AuditError> {
         let mut leaves: BTreeMap<LeafName, Vec<Row>> = BTreeMap::new();
         for (entry, sealed) in entries.iter().zip(sealed) {
             leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));

@@ -179,7 +179,7 @@ async fn drain(store: &Store, spools: &Spools) -> bool {
         let up_to = match oldest.await {
             Ok(Oldest::Nothing) => return true,
             Ok(Oldest::Entries(entries, up_to)) => {
-                if !written(store.write_late(&entries), entries.len()).await {
+                if !written(store.write(&entries), entries.len()).await {
                     return false;
                 }
                 up_to

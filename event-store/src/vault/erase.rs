@@ -170,6 +170,9 @@ impl Vault {
         &self,
         names: &[KeyName],
     ) -> Result<HashMap<KeyName, DateTime<Utc>>, VaultError> {
+        if names.is_empty() {
+            return Ok(HashMap::new());
+        }
         let (subjects, categories) = super::texts(names);
         let rows = sqlx::query(
             "SELECT w.place, max(d.destroyed_at)

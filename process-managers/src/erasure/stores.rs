@@ -209,16 +209,15 @@ impl Eraser {
     async fn forget_words(&self, subject: Actor) -> Result<Done, Trouble> {
         let (rows, number) = self.ask_for_new_search_tables(subject).await?;
         let deadline = Instant::now() + self.arguments.search_patience();
-        while !self.is_rewritten(number).await? {
+        loop {
+            if let Some(code) = self.rewritten(number).await? {
+                return Ok(Done { code, ..Done::of(rows) });
+            }
             if Instant::now() > deadline {
                 return Err(Trouble::Wait("search_tables_not_rewritten"));
             }
             sleep(LOOK).await;
         }
-        let is_flushed: bool =
-            sqlx::query_scalar("SELECT log.flush_wal()").fetch_one(self.app.log.pool()).await?;
-        let code = (!is_flushed).then_some("wal_not_flushed");
-        Ok(Done { code, ..Done::of(rows) })
     }
 
     /// From here on no word of the person is found; of how many texts there were, and which rewriting
@@ -248,11 +247,22 @@ impl Eraser {
         Ok((usize::try_from(rows).unwrap_or_default(), number))
     }
 
-    async fn is_rewritten(&self, number: i64) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT done_at IS NOT NULL FROM search.rewrites WHERE number = $1")
-            .bind(number)
-            .fetch_one(self.app.log.pool())
-            .await
+    /// None while it is not done; else what the database did not let be done.
+    async fn rewritten(&self, number: i64) -> Result<Option<Option<&'static str>>, sqlx::Error> {
+        let row = sqlx::query(
+            "SELECT done_at IS NOT NULL AS is_done, left_undone FROM search.rewrites
+             WHERE number = $1",
+        )
+        .bind(number)
+        .fetch_one(self.app.log.pool())
+        .await?;
+        let undone: Option<String> = row.try_get("left_undone")?;
+        let code = undone.map(|undone| match undone.as_str() {
+            "statistics_not_rewritten" => "statistics_not_rewritten",
+            "wal_not_flushed" => "wal_not_flushed",
+            _ => "statistics_and_wal_remain",
+        });
+        Ok(row.try_get::<bool, _>("is_done")?.then_some(code))
     }
 
     pub(super) async fn forget_searches(&self, subject: Actor) -> Result<Done, Trouble> {

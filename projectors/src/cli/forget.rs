@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use agora_projectors::{
+    checkpoints,
     databases::Databases,
     rebuild,
     search::{self, Unforgotten},
+    search_rewrites,
 };
 use indicatif::ProgressBar;
+use sqlx::ConnectOptions;
 
 use super::{Failure, say, say_error};
 
@@ -41,6 +44,11 @@ impl Forget {
                     code = ExitCode::FAILURE;
                 }
             }
+        }
+        let mut connection = checkpoints::live(databases.log.clone()).connect().await?;
+        if let Some(undone) = search_rewrites::leave_nothing(&mut connection).await? {
+            say_error(&format!("{undone}: docs/erasure.md says what is left"));
+            code = ExitCode::FAILURE;
         }
         Ok(code)
     }

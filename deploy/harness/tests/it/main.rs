@@ -9,4 +9,6 @@
 mod backup;
 mod conformance;
 mod entities;
+mod erasure;
 mod faults;
+mod installation;

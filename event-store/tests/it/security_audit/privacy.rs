@@ -54,6 +54,24 @@ async fn sal_08_of_whom_was_erased_nothing_personal_is_written_any_more() {
     assert_eq!((sealed, keys), (None, 0));
 }
 
+/// Art. 17: what was seen before somebody's key was replaced is not sealed under the new one, wherever it
+/// waited.
+#[tokio::test]
+async fn sal_08_of_what_is_older_than_the_persons_key_nothing_personal_is_written() {
+    let (database, kari) = (TestDatabase::new().await, Uuid::from_u128(1));
+    let vault = database.vault();
+    let store = Store::new(pool(&database).await, vault.clone());
+    let (subject, network) = (Subject::from(kari), PersonalCategory::Network);
+    store.write(&[entry(Some(kari))]).await.unwrap();
+    let before = entry(Some(kari));
+    let ids = vault.key_ids(&subject, &[network]).await.unwrap();
+    assert!(vault.replace(&subject, network, ids[0].1.as_ref().unwrap()).await.unwrap());
+    store.write(&[before, entry(Some(kari))]).await.unwrap();
+    let opened = open(&database.vault(), &rows(&database).await).await.unwrap();
+    let users: Vec<_> = opened.into_iter().map(|opened| opened.and_then(|it| it.user)).collect();
+    assert_eq!(users, [None, None, Some(kari)]);
+}
+
 #[tokio::test]
 async fn sal_10_nothing_personal_is_in_the_table_in_the_clear() {
     let database = TestDatabase::new().await;

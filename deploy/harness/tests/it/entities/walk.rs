@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 
 use agora_harness::{
+    client,
     scene::password,
     stack::{Service, Stack},
 };
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 /// Somebody who sends requests.
 #[derive(Clone, Debug, Default)]
@@ -261,8 +258,6 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own. As HTTP/1.0: what is streamed, as the log is, then ends
-/// with the connection instead of coming in chunks.
 async fn exchange(
     address: &str,
     method: &str,
@@ -270,31 +265,12 @@ async fn exchange(
     who: &User,
     body: Option<&Value>,
 ) -> Answer {
-    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\n");
-    if let Some(token) = &who.token {
-        request.push_str(&format!("authorization: Bearer {token}\r\n"));
-    }
-    if let Some(signature) = &who.signature {
-        request.push_str(&format!("agora-guest: {signature}\r\n"));
-    }
-    let body = body.map(Value::to_string).unwrap_or_default();
-    if !body.is_empty() {
-        request.push_str("content-type: application/json\r\n");
-    }
-    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-    let mut stream = TcpStream::connect(address).await.expect("the service listens");
-    stream.write_all(request.as_bytes()).await.expect("the service takes the request");
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).await.expect("the service answers in UTF-8");
-    let (head, body) = reply.split_once("\r\n\r\n").expect("an HTTP reply");
-    let header = |name: &str| {
-        head.lines().filter_map(|line| line.split_once(':')).find_map(|(key, value)| {
-            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
-    Answer {
-        status: head.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0),
-        position: header("agora-position").and_then(|text| text.parse().ok()),
-        body: body.to_owned(),
-    }
+    let bearer = who.token.as_ref().map(|token| format!("Bearer {token}"));
+    let bearer = bearer.as_deref().map(|bearer| ("authorization", bearer));
+    let guest = who.signature.as_deref().map(|signature| ("agora-guest", signature));
+    let headers: Vec<_> = bearer.into_iter().chain(guest).collect();
+    let reply = client::once(address, method, path, &headers, body).await.expect("it answers");
+    let position = reply.header("agora-position").and_then(|text| text.parse().ok());
+    let body = String::from_utf8(reply.body).expect("the service answers in UTF-8");
+    Answer { status: reply.status, position, body }
 }
