@@ -7,6 +7,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
+use agora_service::geoip::Countries;
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
@@ -76,6 +77,9 @@ pub struct Opened {
     pub referrer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<String>,
+    /// Two letters, where a database knew it when the entry was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// What is stored of what is personal.
@@ -143,8 +147,13 @@ struct LeafKey {
     mac: Hmac<Sha256>,
 }
 
-/// Seals a group of entries; keys that are not there yet are made.
-pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedEntry>, VaultError> {
+/// Seals a group of entries; keys that are not there yet are made. Here they are told where they are from,
+/// too: whoever waits for a reply does not wait for that.
+pub(super) async fn seal(
+    vault: &Vault,
+    countries: &Countries,
+    entries: &[Entry],
+) -> Result<Vec<SealedEntry>, VaultError> {
     let mut leaves: HashMap<LeafName, Option<LeafKey>> = HashMap::new();
     let mut users: HashMap<Uuid, Option<(Key, i64)>> = HashMap::new();
     for entry in entries {
@@ -172,7 +181,7 @@ pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedE
         let leaf = leaves.get(&LeafName::of(entry)).and_then(Option::as_ref);
         let Some(leaf) = leaf else { return SealedEntry::default() };
         let user = entry.person.user.map(|user| (user, users.get(&user).and_then(Option::as_ref)));
-        seal_one(entry, leaf, user, &sessions)
+        seal_one(entry, leaf, user, &sessions, countries)
     });
     Ok(sealed.collect())
 }
@@ -181,9 +190,10 @@ pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedE
 /// that is personal is left, as nothing would be had they been written in time (docs/erasure.md).
 pub(super) async fn seal_late(
     vault: &Vault,
+    countries: &Countries,
     entries: &[Entry],
 ) -> Result<Vec<SealedEntry>, VaultError> {
-    let mut sealed = seal(vault, entries).await?;
+    let mut sealed = seal(vault, countries, entries).await?;
     // Asked after the keys: whatever key an entry was sealed with, it is not younger than the answer.
     let mut names: Vec<KeyName> = entries.iter().filter_map(key_name_of).collect();
     names.sort_unstable();
@@ -207,6 +217,7 @@ fn seal_one(
     leaf: &LeafKey,
     user: Option<(Uuid, Option<&(Key, i64)>)>,
     sessions: &Hmac<Sha256>,
+    countries: &Countries,
 ) -> SealedEntry {
     let person = &entry.person;
     let (whose, key, user_key) = match user {
@@ -225,6 +236,7 @@ fn seal_one(
         user_agent: person.user_agent.clone(),
         referrer: person.referrer.clone(),
         headers: person.headers.clone(),
+        country: person.ip.and_then(|address| countries.of(address)),
     };
     let content = serde_json::to_vec(&content).expect("texts and ids are JSON");
     #[expect(clippy::disallowed_methods, reason = "nonces are made here")]

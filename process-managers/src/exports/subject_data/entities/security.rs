@@ -72,6 +72,7 @@ pub(super) const ENTITIES: &[Entity] = &[
             text("endpoint", "Of", 4),
             number("response_code", "Status"),
             text("ip_address", "Address", 2),
+            text("country", "Its country", 1),
             text("user_agent", "Device", 4),
             text("referrer", "From the page", 3),
             text("headers", "What your browser sent along", 4),
