@@ -85,7 +85,7 @@ pub(super) const ENTITIES: &[Entity] = &[
                            threat_indicators, metadata, payload_hash, case_id, sealed
                     FROM log.security_audit WHERE user_key = $1
                     ORDER BY recorded_at DESC, log_id DESC",
-        rows: Rows::Accesses,
+        rows: Rows::AuditEntries,
     },
     // What an investigation found is not told: it would tell the next attacker, too (DXR-12).
     Entity {

@@ -20,7 +20,7 @@ const BATCH: usize = 500;
 
 impl Snapshot<'_> {
     /// Gives each entry of the person's, the newest first.
-    pub(super) async fn accesses(
+    pub(super) async fn audit_entries(
         &mut self,
         vault: &Vault,
         person: &Person,
