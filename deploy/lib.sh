@@ -30,7 +30,7 @@ find_tools() {
 }
 
 # ensure_tools NAME…: installs what is missing of: postgres nats compiler curl shellcheck python3
-# xmllint pdftotext
+# xmllint pdftotext qpdf
 ensure_tools() {
     find_tools
     local tool packages=()

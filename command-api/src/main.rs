@@ -20,6 +20,7 @@ use agora_event_store::{
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
+    geoip::Countries,
     health::Health,
     nats, postgres, shutdown, telemetry,
 };
@@ -124,10 +125,11 @@ async fn main() -> Result<(), Failure> {
                 .check("postgres", move || postgres::ready(pool.clone()))
                 .check("restore", move || restores::ready(restored.clone()));
             let spool = serve.security_audit.spool("command-api");
+            let countries = Countries::open(&serve.security_audit.countries)?;
             let audit = match serve.security_audit.security_audit {
                 true => {
                     let (pool, vault) = (log.pool().clone(), log.vault().clone());
-                    Some(SecurityAudit::start(pool, vault, &spool)?)
+                    Some(SecurityAudit::start(pool, vault, &spool, countries)?)
                 }
                 false => None,
             };

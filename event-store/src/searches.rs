@@ -12,14 +12,13 @@ use agora_domain::{
     Actor, PersonalCategory, Subject,
     compliance::{
         consent::Consent,
-        consent_gate::{GateAnswer, GateLimits, GateRecord, answer},
+        consent_gate::{GateAnswer, StoredGate},
         consent_values::{ConsentTerm, ConsentType},
-        policy_series::{PolicySeries, PolicySeriesEvent},
+        policy_series::PolicySeries,
         processing_limit::ProcessingLimit,
     },
 };
 use chrono::{DateTime, Utc};
-use cqrs_es::Aggregate;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -268,32 +267,17 @@ async fn consents(
     .bind(asked.iter().map(|(_, actor, _)| everything(actor)).collect::<Vec<_>>())
     .fetch_all(log)
     .await?;
-    let consents = asked.iter().zip(rows).filter(|((_, _, at), told)| {
+    let consents = asked.iter().zip(rows).filter_map(|((index, _, at), told)| {
+        let (consent, series, objection, restriction) = told;
         // What cannot be read is no consent.
-        match judge(told, *at) {
+        let consents = match (StoredGate { consent, series, objection, restriction }).answer(*at) {
             Some(GateAnswer::NotAsked) => default_consent,
             Some(answer) => answer.allows(),
             None => false,
-        }
+        };
+        consents.then_some(*index)
     });
-    Ok(consents.map(|((index, ..), _)| *index).collect())
-}
-
-/// What the gate says of these events; none where one cannot be read.
-fn judge(
-    (consent, series, objection, restriction): &Told,
-    at: DateTime<Utc>,
-) -> Option<GateAnswer> {
-    let record = match consent {
-        Some(payload) => Some(GateRecord::of_payload(payload)?),
-        None => None,
-    };
-    let mut policies = PolicySeries::default();
-    if let Some(payload) = series {
-        policies.apply(serde_json::from_str::<PolicySeriesEvent>(payload).ok()?);
-    }
-    let limits = GateLimits::of_payloads(objection.as_deref(), restriction.as_deref())?;
-    Some(answer(record.as_ref(), &policies, &limits, at))
+    Ok(consents.collect())
 }
 
 /// A query as the trends count it: upper and lower case and the number of spaces make no difference.

@@ -18,6 +18,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use agora_service::{
     clock,
+    geoip::{Countries, CountriesArgs},
     http::access::{Access, Audit},
 };
 use sqlx::PgPool;
@@ -57,6 +58,9 @@ pub struct SecurityAuditArgs {
     #[arg(long, env = "AGORA_SECURITY_AUDIT_SPOOL_MB", default_value_t = 2_048,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub security_audit_spool_mb: u64,
+
+    #[command(flatten)]
+    pub countries: CountriesArgs,
 
     #[arg(long = "security-audit-home", env = "AGORA_HOME", default_value = ".agora", hide = true)]
     audit_home: PathBuf,
@@ -109,18 +113,24 @@ pub struct SecurityAudit {
 }
 
 impl SecurityAudit {
-    /// Starts the writing task, which first writes what a file of before still holds.
+    /// Starts the writing task, which first writes what a file of before still holds. What is written says
+    /// in which country addresses are, where `countries` knows it.
     ///
     /// # Errors
     /// Where the folder of the spool cannot be written to.
-    pub fn start(pool: PgPool, vault: Vault, spool: &SpoolAt) -> std::io::Result<Self> {
+    pub fn start(
+        pool: PgPool,
+        vault: Vault,
+        spool: &SpoolAt,
+        countries: Countries,
+    ) -> std::io::Result<Self> {
         let payload_key = Arc::new(vault.masters().derive("security-audit/payload"));
         let (own, left) = spool::open(spool, vault.masters()).map_err(|error| {
             let folder = spool.folder.display();
             std::io::Error::new(error.kind(), format!("the spool folder {folder}: {error}"))
         })?;
         let (queue, messages) = mpsc::channel(QUEUE);
-        writer::start(messages, store::Store::new(pool, vault), own, left);
+        writer::start(messages, store::Store::new(pool, vault).locating(countries), own, left);
         let door = Arc::new(Door::default());
         tokio::spawn(tell_counted(queue.downgrade(), Arc::clone(&door)));
         Ok(Self { queue, payload_key, door })

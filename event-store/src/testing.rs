@@ -1,5 +1,7 @@
 //! Databases for tests: each test has one of its own, cloned from a migrated template.
 
+pub mod mmdb;
+
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{

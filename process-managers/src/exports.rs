@@ -2,8 +2,8 @@
 //!
 //! A job's way: [`processes::exports`](crate::processes::exports) takes it in from the log and puts it
 //! into [`queue`]; a [`worker`] takes it, [`source`] gives the rows, [`formats`] make them bytes,
-//! [`stream`] brings those into the object store. What `docs/exports.md` says of retries and codes is
-//! [`trouble`] and [`worker`].
+//! [`stream`] brings those into the object store. [`withheld`] says whose content is in no file of
+//! public data. What `docs/exports.md` says of retries and codes is [`trouble`] and [`worker`].
 
 pub mod document;
 pub mod formats;
@@ -15,6 +15,7 @@ pub mod statutory_report;
 pub mod stream;
 pub mod subject_data;
 pub mod trouble;
+pub mod withheld;
 pub mod worker;
 
 use agora_domain::exports::export_job::Job;

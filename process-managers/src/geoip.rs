@@ -5,15 +5,11 @@
 //! What no database says is unknown, and stays so: an address that a database of anonymous addresses does
 //! not list is not thereby said to be none (IPR-06).
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{net::IpAddr, path::PathBuf};
 
 use agora_command_api::commands::record_external_reputation::FoundInDatabases;
 use agora_domain::security::values::JsonObject;
-use maxminddb::{MaxMindDbError, Reader};
+use agora_service::geoip::{Countries, Database, Unreadable};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -31,22 +27,12 @@ pub struct GeoIpArgs {
     pub geoip_anonymous_file: Option<PathBuf>,
 }
 
-type Database = Arc<Reader<Vec<u8>>>;
-
 /// The databases that there are. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct GeoIp {
     city: Option<Database>,
     asn: Option<Database>,
     anonymous: Option<Database>,
-}
-
-/// A database that is named and cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{path} is no database of addresses: {cause}")]
-pub struct Unreadable {
-    path: String,
-    cause: MaxMindDbError,
 }
 
 #[derive(Deserialize)]
@@ -100,14 +86,19 @@ impl GeoIp {
     /// Where a file that is named cannot be read: an operator who names one wants it used.
     pub fn open(arguments: &GeoIpArgs) -> Result<Self, Unreadable> {
         Ok(Self {
-            city: database(arguments.geoip_city_file.as_deref())?,
-            asn: database(arguments.geoip_asn_file.as_deref())?,
-            anonymous: database(arguments.geoip_anonymous_file.as_deref())?,
+            city: Database::open(arguments.geoip_city_file.as_deref())?,
+            asn: Database::open(arguments.geoip_asn_file.as_deref())?,
+            anonymous: Database::open(arguments.geoip_anonymous_file.as_deref())?,
         })
     }
 
     pub fn knows_anything(&self) -> bool {
         self.city.is_some() || self.asn.is_some() || self.anonymous.is_some()
+    }
+
+    /// What of it the security audit log is told.
+    pub fn countries(&self) -> Countries {
+        Countries::told_by(self.city.clone())
     }
 
     /// What is known of an address; none where that is nothing.
@@ -124,15 +115,8 @@ impl GeoIp {
     }
 }
 
-fn database(path: Option<&Path>) -> Result<Option<Database>, Unreadable> {
-    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { return Ok(None) };
-    let unreadable = |cause| Unreadable { path: path.display().to_string(), cause };
-    Reader::open_readfile(path).map(|reader| Some(Arc::new(reader))).map_err(unreadable)
-}
-
-/// None also where the database is of another kind of addresses, or its record of another form.
 fn of<T: for<'d> Deserialize<'d>>(database: Option<&Database>, address: IpAddr) -> Option<T> {
-    database?.lookup(address).ok()?.decode().ok()?
+    database?.find(address)
 }
 
 /// As coarse as it is of use: no coordinates.

@@ -133,6 +133,7 @@ async fn run(arguments: RunArguments) -> Result<(), Failure> {
     let stop = shutdown::on_signal()?;
     let mailer = Mailer::new(&arguments.mail)?;
     let geoip = GeoIp::open(&arguments.geoip)?;
+    let countries = geoip.countries();
     let home = arguments.mail.home;
     let objects = Objects::open(&arguments.objects, &home)?;
     let app = open(&arguments.database, &arguments.vault, arguments.settings).await?;
@@ -144,7 +145,7 @@ async fn run(arguments: RunArguments) -> Result<(), Failure> {
         processes::start(&app, mailer, geoip, &objects, &arguments.workers, eraser, &stop);
     let thresholds = arguments.detection.thresholds();
     running.spawn(detection::run(app.clone(), thresholds, stop.clone()));
-    running.spawn(security_audit::run(app.clone(), stop.clone()));
+    running.spawn(security_audit::run(app.clone(), countries, stop.clone()));
     running.spawn(retention::run(app.log.vault().clone(), arguments.retention, stop.clone()));
     let health = Health::new()
         .check("postgres", move || postgres::ready(pool.clone()))

@@ -14,6 +14,7 @@ use agora_event_store::{
     Opener, read,
     security_audit::{AuditError, Store},
 };
+use agora_service::geoip::Countries;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,18 +32,22 @@ const BATCH: i64 = 500;
 const WINDOW: u64 = 20_000;
 
 /// Follows until told to stop. Of several instances one holds the lease.
-pub async fn run(app: App, stop: CancellationToken) {
+pub async fn run(app: App, countries: Countries, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = hold_and_follow(&app, &stop).await {
+        if let Err(error) = hold_and_follow(&app, &countries, &stop).await {
             tracing::warn!(%error, "the security audit log waits for the database");
         }
         stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await;
     }
 }
 
-async fn hold_and_follow(app: &App, stop: &CancellationToken) -> Result<(), AuditError> {
+async fn hold_and_follow(
+    app: &App,
+    countries: &Countries,
+    stop: &CancellationToken,
+) -> Result<(), AuditError> {
     let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
-    let follower = Follower::new(app);
+    let follower = Follower::new(app, countries.clone());
     let mut next_house = Instant::now();
     while !stop.is_cancelled() {
         while !stop.is_cancelled() && follower.look(&mut connection).await? {}
@@ -69,9 +74,9 @@ pub struct Follower {
 }
 
 impl Follower {
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &App, countries: Countries) -> Self {
         let vault = app.log.vault().clone();
-        let store = Store::new(app.log.pool().clone(), vault.clone());
+        let store = Store::new(app.log.pool().clone(), vault.clone()).locating(countries);
         Self { opener: Opener::new(vault), store }
     }
 

@@ -19,7 +19,9 @@ use agora_read_api::{
     live::{self, Limits, Live},
     search::KeptFound,
 };
-use agora_service::{health::Health, nats, objects::Objects, postgres, shutdown, telemetry};
+use agora_service::{
+    geoip::Countries, health::Health, nats, objects::Objects, postgres, shutdown, telemetry,
+};
 use chrono::TimeDelta;
 use clap::Parser;
 
@@ -96,7 +98,8 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let objects = Objects::open(&args.objects, &args.home)?;
     let downloads = Downloads::new(objects, Counter::new(&args.command_url)?);
     let spool = args.security_audit.spool("read-api");
-    let security_audit = SecurityAudit::start(primary.clone(), vault.clone(), &spool)?;
+    let countries = Countries::open(&args.security_audit.countries)?;
+    let security_audit = SecurityAudit::start(primary.clone(), vault.clone(), &spool, countries)?;
     let app = App {
         downloads,
         controller: args.controller.filter(|text| !text.trim().is_empty()),

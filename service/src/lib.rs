@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod clock;
 pub mod config;
 pub mod deprecation;
+pub mod geoip;
 pub mod health;
 pub mod http;
 pub mod nats;

@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
 use serde::Deserialize;
 
 use super::{
     consent_values::{ConsentBasis, ConsentStatus},
-    policy_series::PolicySeries,
+    policy_series::{PolicySeries, PolicySeriesEvent},
     policy_values::{ContentHash, VersionNumber},
 };
 use crate::ids::ConsentId;
@@ -88,6 +89,33 @@ impl GateLimits {
     }
 }
 
+/// What the gate is asked of, as the log has it: the payloads of the last events of the consent, the
+/// policies, the objection and the restriction.
+#[derive(Clone, Debug, Default)]
+pub struct StoredGate {
+    pub consent: Option<String>,
+    pub series: Option<String>,
+    pub objection: Option<String>,
+    pub restriction: Option<String>,
+}
+
+impl StoredGate {
+    /// What the gate says at an instant; none where an event cannot be read, which is no reason to go on.
+    pub fn answer(&self, at: DateTime<Utc>) -> Option<GateAnswer> {
+        let record = match &self.consent {
+            Some(payload) => Some(GateRecord::of_payload(payload)?),
+            None => None,
+        };
+        let mut policies = PolicySeries::default();
+        if let Some(payload) = &self.series {
+            policies.apply(serde_json::from_str::<PolicySeriesEvent>(payload).ok()?);
+        }
+        let limits =
+            GateLimits::of_payloads(self.objection.as_deref(), self.restriction.as_deref())?;
+        Some(answer(record.as_ref(), &policies, &limits, at))
+    }
+}
+
 /// The gate's answer with why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GateAnswer {
@@ -111,6 +139,11 @@ pub enum GateAnswer {
 impl GateAnswer {
     pub const fn allows(self) -> bool {
         matches!(self, Self::Consented)
+    }
+
+    /// Whether what rests on legitimate interests may go on.
+    pub const fn allows_legitimate_interests(self) -> bool {
+        matches!(self, Self::Consented | Self::NotAsked | Self::OtherBasis)
     }
 
     pub const fn as_str(self) -> &'static str {

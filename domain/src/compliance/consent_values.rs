@@ -66,6 +66,12 @@ impl ConsentTerm {
     pub fn search_analytics() -> Self {
         Self("search_analytics".into())
     }
+
+    /// The purpose for which what is published is handed out in bulk (DEL-01), of the type
+    /// DATA_PROCESSING. It rests on legitimate interests, so it can be objected to (LAW-06).
+    pub fn public_exports() -> Self {
+        Self("public_exports".into())
+    }
 }
 
 impl fmt::Display for ConsentTerm {

@@ -7,6 +7,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
+use agora_service::geoip::Countries;
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
@@ -76,6 +77,9 @@ pub struct Opened {
     pub referrer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<String>,
+    /// Two letters, where a database knew it when the entry was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// What is stored of what is personal.
@@ -145,8 +149,13 @@ struct LeafKey {
 
 /// Seals a group of entries; keys that are not there yet are made. Of an entry that is older than the last
 /// end of its person's key, destroyed or replaced, nothing personal is left: it may have waited in memory,
-/// in a file, or in the log (docs/erasure.md).
-pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedEntry>, VaultError> {
+/// in a file, or in the log (docs/erasure.md). Here entries are told where they are from, too: whoever
+/// waits for a reply does not wait for that.
+pub(super) async fn seal(
+    vault: &Vault,
+    countries: &Countries,
+    entries: &[Entry],
+) -> Result<Vec<SealedEntry>, VaultError> {
     let mut leaves: HashMap<LeafName, Option<LeafKey>> = HashMap::new();
     let mut users: HashMap<Uuid, Option<(Key, i64)>> = HashMap::new();
     for entry in entries {
@@ -184,7 +193,7 @@ pub(super) async fn seal(vault: &Vault, entries: &[Entry]) -> Result<Vec<SealedE
         let leaf = leaves.get(&LeafName::of(entry)).and_then(Option::as_ref);
         let Some(leaf) = leaf else { return SealedEntry::default() };
         let user = entry.person.user.map(|user| (user, users.get(&user).and_then(Option::as_ref)));
-        seal_one(entry, leaf, user, &sessions)
+        seal_one(entry, leaf, user, &sessions, countries)
     });
     Ok(sealed.collect())
 }
@@ -198,6 +207,7 @@ fn seal_one(
     leaf: &LeafKey,
     user: Option<(Uuid, Option<&(Key, i64)>)>,
     sessions: &Hmac<Sha256>,
+    countries: &Countries,
 ) -> SealedEntry {
     let person = &entry.person;
     let (whose, key, user_key) = match user {
@@ -216,6 +226,7 @@ fn seal_one(
         user_agent: person.user_agent.clone(),
         referrer: person.referrer.clone(),
         headers: person.headers.clone(),
+        country: person.ip.and_then(|address| countries.of(address)),
     };
     let content = serde_json::to_vec(&content).expect("texts and ids are JSON");
     #[expect(clippy::disallowed_methods, reason = "nonces are made here")]

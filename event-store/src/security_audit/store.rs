@@ -6,6 +6,7 @@ use std::{
 };
 
 use agora_domain::security::audit::RetentionCategory;
+use agora_service::geoip::Countries;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
@@ -96,6 +97,7 @@ impl Row {
 pub struct Store {
     pool: PgPool,
     vault: Vault,
+    countries: Countries,
     chain_key: Key,
     known: Arc<Mutex<Known>>,
 }
@@ -111,7 +113,13 @@ struct Known {
 impl Store {
     pub fn new(pool: PgPool, vault: Vault) -> Self {
         let chain_key = chain::key(vault.masters());
-        Self { pool, vault, chain_key, known: Arc::default() }
+        Self { pool, vault, countries: Countries::default(), chain_key, known: Arc::default() }
+    }
+
+    /// Entries then say in which country their addresses are.
+    #[must_use]
+    pub fn locating(self, countries: Countries) -> Self {
+        Self { countries, ..self }
     }
 
     /// Writes entries, in one transaction; those that are there already stay as they are.
@@ -122,7 +130,7 @@ impl Store {
         if entries.is_empty() {
             return Ok(());
         }
-        let sealed = sealing::seal(&self.vault, entries).await?;
+        let sealed = sealing::seal(&self.vault, &self.countries, entries).await?;
         let mut leaves: BTreeMap<LeafName, Vec<Row>> = BTreeMap::new();
         for (entry, sealed) in entries.iter().zip(sealed) {
             leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));

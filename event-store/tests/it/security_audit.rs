@@ -15,6 +15,7 @@ use agora_event_store::{
 };
 use agora_service::{
     client_address::ClientAddress,
+    geoip::Countries,
     http::{access::Known, complete_audited},
     problem::Problem,
 };
@@ -46,7 +47,9 @@ fn spool() -> SpoolAt {
 
 async fn started() -> (TestDatabase, SecurityAudit, SpoolAt) {
     let (database, at) = (TestDatabase::new().await, spool());
-    let audit = SecurityAudit::start(pool(&database).await, database.vault(), &at).unwrap();
+    let audit =
+        SecurityAudit::start(pool(&database).await, database.vault(), &at, Countries::default())
+            .unwrap();
     (database, audit, at)
 }
 

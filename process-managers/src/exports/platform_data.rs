@@ -1,5 +1,6 @@
 //! The platform's public data (E20): what anybody may read, without names of people. Whatever is deleted,
-//! or lies in what is, is not in it; what was erased is null.
+//! or lies in what is, is not in it, nor is what somebody made whose content is [withheld](super::withheld);
+//! what was erased is null.
 
 use agora_domain::exports::export_values::PlatformExportType;
 use agora_event_store::{Opened, Opener, seal::SealedField};
@@ -15,6 +16,7 @@ use super::{
     },
     stream::{GROUP, Rows},
     trouble::Trouble,
+    withheld::Withheld,
 };
 
 /// What is exported by one statement.
@@ -24,6 +26,8 @@ pub struct PlatformExport {
     /// The read tables that the statement names.
     pub tables: &'static [&'static str],
     pub columns: &'static [Column],
+    /// The column that says whose a row is.
+    pub whose: &'static str,
     pub statement: &'static str,
     /// The aggregate of its rows, and the columns that are sealed.
     pub sealed: Option<(&'static str, &'static [&'static str])>,
@@ -53,6 +57,7 @@ static COMMUNITIES: PlatformExport = PlatformExport {
         Column::new("created_at", "Created", Time, 3),
         Column::new("updated_at", "Updated", Time, 3),
     ],
+    whose: "owner_id",
     statement: "SELECT c.id::text, c.name, c.description, c.category_id::text, c.owner_id::text,
                        c.logo_uri, c.banner_uri, c.member_count, c.created_at, c.updated_at
                 FROM read.communities c WHERE c.deleted_at IS NULL ORDER BY c.id",
@@ -77,6 +82,7 @@ static POSTS: PlatformExport = PlatformExport {
         Column::new("created_at", "Created", Time, 3),
         Column::new("updated_at", "Updated", Time, 3),
     ],
+    whose: "author_id",
     statement: "SELECT p.id::text, p.community_platform_community_id::text AS community_id,
                        CASE WHEN p.author_adminuser_id IS NULL THEN 'member' ELSE 'admin' END
                            AS author_kind,
@@ -111,6 +117,7 @@ static COMMENTS: PlatformExport = PlatformExport {
         Column::new("created_at", "Created", Time, 3),
         Column::new("updated_at", "Updated", Time, 3),
     ],
+    whose: "author_id",
     statement: "SELECT m.id::text, m.post_id::text, m.parent_comment_id::text, m.depth,
                        CASE WHEN m.author_adminuser_id IS NOT NULL THEN 'admin'
                             WHEN m.author_guestuser_id IS NOT NULL THEN 'guest' ELSE 'member' END
@@ -129,19 +136,28 @@ static COMMENTS: PlatformExport = PlatformExport {
 };
 
 impl PlatformExport {
-    /// Gives every row, in the order of their ids, which is that of their making.
+    /// Gives every row but those of these people, in the order of their ids, which is that of their
+    /// making.
     pub async fn give(
         &self,
         connection: &mut PgConnection,
         opener: &Opener,
+        withheld: &Withheld,
         rows: &mut Rows,
     ) -> Result<(), Trouble> {
         let (name, title) = (self.name.to_owned(), self.title.to_owned());
         rows.table(Table { name, title, columns: self.columns.to_vec() }).await?;
+        let whose = self.columns.iter().position(|column| column.name == self.whose);
         let mut stream = sqlx::query(self.statement).fetch(connection);
         let mut group = Vec::with_capacity(GROUP);
         while let Some(row) = stream.try_next().await? {
-            group.push(self.cells(&row)?);
+            let cells = self.cells(&row)?;
+            if let Some(Cell::Text(id)) = whose.map(|column| &cells[column])
+                && withheld.is_of(id)
+            {
+                continue;
+            }
+            group.push(cells);
             if group.len() >= GROUP {
                 self.hand_over(opener, &mut group, rows).await?;
             }

@@ -23,6 +23,7 @@ use super::{
     names, platform_data, statutory_report, stream,
     subject_data::{self, Snapshot, SubjectExport},
     trouble::{DATA_UNAVAILABLE, Trouble},
+    withheld::{self, Withheld},
 };
 
 /// How long the read tables may need to show what there was when an export was asked for.
@@ -67,13 +68,15 @@ impl Attempt<'_> {
             ExportContent::PlatformData { export_type, format } => {
                 let export = platform_data::of(*export_type);
                 let mut connection = self.connect().await?;
-                let (position, mut snapshot) =
-                    self.snapshot(&mut connection, export.tables).await?;
+                let tables = [export.tables, withheld::TABLES].concat();
+                let (position, mut snapshot) = self.snapshot(&mut connection, &tables).await?;
+                let withheld = Withheld::at(&mut snapshot, position, self.generated_at).await?;
                 let document = self.document(format!("Public {}", export.name), position);
                 let (format, what) = (platform_format(*format), format!("agora-{}", export.name));
                 let opener = self.opener;
-                let give =
-                    async |rows: &mut stream::Rows| export.give(&mut snapshot, opener, rows).await;
+                let give = async |rows: &mut stream::Rows| {
+                    export.give(&mut snapshot, opener, &withheld, rows).await
+                };
                 self.table_file(format, &document, &what, give).await
             }
             ExportContent::SubjectData(_) => self.bundle().await,

@@ -3,5 +3,6 @@
 mod cleaning;
 mod making;
 mod own_data;
+mod public_data;
 mod storage;
 mod world;

@@ -8,88 +8,20 @@ use agora_command_api::{
     execute::{Caller, Conditions, execute},
 };
 use agora_domain::security::ip_address::{IpAddress, IpRecord};
-use agora_event_store::testing::eventually;
+use agora_event_store::{
+    security_audit::{Row, open},
+    testing::{eventually, mmdb::database},
+};
 use agora_process_managers::{
     geoip::{GeoIp, GeoIpArgs},
     processes::ip_enrichment::IpEnrichment,
     runner,
+    security_audit::Follower,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::World;
-
-/// A value as the format writes it: a byte with type and size, then the value.
-fn write(value: &Value, out: &mut Vec<u8>) {
-    let mut control = |kind: u8, size: usize| {
-        let (size, more) = if size < 29 { (size as u8, None) } else { (29, Some(size - 29)) };
-        if kind > 7 {
-            out.extend([size, kind - 7]);
-        } else {
-            out.push(kind << 5 | size);
-        }
-        out.extend(more.map(|more| more as u8));
-    };
-    match value {
-        Value::String(text) => {
-            control(2, text.len());
-            out.extend(text.as_bytes());
-        }
-        Value::Number(number) => {
-            control(6, 4);
-            out.extend((number.as_u64().unwrap() as u32).to_be_bytes());
-        }
-        Value::Bool(flag) => control(14, usize::from(*flag)),
-        Value::Array(items) => {
-            control(11, items.len());
-            items.iter().for_each(|item| write(item, out));
-        }
-        Value::Object(members) => {
-            control(7, members.len());
-            for (name, value) in members {
-                write(&json!(name), out);
-                // What the metadata counts has types of its own.
-                match (name.as_str(), value.as_u64()) {
-                    ("build_epoch", Some(number)) => {
-                        out.extend([8, 9 - 7]);
-                        out.extend(number.to_be_bytes());
-                    }
-                    ("node_count" | "autonomous_system_number", _) | (_, None) => write(value, out),
-                    (_, Some(number)) => {
-                        out.push(5 << 5 | 2);
-                        out.extend((number as u16).to_be_bytes());
-                    }
-                }
-            }
-        }
-        Value::Null => panic!("the format has no null"),
-    }
-}
-
-/// A database that knows one address: a tree with a node for each of its bits.
-fn database(world: &World, name: &str, address: Ipv4Addr, record: &Value) -> PathBuf {
-    let (nodes, mut out) = (32_u32, Vec::new());
-    for bit in 0..nodes {
-        let next = if bit + 1 < nodes { bit + 1 } else { nodes + 16 };
-        let is_right = address.to_bits() >> (31 - bit) & 1 == 1;
-        let (left, right) = if is_right { (nodes, next) } else { (next, nodes) };
-        out.extend(&left.to_be_bytes()[1..]);
-        out.extend(&right.to_be_bytes()[1..]);
-    }
-    out.extend([0; 16]);
-    write(record, &mut out);
-    out.extend(b"\xab\xcd\xefMaxMind.com");
-    let metadata = json!({
-        "binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1,
-        "database_type": name, "description": { "en": "a test" }, "ip_version": 4,
-        "languages": ["en"], "node_count": nodes, "record_size": 24,
-    });
-    write(&metadata, &mut out);
-    fs::create_dir_all(&world.home).unwrap();
-    let path = world.home.join(format!("{name}.mmdb"));
-    fs::write(&path, out).unwrap();
-    path
-}
+use crate::world::{PASSWORD, World};
 
 const KNOWN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
@@ -104,9 +36,9 @@ fn databases(world: &World) -> GeoIpArgs {
     });
     let anonymous = json!({ "is_tor_exit_node": true });
     GeoIpArgs {
-        geoip_city_file: Some(database(world, "City", KNOWN, &city)),
-        geoip_asn_file: Some(database(world, "ASN", KNOWN, &asn)),
-        geoip_anonymous_file: Some(database(world, "Anonymous", KNOWN, &anonymous)),
+        geoip_city_file: Some(database(&world.home, "City", KNOWN, &city)),
+        geoip_asn_file: Some(database(&world.home, "ASN", KNOWN, &asn)),
+        geoip_anonymous_file: Some(database(&world.home, "Anonymous", KNOWN, &anonymous)),
     }
 }
 
@@ -164,6 +96,26 @@ async fn ipr_06_what_databases_say_is_known_and_what_they_do_not_say_stays_unkno
         .unwrap()
     })
     .await;
+}
+
+#[tokio::test]
+async fn sal_05_a_login_that_the_audit_log_copies_says_its_country() {
+    let world = World::new().await;
+    let place = json!({ "country": { "iso_code": "NO" } });
+    // From where the world's clients ask.
+    let file = database(&world.home, "City", Ipv4Addr::new(203, 0, 113, 77), &place);
+    let arguments = GeoIpArgs { geoip_city_file: Some(file), ..GeoIpArgs::default() };
+    let countries = GeoIp::open(&arguments).unwrap().countries();
+    world.register("kari@example.org").await;
+    world.log_in("kari@example.org", PASSWORD).await.unwrap();
+    let follower = Follower::new(&world.app, countries);
+    let mut connection = world.database.pool.acquire().await.unwrap();
+    while follower.look(&mut connection).await.unwrap() {}
+    let statement = format!("SELECT {} FROM log.security_audit", Row::COLUMNS);
+    let rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
+    assert_eq!(rows[0].event_type, "LOGIN");
+    let opened = open(&world.database.vault(), &rows).await.unwrap();
+    assert_eq!(opened[0].as_ref().unwrap().country.as_deref(), Some("NO"));
 }
 
 #[tokio::test]

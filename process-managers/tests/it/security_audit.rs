@@ -3,7 +3,7 @@
 use agora_domain::security::audit::{AuditEventType, AuditResult, RetentionCategory};
 use agora_event_store::security_audit::{Entry, LeafName, Row, Store, open};
 use agora_process_managers::security_audit::{Follower, keep_house};
-use agora_service::clock;
+use agora_service::{clock, geoip::Countries};
 use chrono::{Days, TimeDelta};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn told(rows: &[Row]) -> Vec<(String, String)> {
 #[tokio::test]
 async fn sal_05_logins_their_ends_consents_and_exports_are_told_once_with_who_and_from_where() {
     let world = World::new().await;
-    let follower = Follower::new(&world.app);
+    let follower = Follower::new(&world.app, Countries::default());
     let member = world.register("kari@example.org").await["aggregate_id"].clone();
     let token = world.log_in("kari@example.org", PASSWORD).await.unwrap();
     follow(&world, &follower).await;
@@ -69,7 +69,7 @@ async fn sal_05_logins_their_ends_consents_and_exports_are_told_once_with_who_an
         .execute(&world.database.pool)
         .await
         .unwrap();
-    follow(&world, &Follower::new(&world.app)).await;
+    follow(&world, &Follower::new(&world.app, Countries::default())).await;
     assert_eq!(rows(&world).await.len(), first.len());
 }
 

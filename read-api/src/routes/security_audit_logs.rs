@@ -65,9 +65,9 @@ pub struct SecurityAuditLog {
     #[schema(minimum = 0, maximum = 100)]
     risk_score: Option<i16>,
     threat_indicators: Option<Vec<String>>,
-    /// Null: there is no database of places here.
-    #[schema(value_type = Option<Object>)]
-    geolocation: Option<Box<RawValue>>,
+    /// The country of the address. Null where no database knew it when the entry was written, and once it
+    /// is anonymized.
+    geolocation: Option<Geolocation>,
     /// A keyed hash of what the client says of itself.
     device_fingerprint: Option<String>,
     /// Without its query.
@@ -84,6 +84,14 @@ pub struct SecurityAuditLog {
     anonymized: bool,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
+}
+
+/// Where an address is, as coarse as it is of use.
+#[derive(Serialize, ToSchema)]
+pub struct Geolocation {
+    /// As ISO 3166 has it.
+    #[schema(example = "NO")]
+    country: String,
 }
 
 impl SecurityAuditLog {
@@ -123,7 +131,7 @@ impl SecurityAuditLog {
             threat_indicators: row
                 .threat_indicators
                 .and_then(|text| serde_json::from_str(&text).ok()),
-            geolocation: None,
+            geolocation: person.country.map(|country| Geolocation { country }),
             device_fingerprint,
             referrer: person.referrer,
             additional_headers: json(person.headers),

@@ -5,11 +5,17 @@ use agora_domain::{
     identity::values::AdminScope,
     security::audit::{AuditEventType, AuditResult, RetentionCategory, RiskScore},
 };
-use agora_event_store::security_audit::{Entry, Person, Store};
-use agora_service::clock;
+use agora_event_store::{
+    security_audit::{Entry, Person, Store},
+    testing::mmdb,
+};
+use agora_service::{
+    clock,
+    geoip::{Countries, CountriesArgs},
+};
 use axum::http::Request;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::world::{User, World};
@@ -165,12 +171,19 @@ async fn sal_04_sal_08_an_entry_has_every_field_and_loses_what_is_personal_with_
     let mut system =
         Entry::at(clock::now(), AuditEventType::SecurityIncident, AuditResult::Blocked);
     system.metadata = Some(r#"{"ip_absent":true}"#.to_owned());
-    store(&world).await.write(&[full.clone(), system.clone()]).await.unwrap();
+    let folder = std::env::temp_dir().join(format!("agora-places-{}", full.log_id));
+    let place = json!({ "country": { "iso_code": "NO" } });
+    let file = mmdb::database(&folder, "Country", "203.0.113.0".parse().unwrap(), &place);
+    let countries = Countries::open(&CountriesArgs { geoip_city_file: Some(file) }).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    let located = store(&world).await.locating(countries);
+    located.write(&[full.clone(), system.clone()]).await.unwrap();
     let shown = world.get_as(&security, &format!("{ROUTE}/{}", full.log_id)).await.ok();
     let object = shown.as_object().unwrap();
     assert_eq!(object.len(), 25, "{object:?}");
     assert_eq!(shown["user_id"], Uuid::from_u128(1).to_string());
     assert_eq!(shown["ip_address"], "203.0.113.0");
+    assert_eq!(shown["geolocation"], json!({ "country": "NO" }));
     assert_eq!(shown["additional_headers"]["accept"], "text/html");
     assert_eq!(shown["payload_hash"], "07".repeat(32));
     assert_eq!(shown["threat_indicators"][0], "unknown_route");
@@ -180,6 +193,7 @@ async fn sal_04_sal_08_an_entry_has_every_field_and_loses_what_is_personal_with_
     let of_system = world.get_as(&security, &format!("{ROUTE}/{}", system.log_id)).await.ok();
     assert_eq!((&of_system["ip_address"], &of_system["user_id"]), (&"::".into(), &Value::Null));
     assert_eq!(of_system["metadata"]["ip_absent"], true);
+    assert_eq!(of_system["geolocation"], Value::Null);
 
     let vault = world.database.vault();
     let kari = Subject::from(Uuid::from_u128(1));

@@ -26,7 +26,7 @@ use agora_read_api::{
     live::{self, Limits, Live},
     search::KeptFound,
 };
-use agora_service::{client_address::ClientAddress, clock, objects::Objects};
+use agora_service::{client_address::ClientAddress, clock, geoip::Countries, objects::Objects};
 use axum::{
     Router,
     body::Body,
@@ -340,7 +340,8 @@ fn searches(reads: &PgPool, vault: Vault, default_consent: bool) -> SearchLog {
 fn security_audit(reads: &PgPool, vault: &Vault) -> SecurityAudit {
     let folder = std::env::temp_dir().join(format!("agora-spool-{}", clock::new_id()));
     let spool = SpoolAt { folder: folder.clone(), service: "read-api", bytes_max: 1 << 20 };
-    let audit = SecurityAudit::start(reads.clone(), vault.clone(), &spool).unwrap();
+    let audit =
+        SecurityAudit::start(reads.clone(), vault.clone(), &spool, Countries::default()).unwrap();
     // It is open, and that is enough.
     std::fs::remove_dir_all(folder).unwrap();
     audit

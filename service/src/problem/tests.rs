@@ -1,4 +1,4 @@
-use axum::body::to_bytes;
+use axum::{body::to_bytes, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::*;

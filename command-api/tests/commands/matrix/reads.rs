@@ -22,7 +22,7 @@ use agora_read_api::{
     live::{self, Limits, Live},
     ranked::warm::WarmLists,
 };
-use agora_service::{client_address::ClientAddress, clock, objects::Objects};
+use agora_service::{client_address::ClientAddress, clock, geoip::Countries, objects::Objects};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -69,7 +69,8 @@ pub async fn serve(world: &World) -> Router {
         service: "read-api",
         bytes_max: 1 << 20,
     };
-    let security_audit = SecurityAudit::start(reads.clone(), vault.clone(), &spool).unwrap();
+    let security_audit =
+        SecurityAudit::start(reads.clone(), vault.clone(), &spool, Countries::default()).unwrap();
     // The file is open, and that is enough.
     std::fs::remove_dir_all(spool.folder).unwrap();
     let app = App {

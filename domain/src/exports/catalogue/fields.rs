@@ -302,7 +302,7 @@ pub const FIELDS: &[PersonalFields] = &[
     line("security_record", &["actor_kind", "actor_id"], Pseudonymous, Security, &SECURITY),
     line(
         "audit_record",
-        &["user", "session", "ip", "user_agent", "referrer", "headers"],
+        &["user", "session", "ip", "country", "user_agent", "referrer", "headers"],
         Sealed,
         Security,
         &AUDITING,

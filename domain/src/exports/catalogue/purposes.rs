@@ -40,7 +40,8 @@ pub(super) const PUBLISHING: Processing = Processing {
     purpose: "Show what the person publishes to those who read it, and let them search it",
     legal_basis: LegalBasis::Contract,
     retention: UNTIL_ERASURE,
-    recipients: "Everybody who reads the platform; of former texts the author and admins",
+    recipients: "Everybody who reads the platform; members and admins who export public data, unless the \
+        person objects to it or restricts it; of former texts the author and admins",
 };
 
 pub(super) const AUTHORSHIP: Processing = Processing {

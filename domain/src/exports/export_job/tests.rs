@@ -8,6 +8,7 @@ use crate::{
     },
     ids::{AdminId, BufdirReportId, MemberId},
     personal::{Category, Subject},
+    refusal::{Refusal, RefusalKind},
 };
 
 const MEMBER: Actor = Actor::member(MemberId(Uuid::from_u128(1)));

@@ -25,8 +25,13 @@ fn spooled(at: &SpoolAt) -> u64 {
 async fn sal_05_a_database_that_is_away_and_a_burst_lose_no_entry() {
     let (database, at) = (TestDatabase::new().await, spool());
     let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
-    let audit =
-        SecurityAudit::start(behind(&proxy, &database).await, database.vault(), &at).unwrap();
+    let audit = SecurityAudit::start(
+        behind(&proxy, &database).await,
+        database.vault(),
+        &at,
+        Countries::default(),
+    )
+    .unwrap();
     let api = api(&audit);
     let vote = || request("POST", "/v1/commands/cast-vote");
     assert_eq!(send(&api, vote(), "{}").await, 200);
@@ -63,7 +68,8 @@ async fn sal_05_a_vault_that_is_away_loses_no_entry_and_leaves_none_open() {
         .await
         .unwrap();
     let vault = Vault::new(keys, TestDatabase::master_keys());
-    let audit = SecurityAudit::start(pool(&database).await, vault, &at).unwrap();
+    let audit =
+        SecurityAudit::start(pool(&database).await, vault, &at, Countries::default()).unwrap();
     proxy.go_away();
     audit.write(entry(Some(Uuid::from_u128(1)))).await;
     assert_eq!(count(&database).await, 0, "nothing is written unsealed");
@@ -78,8 +84,13 @@ async fn sal_05_what_a_killed_process_left_is_written_by_the_next_one_once() {
     let (database, at) = (TestDatabase::new().await, spool());
     let file = at.folder.join("security-audit-test-0.spool");
     let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
-    let audit =
-        SecurityAudit::start(behind(&proxy, &database).await, database.vault(), &at).unwrap();
+    let audit = SecurityAudit::start(
+        behind(&proxy, &database).await,
+        database.vault(),
+        &at,
+        Countries::default(),
+    )
+    .unwrap();
     proxy.go_away();
     for _ in 0..3 {
         audit.write(entry(None)).await;
@@ -95,7 +106,9 @@ async fn sal_05_what_a_killed_process_left_is_written_by_the_next_one_once() {
     std::fs::remove_file(left.folder.join("security-audit-test-0.spool")).unwrap();
     std::fs::write(left.folder.join("security-audit-test-0.spool"), &kept).unwrap();
     drop(audit);
-    let next = SecurityAudit::start(pool(&database).await, database.vault(), &left).unwrap();
+    let next =
+        SecurityAudit::start(pool(&database).await, database.vault(), &left, Countries::default())
+            .unwrap();
     eventually("all is written", || async { count(&database).await == 3 }).await;
     next.write(entry(None)).await;
     assert_eq!(count(&database).await, 4);
@@ -112,7 +125,13 @@ async fn sal_08_what_waited_while_its_persons_key_was_replaced_is_nobodys() {
     let (database, at) = (TestDatabase::new().await, spool());
     let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
     let vault = database.vault();
-    let audit = SecurityAudit::start(behind(&proxy, &database).await, vault.clone(), &at).unwrap();
+    let audit = SecurityAudit::start(
+        behind(&proxy, &database).await,
+        vault.clone(),
+        &at,
+        Countries::default(),
+    )
+    .unwrap();
     let (kari, ola) = (Uuid::from_u128(1), Uuid::from_u128(2));
     proxy.go_away();
     audit.write(entry(Some(kari))).await;
@@ -144,8 +163,13 @@ async fn a_spool_that_is_full_takes_no_more_and_holds_what_it_has() {
     let (database, at) = (TestDatabase::new().await, spool());
     let at = SpoolAt { bytes_max: 2_000, ..at };
     let proxy = Proxy::before(&database.connect_as("agora_writer")).await;
-    let audit =
-        SecurityAudit::start(behind(&proxy, &database).await, database.vault(), &at).unwrap();
+    let audit = SecurityAudit::start(
+        behind(&proxy, &database).await,
+        database.vault(),
+        &at,
+        Countries::default(),
+    )
+    .unwrap();
     proxy.go_away();
     for _ in 0..10 {
         audit.write(entry(None)).await;

@@ -1,8 +1,13 @@
 //! What is personal goes with its key; a day goes as a whole.
 
 use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
-use agora_event_store::security_audit::{LeafName, chain, open};
+use agora_event_store::{
+    security_audit::{LeafName, chain, open},
+    testing::mmdb,
+};
+use agora_service::geoip::CountriesArgs;
 use chrono::{Days, NaiveDate, TimeDelta};
+use serde_json::json;
 
 use super::*;
 
@@ -36,6 +41,51 @@ async fn sal_08_an_entry_is_anonymous_once_the_persons_or_the_leafs_key_is_gone_
     let leaf = LeafName { day, category: operational };
     vault.destroy(&leaf.subject(), &[PersonalCategory::Network]).await.unwrap();
     assert_eq!(opened().await, [None, None, None]);
+}
+
+#[tokio::test]
+async fn sal_08_the_country_of_an_address_is_sealed_beside_it_and_goes_with_it() {
+    let (database, at) = (TestDatabase::new().await, spool());
+    // Whatever else a database tells, the country is all that is kept.
+    let place = json!({ "country": { "iso_code": "NO" }, "city": { "names": { "en": "Oslo" } } });
+    let file = mmdb::database(&at.folder, "City", ADDRESS.parse().unwrap(), &place);
+    let countries = Countries::open(&CountriesArgs { geoip_city_file: Some(file) }).unwrap();
+    let located = store(&database).await.locating(countries.clone());
+    let kari = Uuid::from_u128(1);
+    let from = |address: Option<&str>| {
+        let mut entry = entry(None);
+        entry.person.ip = address.map(|it| it.parse().unwrap());
+        entry
+    };
+    let mapped = format!("::ffff:{ADDRESS}");
+    let entries = [
+        entry(Some(kari)),
+        from(Some("198.51.100.1")),
+        from(Some("2001:db8::1")),
+        from(None),
+        from(Some(&mapped)),
+    ];
+    located.write(&entries).await.unwrap();
+    store(&database).await.write(&[entry(None)]).await.unwrap();
+    let audit =
+        SecurityAudit::start(pool(&database).await, database.vault(), &at, countries).unwrap();
+    send(&api(&audit), Request::post("/v1/commands/cast-vote"), "{}").await;
+    audit.flush().await;
+    let told = async || -> Vec<Option<Option<String>>> {
+        let opened = open(&database.vault(), &rows(&database).await).await.unwrap();
+        opened.into_iter().map(|it| it.map(|it| it.country)).collect()
+    };
+    let norway = || Some(Some("NO".to_owned()));
+    let nothing = || Some(None);
+    let all = [norway(), nothing(), nothing(), nothing(), norway(), nothing(), norway()];
+    assert_eq!(
+        told().await,
+        all,
+        "known, unknown, of IPv6, absent, mapped, no database, an access"
+    );
+    database.vault().destroy(&Subject::from(kari), &[PersonalCategory::Network]).await.unwrap();
+    assert_eq!(told().await[..2], [None, nothing()]);
+    std::fs::remove_dir_all(at.folder).unwrap();
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+mod pdf_a;
+
 use std::{
     io::{Cursor, Read},
     process::{Command, Stdio},

@@ -13,7 +13,7 @@ use agora_event_store::{Opener, Position};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{Snapshot, SubjectDataError, SubjectExport, access, entity::Person};
+use super::{Snapshot, SubjectDataError, SubjectExport, article_15, entity::Person};
 use crate::exports::{
     document::{Document, rfc3339},
     formats::{
@@ -105,8 +105,8 @@ pub async fn write(
     io::Write::write_all(&mut bundle, &pdf)?;
     bundle.file("schema/subject-data-1.schema.json")?;
     io::Write::write_all(&mut bundle, SCHEMA.as_bytes())?;
-    bundle.file(access::FILE)?;
-    let told = access::file(&export.categories).map_err(io::Error::from)?;
+    bundle.file(article_15::FILE)?;
+    let told = article_15::file(&export.categories).map_err(io::Error::from)?;
     io::Write::write_all(&mut bundle, &told)?;
 
     let manifest = Manifest {

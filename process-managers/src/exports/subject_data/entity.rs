@@ -40,9 +40,9 @@ pub(super) enum Rows {
     Events,
     /// Events of the log that somebody was written to about: see [`super::mails`].
     Mails,
-    /// Entries of the security audit log: see [`super::accesses`]. The statement's one parameter is what
+    /// Entries of the security audit log: see [`super::audit_entries`]. The statement's one parameter is what
     /// they are found by.
-    Accesses,
+    AuditEntries,
 }
 
 /// A column of sealed text, and the place that it was sealed for.

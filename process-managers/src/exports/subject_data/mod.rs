@@ -7,8 +7,8 @@
 //! only the kind is told. Ids of posts, comments and communities of others stay, where the person
 //! answered, joined or voted: they name things.
 
-mod access;
-mod accesses;
+mod article_15;
+mod audit_entries;
 mod bundle;
 mod entities;
 mod entity;
@@ -76,8 +76,8 @@ impl Snapshot<'_> {
         mut each: impl FnMut(&[Cell]) -> Result<(), SubjectDataError>,
         mut between: impl AsyncFnMut() -> Result<(), SubjectDataError>,
     ) -> Result<(), SubjectDataError> {
-        if let Rows::Accesses = entity.rows {
-            return self.accesses(opener.vault(), person, entity, each, between).await;
+        if let Rows::AuditEntries = entity.rows {
+            return self.audit_entries(opener.vault(), person, entity, each, between).await;
         }
         // Not kept: a plan for this person, which knows whether it is a member.
         let mut rows = sqlx::query(entity.statement)
@@ -96,7 +96,7 @@ impl Snapshot<'_> {
                     Rows::Events => records.push(person.event(&row)?),
                     Rows::Mails => records.extend(person.mails(&row)?),
                     // Taken care of above.
-                    Rows::Accesses => {}
+                    Rows::AuditEntries => {}
                 }
             }
             if is_end || records.len() >= BATCH {

@@ -88,7 +88,14 @@ impl World {
     }
 
     pub(super) async fn ask_for_communities(&self, format: PlatformFormat) -> ExportJobId {
-        let export_type = PlatformExportType::Communities;
+        self.ask_for_public(PlatformExportType::Communities, format).await
+    }
+
+    pub(super) async fn ask_for_public(
+        &self,
+        export_type: PlatformExportType,
+        format: PlatformFormat,
+    ) -> ExportJobId {
         self.ask(ExportContent::PlatformData { export_type, format }, None).await
     }
 
@@ -188,7 +195,8 @@ impl World {
         .unwrap();
         sqlx::query(
             "INSERT INTO read.checkpoints (projection, version, position, state)
-             VALUES ('communities', 1, 1000000, 'catching_up')
+             SELECT unnest(ARRAY['communities', 'consents', 'processing_limits']), 1, 1000000,
+                    'catching_up'
              ON CONFLICT (projection) DO UPDATE SET position = 1000000, state = 'catching_up'",
         )
         .execute(&self.database.pool)

@@ -72,6 +72,7 @@ pub(super) const ENTITIES: &[Entity] = &[
             text("endpoint", "Of", 4),
             number("response_code", "Status"),
             text("ip_address", "Address", 2),
+            text("country", "Its country", 1),
             text("user_agent", "Device", 4),
             text("referrer", "From the page", 3),
             text("headers", "What your browser sent along", 4),
@@ -84,7 +85,7 @@ pub(super) const ENTITIES: &[Entity] = &[
                            threat_indicators, metadata, payload_hash, case_id, sealed
                     FROM log.security_audit WHERE user_key = $1
                     ORDER BY recorded_at DESC, log_id DESC",
-        rows: Rows::Accesses,
+        rows: Rows::AuditEntries,
     },
     // What an investigation found is not told: it would tell the next attacker, too (DXR-12).
     Entity {

@@ -20,7 +20,7 @@ const BATCH: usize = 500;
 
 impl Snapshot<'_> {
     /// Gives each entry of the person's, the newest first.
-    pub(super) async fn accesses(
+    pub(super) async fn audit_entries(
         &mut self,
         vault: &Vault,
         person: &Person,
@@ -58,7 +58,7 @@ impl Snapshot<'_> {
 }
 
 /// In the order of the entity's columns.
-fn cells(row: &Row, opened: Opened) -> [Cell; 11] {
+fn cells(row: &Row, opened: Opened) -> [Cell; 12] {
     let text = |text: Option<String>| text.map_or(Cell::Null, Cell::Text);
     [
         Cell::Text(row.log_id.to_string()),
@@ -68,6 +68,7 @@ fn cells(row: &Row, opened: Opened) -> [Cell; 11] {
         text(row.endpoint.clone()),
         row.response_code.map_or(Cell::Null, |code| Cell::Integer(code.into())),
         text(opened.ip.map(|address| address.to_string())),
+        text(opened.country),
         text(opened.user_agent),
         text(opened.referrer),
         text(opened.headers),
