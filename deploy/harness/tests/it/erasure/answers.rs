@@ -11,9 +11,9 @@ use super::scan::{Found, Scan};
 
 /// What a list is asked for, and how far it is followed.
 const ITEMS: &str = "100";
-const PARTS_MAX: usize = 20;
+const PARTS_MAX: usize = 3;
 /// Ids that are tried on one route.
-const IDS_MAX: usize = 40;
+const IDS_MAX: usize = 15;
 /// After so many a route is left.
 const REFUSALS: usize = 3;
 /// They last, and tell ids and scores only; tests of their own read them.
