@@ -1,6 +1,6 @@
 //! The read API in the test's process, on the same database.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use agora_event_store::{
     Opener,
@@ -20,7 +20,7 @@ use agora_read_api::{
     freshness::Projected,
     http,
     live::{self, Limits, Live},
-    ranked::warm::WarmLists,
+    search::KeptFound,
 };
 use agora_service::{client_address::ClientAddress, clock, geoip::Countries, objects::Objects};
 use axum::{
@@ -87,7 +87,8 @@ pub async fn serve(world: &World) -> Router {
         opener: Opener::new(vault),
         live: Live::new(Limits::default(), CancellationToken::new()),
         projected: Projected::default(),
-        warm_lists: WarmLists::default(),
+        warm_lists: Arc::default(),
+        searched: KeptFound::new(Duration::ZERO),
     };
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));

@@ -10,8 +10,9 @@ use agora_process_managers::exports::{
     platform_data::PlatformExport,
     stream,
     subject_data::{self, Snapshot, SubjectExport},
+    withheld::Withheld,
 };
-use agora_service::objects::Objects;
+use agora_service::{clock, objects::Objects};
 use futures::TryStreamExt;
 use sqlx::{Executor, PgPool, postgres::PgPoolCopyExt};
 use uuid::Uuid;
@@ -46,6 +47,7 @@ static EXPORT: PlatformExport = PlatformExport {
         Column::new("member_count", "Members", ColumnKind::Integer, 1),
         Column::new("created_at", "Created", ColumnKind::Time, 1),
     ],
+    whose: "owner_id",
     statement: "SELECT id::text, name, description, category_id::text, owner_id::text,
                        member_count, created_at
                 FROM bench_exports",
@@ -119,7 +121,10 @@ async fn export(
     let begun = Instant::now();
     let upload = objects.upload(&format!("bench/rows.{}", format.extension()))?;
     let mut connection = pool.acquire().await?;
-    let give = async |out: &mut stream::Rows| EXPORT.give(&mut connection, opener, out).await;
+    let position = super::head(pool).await?.try_into()?;
+    let withheld = Withheld::at(&mut connection, position, clock::now()).await?;
+    let give =
+        async |out: &mut stream::Rows| EXPORT.give(&mut connection, opener, &withheld, out).await;
     let (written, upload) = stream::write(format, &document, upload, give).await?;
     upload.finish().await?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -62,7 +62,7 @@ impl Scan {
 
 /// Segments of the write-ahead log are mostly zeros at their end.
 fn without_zeros(mut bytes: &[u8]) -> &[u8] {
-    const ZEROS: [u8; 65_536] = [0; 65_536];
+    static ZEROS: [u8; 65_536] = [0; 65_536];
     while let Some(before) = bytes.strip_suffix(&ZEROS) {
         bytes = before;
     }

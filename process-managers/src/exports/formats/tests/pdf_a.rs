@@ -10,6 +10,9 @@ use super::*;
 #[derive(Clone)]
 struct Objects(Map<String, Value>);
 
+/// A clause, and whether a file with these metadata keeps it.
+type Rule = (&'static str, fn(&Objects, &str) -> bool);
+
 impl Objects {
     fn of(bytes: &[u8]) -> Self {
         let file =
@@ -78,7 +81,7 @@ impl Objects {
 
     /// The rules that the file breaks, by their clause.
     fn breaks(&self, xmp: &str) -> Vec<&'static str> {
-        let rules: [(&str, fn(&Self, &str) -> bool); 13] = [
+        let rules: [Rule; 13] = [
             ("6.1.3 an id, and no encryption", |it, _| {
                 it.trailer()["/ID"].as_array().is_some_and(|id| id.len() == 2)
                     && it.trailer().get("/Encrypt").is_none()
