@@ -9,8 +9,9 @@ use agora_domain::{
     },
     identity::service_account::ServiceAccount,
     ids::DeletionId,
+    site::settings::EXTENDED_DELETION_GROUNDS,
 };
-use agora_service::problem::Problem;
+use agora_service::problem::{FieldError, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -47,8 +48,9 @@ pub struct RequestDeletionBody {
     #[schema(value_type = Option<Vec<CategorySchema>>, min_items = 1)]
     #[serde(default)]
     data_categories: Field<List<CategoryWord>>,
+    /// The last two only where `extended_deletion_grounds` of `/v1/settings` is true (K17).
     #[schema(value_type = String, required,
-             pattern = "^(CONSENT_WITHDRAWN|UNLAWFUL_PROCESSING|NO_LONGER_NECESSARY|OBJECTION)$")]
+             pattern = "^(CONSENT_WITHDRAWN|UNLAWFUL_PROCESSING|NO_LONGER_NECESSARY|OBJECTION|LEGAL_OBLIGATION|SERVICE_OFFERED_TO_CHILD)$")]
     #[serde(default)]
     legal_ground: Field<DeletionGround>,
     /// Whom an admin asks for; oneself where it is absent.
@@ -96,6 +98,7 @@ impl Command for RequestDeletion {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Done, CommandError> {
         let requested_by = decision.actor()?;
+        self.admit_ground(decision).await?;
         let subject = self.subject.unwrap_or(requested_by);
         if subject != requested_by && !deletions::reviews(decision) {
             let detail = "Only an admin with the scope privacy asks on somebody else's behalf.";
@@ -134,5 +137,23 @@ impl Command for RequestDeletion {
 
     fn example() -> Value {
         json!({ "deletion_scope": "COMPLETE_DELETION", "legal_ground": "CONSENT_WITHDRAWN" })
+    }
+}
+
+impl RequestDeletion {
+    /// The seed's four grounds always; the two others of Art. 17(1) where the configuration says so (K17).
+    async fn admit_ground(&self, decision: &mut Decision<'_>) -> Result<(), CommandError> {
+        if !self.legal_ground.is_extension() || decision.flag(&EXTENDED_DELETION_GROUNDS).await? {
+            return Ok(());
+        }
+        Err(Problem::wrong_fields(vec![FieldError {
+            pointer: "/legal_ground".into(),
+            rule: Some("DDR-01"),
+            detail:
+                "`legal_ground` must be one that is taken here: see `extended_deletion_grounds` of \
+                     /v1/settings."
+                    .into(),
+        }])
+        .into())
     }
 }

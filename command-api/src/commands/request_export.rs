@@ -103,7 +103,7 @@ pub struct RequestExportBody {
 
 /// A part of what is stored about a person.
 #[derive(ToSchema)]
-#[schema(as = DataCategory, pattern = "^(account|sessions|communities|posts|comments|votes|moderation|searches|exports|organizations|security)$")]
+#[schema(as = DataCategory, pattern = "^(account|sessions|communities|posts|comments|votes|moderation|searches|consents|exports|organizations|security)$")]
 #[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
 pub struct DataCategorySchema(String);
 

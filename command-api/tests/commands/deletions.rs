@@ -182,6 +182,41 @@ async fn ddr_01_ddr_02_only_the_listed_words_and_categories_where_they_belong() 
 }
 
 #[tokio::test]
+async fn ddr_01_the_two_grounds_that_the_seed_lacks_are_taken_where_the_configuration_says_so() {
+    let scene = Scene::new().await;
+    let grounds = ["LEGAL_OBLIGATION", "SERVICE_OFFERED_TO_CHILD"];
+    let ask = async |ground: &str| scene.ask(json!({ "legal_ground": ground })).await;
+    let set = async |value: &str| {
+        let body = json!({ "key": "extended_deletion_grounds", "value": value });
+        scene.world.send(&scene.reviewer, "set-configuration", body).await.accepted();
+    };
+    for value in [None, Some("false")] {
+        if let Some(value) = value {
+            set(value).await;
+        }
+        for ground in grounds {
+            let answer = ask(ground).await;
+            answer.refused(422, "DDR-01");
+            assert_eq!(answer.wrong_fields(), [("/legal_ground", Some("DDR-01"))]);
+        }
+    }
+    set("true").await;
+    for ground in grounds {
+        let id = ask(ground).await.id();
+        let stored = scene.world.last_payload("deletion_request", &id).await;
+        assert_eq!(stored["DeletionRequested"]["legal_ground"], ground);
+        scene.world.on_deletion(&scene.person, "withdraw-deletion-request", &id).await.accepted();
+    }
+    // What was asked for while it was taken goes on when it is no more.
+    let id = ask(grounds[0]).await.id();
+    set("false").await;
+    ask("PUBLIC_HEALTH").await.refused(422, "DDR-01");
+    for command in ["start-deletion-review", "approve-deletion"] {
+        scene.world.on_deletion(&scene.reviewer, command, &id).await.accepted();
+    }
+}
+
+#[tokio::test]
 async fn ddr_07_who_has_not_logged_in_lately_is_verified_and_not_by_who_asked() {
     let scene = Scene::new().await;
     let (world, person) = (&scene.world, &scene.person);

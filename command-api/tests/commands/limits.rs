@@ -366,8 +366,10 @@ async fn esx_05_every_field_of_every_command_on_both_sides_of_its_limits() {
     // The document tells what is possible; the configuration may allow less.
     let settings = Settings { password_characters_min: 8, ..Settings::default() };
     let mut scene = Scene::with(settings).await;
-    let body = json!({ "key": "max_uri_length", "value": "80000" });
-    scene.world.send(&scene.founder, "set-configuration", body).await.accepted();
+    for (key, value) in [("max_uri_length", "80000"), ("extended_deletion_grounds", "true")] {
+        let body = json!({ "key": key, "value": value });
+        scene.world.send(&scene.founder, "set-configuration", body).await.accepted();
+    }
     let document = serde_json::to_value(agora_command_api::openapi::document()).unwrap();
     let mut found = Vec::new();
     for (command, example) in &examples() {

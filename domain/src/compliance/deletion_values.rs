@@ -23,12 +23,17 @@ words! {
         /// The account and who the person is; what it wrote stays, by nobody.
         Anonymization => "ANONYMIZATION",
     }
-    /// The grounds of Art. 17(1) (a) to (d) GDPR that the seed knows (DDR-01, K17).
+    /// The grounds of Art. 17(1) GDPR: the four that the seed knows (DDR-01), and two that are taken where
+    /// `extended_deletion_grounds` is set (K17).
     DeletionGround, "DDR-01" "must be CONSENT_WITHDRAWN, UNLAWFUL_PROCESSING, NO_LONGER_NECESSARY or OBJECTION" {
         ConsentWithdrawn => "CONSENT_WITHDRAWN",
         UnlawfulProcessing => "UNLAWFUL_PROCESSING",
         NoLongerNecessary => "NO_LONGER_NECESSARY",
         Objection => "OBJECTION",
+        /// (e): the law wants it erased.
+        LegalObligation => "LEGAL_OBLIGATION",
+        /// (f): it was collected for a service that a child was offered.
+        ServiceOfferedToChild => "SERVICE_OFFERED_TO_CHILD",
     }
     /// Where a request stands (DDR-01, DDR-03).
     DeletionStatus, "DDR-01" "must be PENDING, UNDER_REVIEW, APPROVED, REJECTED, PROCESSING or COMPLETED" {
@@ -93,6 +98,13 @@ impl ErasureStore {
     pub fn next(self) -> Option<Self> {
         let place = Self::ALL.iter().position(|store| *store == self)?;
         Self::ALL.get(place + 1).copied()
+    }
+}
+
+impl DeletionGround {
+    /// Whether it is none of the seed's: taken only where the configuration says so (K17).
+    pub const fn is_extension(self) -> bool {
+        matches!(self, Self::LegalObligation | Self::ServiceOfferedToChild)
     }
 }
 

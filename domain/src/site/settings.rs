@@ -52,6 +52,14 @@ pub static ENABLE_VOTING: Setting = Setting {
     about: "Whether votes on posts and comments are taken",
 };
 
+pub static EXTENDED_DELETION_GROUNDS: Setting = Setting {
+    key: "extended_deletion_grounds",
+    kind: Kind::Flag { default: false },
+    is_public: true,
+    about: "Whether an erasure may also be asked for on the grounds LEGAL_OBLIGATION and \
+            SERVICE_OFFERED_TO_CHILD, Art. 17(1)(e) and (f) GDPR (K17)",
+};
+
 pub static POSTING_REQUIRES_MEMBERSHIP: Setting = Setting {
     key: "posting_requires_membership",
     kind: Kind::Flag { default: true },
@@ -151,10 +159,11 @@ pub static REGISTRATION_REQUIRES_CONFIRMATION: Setting = Setting {
     about: "Whether an account is made only when its e-mail address has been confirmed (CRD-09)",
 };
 
-pub static ALL: [&Setting; 17] = [
+pub static ALL: [&Setting; 18] = [
     &ALLOW_GUEST_COMMENTS,
     &ALLOW_GUEST_VOTES,
     &ENABLE_VOTING,
+    &EXTENDED_DELETION_GROUNDS,
     &MAX_COMMENT_LENGTH,
     &MAX_CONCURRENT_SESSIONS,
     &MAX_POST_LENGTH,

@@ -26,7 +26,8 @@ pub const TABLES: &[&str] = &["consents", "processing_limits"];
 /// The last events of the consent, the objection and the restriction.
 type Told = (Option<String>, Option<String>, Option<String>);
 
-/// The ids of these people.
+/// The ids of these people; by default nobody.
+#[derive(Default)]
 pub struct Withheld(HashSet<String>);
 
 impl Withheld {

@@ -61,6 +61,8 @@ pub struct DeletionRow {
     deletion_scope: String,
     #[schema(value_type = Option<Vec<String>>)]
     data_categories: Option<Json<Value>>,
+    /// CONSENT_WITHDRAWN, UNLAWFUL_PROCESSING, NO_LONGER_NECESSARY or OBJECTION; LEGAL_OBLIGATION or
+    /// SERVICE_OFFERED_TO_CHILD where it was asked for while `extended_deletion_grounds` was set.
     #[schema(example = "CONSENT_WITHDRAWN")]
     legal_ground: String,
     /// PENDING, UNDER_REVIEW, APPROVED, REJECTED, PROCESSING or COMPLETED.

@@ -3,7 +3,10 @@
 
 use agora_domain::{
     Actor,
-    compliance::deletion_request::{DeletionRequest, DeletionRequestEvent},
+    compliance::{
+        deletion_request::{DeletionRequest, DeletionRequestEvent},
+        deletion_values::DeletionGround,
+    },
     identity::values::AdminScope,
     ids::DeletionId,
 };
@@ -22,10 +25,14 @@ impl World {
     }
 
     async fn asks_to_be_erased(&self, of: &User, at: DateTime<Utc>) -> DeletionId {
+        self.asks_on(DeletionGround::Objection, of, at).await
+    }
+
+    async fn asks_on(&self, ground: DeletionGround, of: &User, at: DateTime<Utc>) -> DeletionId {
         let id = DeletionId(clock::new_id());
         let requested = json!({ "DeletionRequested": { "deletion_id": id, "subject": of.actor,
             "deletion_scope": "PARTIAL_DELETION", "data_categories": ["content", "evidence"],
-            "legal_ground": "OBJECTION", "requested_by": of.actor, "requested_at": at,
+            "legal_ground": ground, "requested_by": of.actor, "requested_at": at,
             "due_at": at + TimeDelta::days(30), "verification_required": false } });
         self.on_request(id, requested).await;
         id
@@ -84,6 +91,22 @@ async fn ddr_11_law_02_requests_of_ones_own_and_for_reviewers_what_waits_and_is_
     world.get_as(&privacy, &format!("{PATH}?status=GONE")).await.problem(400);
     let records = world.security_records().await;
     assert!(records.iter().filter(|(kind, ..)| kind == "audit_read").count() >= 5);
+}
+
+#[tokio::test]
+async fn ddr_01_every_ground_is_shown_as_it_was_given() {
+    let world = World::new().await;
+    let privacy = world.admin(&[AdminScope::Privacy]).await;
+    let mut asked = Vec::new();
+    for ground in DeletionGround::ALL {
+        let person = world.member(None).await;
+        asked.push((world.asks_on(*ground, &person, clock::now()).await, ground.as_str()));
+    }
+    world.project().await;
+    for (id, ground) in asked {
+        let shown = world.get_as(&privacy, &format!("{PATH}/{id}")).await.ok();
+        assert_eq!(shown["legal_ground"], ground);
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,21 @@ fn ddr_17_a_certificate_names_what_went_and_nobody() {
 }
 
 #[test]
+fn ddr_01_ddr_17_a_certificate_says_the_ground_whichever_it_was() {
+    let home = TempDir::new().unwrap();
+    let signer = Signer::of_home(home.path()).unwrap();
+    let at = DateTime::from_timestamp(2_000, 0).unwrap();
+    for ground in DeletionGround::ALL {
+        let request = Request { legal_ground: *ground, ..request() };
+        let Certificate { statement, public_key, signature } =
+            signer.certify(&request, 42, at).unwrap();
+        assert!(verify(&statement, &public_key, &signature));
+        let statement: serde_json::Value = serde_json::from_str(&statement).unwrap();
+        assert_eq!(statement["legal_ground"], ground.as_str());
+    }
+}
+
+#[test]
 fn ddr_17_a_certificate_that_was_altered_fails() {
     let Certificate { statement, public_key, signature } = certificate();
     for at in 0..statement.len() {
