@@ -8,7 +8,7 @@ use tracing::error;
 use crate::{replay::ReplayError, reply};
 
 /// An error on its way to the client.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReadError {
     problem: Box<Problem>,
     /// The position that the answer rests on, where data was read.

@@ -128,6 +128,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         .check("read tables", move || postgres::ready(reads.clone()));
     let app = Arc::new(app);
     tokio::spawn(live::run(Arc::clone(&app)));
+    let forgetting = Arc::clone(&app);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ANSWERS_KEPT).await;
+            forgetting.searched.forget_old().await;
+        }
+    });
     let told = args.security_audit.security_audit;
     let front = front::start(&app, &args.http).auditing(told.then(|| security_audit.door()));
     let routes = http::router(app).merge(health.routes(metrics));

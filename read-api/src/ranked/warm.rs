@@ -34,11 +34,16 @@ const SOON: Duration = Duration::from_secs(2);
 /// Found of each community: more than a part of a feed shows, since others cool down more slowly.
 const EACH: usize = 32;
 /// At most so many communities are found anew for one request; with more, all are found together.
-const ANEW_MAX: usize = 64;
+const ANEW_MAX: usize = 32;
 /// At most so many at once beside the requests, so that nobody waits long for a turn.
 const BESIDE_MAX: usize = 16;
-/// What is kept in all.
+/// What is kept in all, and of one community: a few with long posts must not push out all others.
 const BYTES_MAX: usize = 32 << 20;
+const LIST_BYTES_MAX: usize = 256 << 10;
+/// A list that was too long is not looked at again for so long.
+const TOO_LONG_FOR: Duration = Duration::from_secs(60);
+/// Whoever waits longer for a turn looks for all communities together.
+const TURN_MAX: Duration = Duration::from_millis(50);
 
 /// The columns of a [`PostRow`], where `r` is its rank, `o` the post and `c` its community.
 pub(crate) const POST_COLUMNS: &str = "o.id, o.community_platform_community_id,
@@ -73,7 +78,14 @@ impl Default for Kept {
 /// What is known of a community.
 struct Known {
     asked_at: Instant,
-    found: Option<Arc<Hottest>>,
+    found: Found,
+}
+
+enum Found {
+    Nothing,
+    /// More than is kept, as was seen then.
+    TooLong(Instant),
+    List(Arc<Hottest>),
 }
 
 /// The hottest of a community.
@@ -81,6 +93,8 @@ struct Hottest {
     found_at: Instant,
     position: Position,
     posts: Vec<PostRow>,
+    /// Whether there are more of them.
+    goes_on: bool,
     bytes: usize,
 }
 
@@ -99,7 +113,10 @@ impl Kept {
 
 fn size(known: &Known) -> usize {
     const ENTRY: usize = 128;
-    ENTRY + known.found.as_ref().map_or(0, |list| list.bytes)
+    match &known.found {
+        Found::List(list) => ENTRY + list.bytes,
+        Found::Nothing | Found::TooLong(_) => ENTRY,
+    }
 }
 
 /// What is known of the communities of a feed.
@@ -114,30 +131,32 @@ struct Look {
 
 impl WarmLists {
     /// The `rows` hottest posts of these communities, and up to which position they were looked at; none
-    /// where too much would have to be found for it.
-    ///
-    /// # Errors
-    /// Where the database cannot be asked.
+    /// where too much would have to be found for it, or waited for.
     pub(crate) async fn hottest(
         self: &Arc<Self>,
         pool: &PgPool,
         things: &'static Things,
         communities: &[Uuid],
         (rows, as_of, min_position): (usize, DateTime<Utc>, Position),
-    ) -> Result<Option<(Position, Vec<PostRow>)>, sqlx::Error> {
+    ) -> Option<(Position, Vec<PostRow>)> {
         if rows >= EACH {
-            return Ok(None);
+            return None;
         }
         let Look { mut lists, missing, aging } = self.look(communities, min_position);
-        if !aging.is_empty() {
-            self.find_beside(pool, things, aging);
-        }
-        // Who asks for a position of its own does not wait for what is found for others.
         let is_whole = lists.len() + missing.len() == communities.len();
+        // Who asks for a position of its own does not wait for what is found for others.
         if is_whole && missing.len() <= ANEW_MAX && min_position == 0 {
-            lists.extend(self.find_missing(pool, things, &missing).await?);
+            match self.find_missing(pool, things, &missing).await {
+                Ok(found) => lists.extend(found),
+                // All communities together may still be found.
+                Err(error) => tracing::debug!(%error, "the hottest posts are not found"),
+            }
         }
-        Ok(merged(&lists, communities.len(), rows, as_of))
+        let later = if missing.len() > ANEW_MAX { missing } else { aging };
+        if !later.is_empty() {
+            self.find_beside(pool, things, later);
+        }
+        merged(&lists, communities.len(), rows, as_of)
     }
 
     fn look(&self, communities: &[Uuid], min_position: Position) -> Look {
@@ -145,22 +164,32 @@ impl WarmLists {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut look = Look::default();
         for community in communities {
-            let Some(it) = kept.lists.get_mut(community) else {
-                kept.put(*community, Known { asked_at: now, found: None });
+            let Kept { lists, bytes } = &mut *kept;
+            let Some(it) = lists.get_mut(community) else {
+                kept.put(*community, Known { asked_at: now, found: Found::Nothing });
                 continue;
             };
             let asked_before = std::mem::replace(&mut it.asked_at, now);
-            let fresh = it.found.as_ref().filter(|list| {
-                now.saturating_duration_since(list.found_at) < AGE_MAX
-                    && list.position >= min_position
-            });
-            if let Some(list) = fresh {
-                look.lists.push(Arc::clone(list));
-                if now.saturating_duration_since(list.found_at) >= AGING_FROM {
-                    look.aging.push(*community);
+            let is_asked_for = now.saturating_duration_since(asked_before) < SOON;
+            let since = |at: Instant| now.saturating_duration_since(at);
+            match &it.found {
+                Found::TooLong(at) if since(*at) < TOO_LONG_FOR => {}
+                Found::List(list) if since(list.found_at) < AGE_MAX => {
+                    if list.position >= min_position {
+                        look.lists.push(Arc::clone(list));
+                    }
+                    if since(list.found_at) >= AGING_FROM {
+                        look.aging.push(*community);
+                    }
                 }
-            } else if now.saturating_duration_since(asked_before) < SOON {
-                look.missing.push(*community);
+                _ => {
+                    *bytes -= size(it);
+                    it.found = Found::Nothing;
+                    *bytes += size(it);
+                    if is_asked_for {
+                        look.missing.push(*community);
+                    }
+                }
             }
         }
         look
@@ -176,7 +205,9 @@ impl WarmLists {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
-        let _turn = self.turn.lock().await;
+        let Ok(_turn) = tokio::time::timeout(TURN_MAX, self.turn.lock()).await else {
+            return Ok(Vec::new());
+        };
         let Look { mut lists, missing, .. } = self.look(missing, 0);
         if !missing.is_empty() {
             lists.extend(self.find(pool, things, &missing).await?);
@@ -223,7 +254,8 @@ impl WarmLists {
                  WITH RECURSIVE places AS MATERIALIZED (
                      SELECT m.id, m.name FROM read.communities m WHERE m.id = c.id
                  ), {hot}
-                 SELECT {POST_COLUMNS}
+                 SELECT n.ranked, y.* FROM (SELECT count(*) AS ranked FROM ranked) n
+                 LEFT JOIN (SELECT {POST_COLUMNS}) y ON true
              ) x ON true
              ORDER BY c.id",
             hot = things.hot(),
@@ -245,8 +277,10 @@ impl WarmLists {
             let community: Uuid = row.try_get("community")?;
             if found.last().is_none_or(|(last, _)| *last != community) {
                 let position = from_db(row.try_get("position")?);
-                let posts = Vec::with_capacity(EACH);
-                found.push((community, Hottest { found_at, position, posts, bytes: 0 }));
+                let (ranked, each): (i64, _) = (row.try_get("ranked")?, EACH as i64);
+                let (posts, goes_on) = (Vec::with_capacity(EACH), ranked >= each);
+                let list = Hottest { found_at, position, posts, goes_on, bytes: 0 };
+                found.push((community, list));
             }
             if let Some((_, list)) = found.last_mut()
                 && !row.try_get_raw("id")?.is_null()
@@ -260,7 +294,11 @@ impl WarmLists {
         let mut lists = Vec::with_capacity(found.len());
         for (community, list) in found {
             let list = Arc::new(list);
-            kept.put(community, Known { asked_at: found_at, found: Some(Arc::clone(&list)) });
+            let found = match list.bytes > LIST_BYTES_MAX {
+                true => Found::TooLong(found_at),
+                false => Found::List(Arc::clone(&list)),
+            };
+            kept.put(community, Known { asked_at: found_at, found });
             lists.push(list);
         }
         Ok(lists)
@@ -274,7 +312,9 @@ fn merged(
     rows: usize,
     as_of: DateTime<Utc>,
 ) -> Option<(Position, Vec<PostRow>)> {
-    if lists.len() < communities {
+    // Where one of a list was deleted since it was ranked, its end is not known.
+    let is_cut = |list: &Arc<Hottest>| list.goes_on && list.posts.len() < EACH;
+    if lists.len() < communities || lists.iter().any(is_cut) {
         return None;
     }
     let ranked = |post: &PostRow| {
@@ -298,7 +338,7 @@ fn merged(
         all.select_nth_unstable_by(rows - 1, order);
     }
     // Nothing of what a list left out is hotter than its end.
-    let goes_on = lists.iter().filter(|list| list.posts.len() == EACH);
+    let goes_on = lists.iter().filter(|list| list.goes_on);
     let mut ends = goes_on.filter_map(|list| list.posts.iter().map(ranked).max_by(hotter));
     match all.get(rows - 1) {
         Some((last_shown, _)) if ends.all(|end| hotter(last_shown, &end).is_le()) => {}
@@ -323,7 +363,8 @@ mod tests {
             PostRow::of_score(Uuid::from_u128(of + index as u128), DateTime::UNIX_EPOCH, *score)
         });
         let (found_at, position) = (Instant::now(), Position::try_from(of).unwrap());
-        Arc::new(Hottest { found_at, position, posts: posts.collect(), bytes: 0 })
+        let goes_on = scores.len() == EACH;
+        Arc::new(Hottest { found_at, position, posts: posts.collect(), goes_on, bytes: 0 })
     }
 
     fn as_of() -> DateTime<Utc> {
@@ -351,6 +392,9 @@ mod tests {
         assert!(ids(&[hot.clone(), all_hotter], 2).is_some());
         assert_eq!(ids(&[list(1, &[1])], 1), Some(vec![1]), "fewer than a part");
         assert!(merged(&[hot], 1, EACH + 1, as_of()).is_none(), "more is asked for than is known");
+        let mut cut = list(1, &[9, 8, 7]);
+        Arc::get_mut(&mut cut).unwrap().goes_on = true;
+        assert_eq!(ids(&[cut], 1), None, "of which some are deleted");
     }
 
     #[test]
@@ -358,7 +402,8 @@ mod tests {
         let mut kept = Kept::default();
         let found = |bytes| {
             let posts = Vec::new();
-            Some(Arc::new(Hottest { found_at: Instant::now(), position: 1, posts, bytes }))
+            let found_at = Instant::now();
+            Found::List(Arc::new(Hottest { found_at, position: 1, posts, goes_on: false, bytes }))
         };
         for number in 0..5 {
             let found = found(BYTES_MAX / 4);

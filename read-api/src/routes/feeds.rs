@@ -240,7 +240,7 @@ async fn warm(
         return Ok(None);
     }
     let wanted = (page.limit + 1, walk.as_of(), freshness.min_position);
-    let found = app.warm_lists.hottest(&app.rankings, &POSTS, &communities, wanted).await?;
+    let found = app.warm_lists.hottest(&app.rankings, &POSTS, &communities, wanted).await;
     Ok(found.map(|(looked_at, posts)| (looked_at.min(position), posts)))
 }
 

@@ -51,7 +51,7 @@ impl Search<'_> {
         // What was kept may be older than the position that is asked for.
         let found = if self.page.cursor.is_none() && read.freshness.min_position == 0 {
             let key = format!("{}/{list}", self.page.limit);
-            T::kept(&app.searched).get(key, find).await?
+            T::kept(&app.searched).get(key, find()).await?
         } else {
             let found = || async {
                 let found = find().await?;
@@ -112,7 +112,7 @@ async fn readable<T: Written>(
         .flatten()
         .flat_map(|(texts, _)| texts.iter().map(|text| (Shown::of(text), text.clone())))
         .collect();
-    let mut html = words.marked(&app.rankings, &texts).await?.into_iter();
+    let mut html = words.marked(&app.rankings, &texts).await.into_iter();
     let readable = rows.into_iter().zip(opened).filter_map(|(row, opened)| {
         let (texts, name) = opened?;
         let html = html.by_ref().take(texts.len()).collect();

@@ -34,6 +34,14 @@ impl KeptFound {
             comments: Kept::new(age_max),
         }
     }
+
+    /// Lets go of what is too old: by itself it would stay until somebody searches again, and what was
+    /// searched for is nobody's business.
+    pub async fn forget_old(&self) {
+        self.communities.0.run_pending_tasks().await;
+        self.posts.0.run_pending_tasks().await;
+        self.comments.0.run_pending_tasks().await;
+    }
 }
 
 /// Answers with rows of one kind, by what was asked for.
@@ -53,18 +61,11 @@ impl<T: Ranked> Kept<T> {
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub(crate) async fn get<F>(
-        &self,
-        key: String,
-        find: impl Fn() -> F,
-    ) -> Result<Found<T>, ReadError>
+    pub(crate) async fn get<F>(&self, key: String, find: F) -> Result<Found<T>, ReadError>
     where
         F: Future<Output = Result<Found<T>, ReadError>>,
     {
-        match self.0.try_get_with(key, find()).await {
-            Ok(found) => Ok(found),
-            // The error belongs to all who waited: this one asks for itself.
-            Err(_) => find().await,
-        }
+        // Whoever waited for what cannot be found is told so, and does not look once more.
+        self.0.try_get_with(key, find).await.map_err(|error| ReadError::clone(&error))
     }
 }

@@ -16,6 +16,10 @@ const PART_WORDS: usize = 24;
 const WORDS_BEFORE: usize = 8;
 const PARTS_MAX: usize = 2;
 const BETWEEN_PARTS: &str = " … ";
+/// Nor is a part longer than this, whatever its words are.
+const PART_CHARACTERS_MAX: usize = 400;
+/// Postgres is asked for the stems of so many different words at most; of more, none is marked by its stem.
+const STEMS_MAX: usize = 5_000;
 /// The configuration of Postgres that finds words as they are, in lower case.
 const AS_THEY_ARE: &str = "simple";
 
@@ -41,7 +45,10 @@ impl Shown {
 /// The words of a query, as they are marked where they are found.
 #[derive(Clone, Debug)]
 pub struct Words {
-    wanted: Vec<Wanted>,
+    /// By their first word, so that a long query costs no more than a short one.
+    wanted: HashMap<String, Vec<Wanted>>,
+    /// Beginnings of words: of the last that was typed, at most one in a query of ours.
+    begun: Vec<Wanted>,
     /// The configuration of Postgres that they are found by.
     language: String,
 }
@@ -70,7 +77,7 @@ impl Wanted {
 impl Words {
     /// Of a query as Postgres writes it: `'rye':* & !'white'`. What must not be there is not looked for.
     pub(super) fn of(query: &str, language: String) -> Self {
-        let mut wanted = Vec::new();
+        let (mut wanted, mut begun) = (HashMap::<String, Vec<Wanted>>::new(), Vec::new());
         // Whether what comes is excluded: outside of all brackets, and in each.
         let (mut excluded, mut is_not) = (vec![false], false);
         let mut rest = query.chars().peekable();
@@ -89,54 +96,69 @@ impl Words {
                         }
                     }
                     let words: Vec<String> = lexeme.unicode_words().map(str::to_owned).collect();
-                    if !(now ^ std::mem::take(&mut is_not) || words.is_empty()) {
-                        wanted.push(Wanted { words, is_prefix });
+                    if now ^ std::mem::take(&mut is_not) {
+                        continue;
+                    }
+                    let Some(first) = words.first().cloned() else { continue };
+                    let is_one = words.len() == 1;
+                    let same = match is_prefix && is_one {
+                        true => &mut begun,
+                        false => wanted.entry(first).or_default(),
+                    };
+                    let it = Wanted { words, is_prefix };
+                    if !same.contains(&it) && same.len() < super::WORDS_MAX {
+                        same.push(it);
                     }
                 }
                 _ => {}
             }
         }
-        Self { wanted, language }
+        Self { wanted, begun, language }
     }
 
-    /// The texts as HTML, escaped, with `<mark>` around the words that were found.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn marked(
-        &self,
-        pool: &PgPool,
-        texts: &[(Shown, String)],
-    ) -> Result<Vec<String>, sqlx::Error> {
+    /// The texts as HTML, escaped, with `<mark>` around the words that were found. Where Postgres does not
+    /// give the stems, words are marked that are there as they were typed.
+    pub async fn marked(&self, pool: &PgPool, texts: &[(Shown, String)]) -> Vec<String> {
         let mut stems = HashMap::new();
         if self.language != AS_THEY_ARE {
             let words = texts.iter().flat_map(|(_, text)| text.unicode_words());
             let words: Vec<&str> = words.collect::<HashSet<_>>().into_iter().collect();
-            let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
-                "SELECT word, tsvector_to_array(to_tsvector($1::text::regconfig, word))
-                 FROM unnest($2::text[]) AS t (word)",
-            )
-            .bind(&self.language)
-            .bind(words)
-            .fetch_all(pool)
-            .await?;
-            stems.extend(rows);
+            match self.stems(pool, &words).await {
+                Ok(found) => stems.extend(found),
+                Err(error) => tracing::warn!(%error, "words are not marked by their stems"),
+            }
         }
         let html = |(shown, text): &(Shown, String)| self.html(text, *shown, &stems);
-        Ok(texts.iter().map(html).collect())
+        texts.iter().map(html).collect()
+    }
+
+    async fn stems(
+        &self,
+        pool: &PgPool,
+        words: &[&str],
+    ) -> Result<Vec<(String, Vec<String>)>, sqlx::Error> {
+        if words.len() > STEMS_MAX {
+            return Ok(Vec::new());
+        }
+        sqlx::query_as(
+            "SELECT word, tsvector_to_array(to_tsvector($1::text::regconfig, word))
+             FROM unnest($2::text[]) AS t (word)",
+        )
+        .bind(&self.language)
+        .bind(words)
+        .fetch_all(pool)
+        .await
     }
 
     fn html(&self, text: &str, shown: Shown, stems: &HashMap<String, Vec<String>>) -> String {
         let words: Vec<(usize, &str)> = text.unicode_word_indices().collect();
-        let forms = |(_, word): &(usize, &str)| {
-            // What begins like a word need not begin like its stem.
-            let stems = stems.get(*word).into_iter().flatten().cloned();
-            std::iter::once(word.to_lowercase()).chain(stems).collect::<Vec<_>>()
-        };
-        let forms: Vec<Vec<String>> = words.iter().map(forms).collect();
+        let forms: Vec<Vec<String>> =
+            words.iter().map(|(_, word)| forms(word, stems.get(*word))).collect();
         let mut found = vec![false; words.len()];
         for start in 0..words.len() {
-            for wanted in self.wanted.iter().filter(|wanted| wanted.is_at(&forms[start..])) {
+            let by_word = forms[start].iter().filter_map(|form| self.wanted.get(form)).flatten();
+            for wanted in by_word.chain(&self.begun).filter(|wanted| wanted.is_at(&forms[start..]))
+            {
                 found[start..start + wanted.words.len()].fill(true);
             }
         }
@@ -150,23 +172,44 @@ impl Words {
                 html.push_str(BETWEEN_PARTS);
             }
             let mut at = if first == 0 { 0 } else { words[first].0 };
-            for ((start, word), _) in
-                words[first..end].iter().zip(&found[first..]).filter(|it| *it.1)
-            {
-                escape(&mut html, &text[at..*start]);
-                at = start + word.len();
-                html.push_str("<mark>");
-                escape(&mut html, word);
-                html.push_str("</mark>");
-            }
-            let until = match words[..end].last() {
+            let mut until = match words[..end].last() {
                 Some((start, word)) if end < words.len() => start + word.len(),
                 _ => text.len(),
             };
+            if matches!(shown, Shown::Excerpt)
+                && let Some((cut, _)) = text[at..until].char_indices().nth(PART_CHARACTERS_MAX)
+            {
+                until = at + cut;
+            }
+            let marked = words[first..end].iter().zip(&found[first..]).filter(|(_, found)| **found);
+            for ((start, word), _) in marked {
+                let end = start + word.len();
+                if end > until {
+                    break;
+                }
+                escape(&mut html, &text[at..*start]);
+                html.push_str("<mark>");
+                escape(&mut html, word);
+                html.push_str("</mark>");
+                at = end;
+            }
             escape(&mut html, &text[at..until]);
         }
         html
     }
+}
+
+/// What a word of a text is found by: as it is in lower case, its stems, and its pieces, for Postgres takes
+/// `l'amour` for two words.
+fn forms(word: &str, stems: Option<&Vec<String>>) -> Vec<String> {
+    let whole = word.to_lowercase();
+    let mut forms: Vec<String> = stems.into_iter().flatten().cloned().collect();
+    if whole.contains(|character: char| !character.is_alphanumeric()) {
+        let pieces = whole.split(|character: char| !character.is_alphanumeric());
+        forms.extend(pieces.filter(|piece| !piece.is_empty()).map(str::to_owned));
+    }
+    forms.push(whole);
+    forms
 }
 
 fn escape(html: &mut String, text: &str) {
@@ -198,10 +241,14 @@ fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
 /// Which words of a long text are shown, by what was found: from one to before another.
 fn parts(found: &[bool]) -> Vec<(usize, usize)> {
     let mut parts: Vec<(usize, usize)> = Vec::new();
-    let mut from = 0;
+    let (mut from, mut shown) = (0, 0);
     while let Some(hit) = found[from..].iter().position(|found| *found).map(|hit| from + hit) {
         let first = hit.saturating_sub(WORDS_BEFORE).max(from);
         from = (first + PART_WORDS).min(found.len());
+        shown += from - first;
+        if shown > PARTS_MAX * PART_WORDS {
+            break;
+        }
         if let Some((_, end)) = parts.last_mut()
             && *end == first
         {
@@ -240,6 +287,8 @@ mod tests {
             ("'rye' & !( 'oats' | 'spelt':* )", "rye oats spelt", "<mark>rye</mark> oats spelt"),
             ("'a' <-> !( !'b' )", "a b", "<mark>a</mark> <mark>b</mark>"),
             ("'blåbærsylt':*", "Blåbærsyltetøy", "<mark>Blåbærsyltetøy</mark>"),
+            ("'don' <-> 't'", "Don't", "<mark>Don&#39;t</mark>"),
+            ("'amour'", "l'amour", "<mark>l&#39;amour</mark>"),
             ("'it''s'", "It's", "<mark>It&#39;s</mark>"),
             ("'x.test/a'", "see x.test/a, a", "see <mark>x.test</mark>/<mark>a</mark>, a"),
             ("", "nothing", "nothing"),
@@ -273,5 +322,27 @@ mod tests {
         let next_to_each_other = excerpt("'w100' | 'w117'");
         assert!(!next_to_each_other.contains('…'), "{next_to_each_other}");
         assert!(excerpt("'w199'").ends_with(" <mark>w199</mark>"));
+    }
+
+    #[test]
+    fn pst_10_an_excerpt_is_short_whatever_the_text_is() {
+        let stuffed = "rye ".repeat(2_000);
+        let html_of_it = html("'rye'", &stuffed, Shown::Excerpt);
+        assert_eq!(html_of_it.matches("<mark>").count(), PARTS_MAX * PART_WORDS);
+        let no_words = "\"".repeat(5_000);
+        let longest = PART_CHARACTERS_MAX * "&quot;".len();
+        assert_eq!(html("'rye'", &no_words, Shown::Excerpt).len(), longest);
+        let gap = format!("rye {} oats", "…".repeat(3_000));
+        assert!(html("'rye'", &gap, Shown::Excerpt).chars().count() < PART_CHARACTERS_MAX + 20);
+    }
+
+    #[test]
+    fn pst_10_a_long_query_on_a_long_text_is_marked_at_once() {
+        let query: Vec<String> = (0..500).map(|number| format!("'word{number}'")).collect();
+        let text: Vec<String> = (0..100_000).map(|number| format!("w{number}")).collect();
+        let (query, text) = (query.join(" | "), text.join(" "));
+        let begun = std::time::Instant::now();
+        assert!(!html(&query, &text, Shown::Whole).contains("<mark>"));
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     }
 }

@@ -104,8 +104,8 @@ const INDEX: Index = Index {
 /// Finds comments by their text.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
-/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be as it was
-/// up to a second ago, as its position says; a read with `min_position` gets nothing older than that.
+/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be the answer
+/// that somebody else was given up to a second ago; a read with `min_position` gets nothing older than that.
 #[utoipa::path(get, path = "/v1/search/comments", tag = "Search", params(Asked, Within, Page),
     responses((status = 200, description = "A part of the list", body = List<FoundComment>)))]
 pub async fn list(

@@ -71,8 +71,8 @@ const INDEX: Index = Index {
 /// Finds communities by their names and descriptions.
 ///
 /// Sorted by rank; of more than 200 matches the 200 newest come first, ranked, then the next 200. A
-/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be as it was
-/// up to a second ago, as its position says; a read with `min_position` gets nothing older than that.
+/// part may be shorter than `limit`: it is the last where `next` is null. The first part may be the answer
+/// that somebody else was given up to a second ago; a read with `min_position` gets nothing older than that.
 #[utoipa::path(get, path = "/v1/search/communities", tag = "Search", params(Asked, Page),
     responses((status = 200, description = "A part of the list", body = List<FoundCommunity>)))]
 pub async fn list(
@@ -87,7 +87,7 @@ pub async fn list(
         texts.push((Shown::Whole, row.name.clone()));
         texts.push((Shown::Whole, row.description.clone().unwrap_or_default()));
     }
-    let mut html = words.marked(&app.rankings, &texts).await?.into_iter();
+    let mut html = words.marked(&app.rankings, &texts).await.into_iter();
     let items = part.items.into_iter().map(|row| FoundCommunity {
         name_html: html.next().unwrap_or_default(),
         description_html: html.next().filter(|_| row.description.is_some()),
