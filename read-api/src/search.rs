@@ -225,10 +225,14 @@ impl Index {
     fn window(&self, within: &str) -> String {
         let Self { table, position, .. } = self;
         format!(
-            "WITH asked AS MATERIALIZED (SELECT search.query($1, $2, $3) AS query),
+            "WITH asked AS MATERIALIZED (
+                 -- Named by itself it would be worked out anew for every row.
+                 SELECT search.query($1, $2, $3) AS query
+             ),
              sample AS MATERIALIZED (
                  SELECT count(*) < {SAMPLE}
-                        OR count(*) FILTER (WHERE n.words @@ (SELECT query FROM asked)) >= {COMMON_FROM} AS walk
+                        OR count(*) FILTER (WHERE n.words @@ (SELECT query FROM asked))
+                           >= {COMMON_FROM} AS walk
                  FROM (SELECT s.words FROM read.{table} s
                        WHERE NOT s.is_deleted AND s.id < $4 {within}
                        ORDER BY s.id DESC LIMIT {SAMPLE}) n
@@ -241,13 +245,15 @@ impl Index {
                  UNION ALL
                  -- The offset keeps the order from being an index's.
                  (SELECT * FROM (SELECT s.id, s.words FROM read.{table} s
-                                 WHERE NOT (SELECT walk FROM sample) AND s.words @@ (SELECT query FROM asked)
+                                 WHERE NOT (SELECT walk FROM sample)
+                                   AND s.words @@ (SELECT query FROM asked)
                                    AND NOT s.is_deleted AND s.id < $4 {within} OFFSET 0) s
                   ORDER BY s.id DESC LIMIT {WINDOW})
              ), ranked AS MATERIALIZED (
                  -- The offset keeps the rank from being computed in both places where it is used.
                  SELECT r.id, r.rank
-                 FROM (SELECT id, (ts_rank_cd(words, (SELECT query FROM asked), 1) * 1000000)::bigint AS rank
+                 FROM (SELECT id, (ts_rank_cd(words, (SELECT query FROM asked), 1)
+                                   * 1000000)::bigint AS rank
                        FROM found OFFSET 0) r
                  WHERE (r.rank, r.id) < ($5, $6)
                  ORDER BY r.rank DESC, r.id DESC LIMIT $7
@@ -271,22 +277,19 @@ impl Index {
         )
     }
 
-    /// What is found from a place on, for the words of a query, within the community of this name. The rows are read after the window, so they are no older than the
-    /// position that the window was taken at.
+    /// What is found from a place on, for the words of a query, within the community of this name. The
+    /// rows are read after the window, so they are no older than the position that the window was taken at.
     ///
     /// # Errors
     /// Where the database does not answer.
-    pub async fn find<T>(
+    pub async fn find<T: Ranked>(
         &self,
         pool: &PgPool,
         query: &SearchQuery,
         community: Option<&str>,
         from: Place,
         page: &Page,
-    ) -> Result<Found<T>, ReadError>
-    where
-        T: Ranked,
-    {
+    ) -> Result<Found<T>, ReadError> {
         let terms = Terms::of(query.as_str());
         let within = match community {
             None => "",

@@ -45,8 +45,8 @@ const TOO_LONG_FOR: Duration = Duration::from_secs(60);
 /// Whoever waits longer for a turn looks for all communities together.
 const TURN_MAX: Duration = Duration::from_millis(50);
 
-/// The columns of a [`PostRow`], where `r` is its rank, `o` the post and `c` its community.
-pub(crate) const POST_COLUMNS: &str = "o.id, o.community_platform_community_id,
+/// The columns of a [`PostRow`] and what they are taken from: `ranked` and `places` of a statement.
+pub(crate) const RANKED_POSTS: &str = "o.id, o.community_platform_community_id,
      c.name AS community_name, o.author_memberuser_id, o.author_adminuser_id, o.title, o.body,
      o.author_display_name, o.created_at, o.updated_at, o.deleted_at, o.sequence,
      coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
@@ -255,7 +255,7 @@ impl WarmLists {
                      SELECT m.id, m.name FROM read.communities m WHERE m.id = c.id
                  ), {hot}
                  SELECT n.ranked, y.* FROM (SELECT count(*) AS ranked FROM ranked) n
-                 LEFT JOIN (SELECT {POST_COLUMNS}) y ON true
+                 LEFT JOIN (SELECT {RANKED_POSTS}) y ON true
              ) x ON true
              ORDER BY c.id",
             hot = things.hot(),

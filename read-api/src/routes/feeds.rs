@@ -22,7 +22,7 @@ use crate::{
     ranked::{
         Things,
         walk::{Standing, Walk},
-        warm::POST_COLUMNS,
+        warm::RANKED_POSTS,
     },
     reply::ListAsOf,
     request::Freshness,
@@ -267,7 +267,7 @@ async fn fetch(
                             coalesce(read.served_position('comments'), 0), {served}) OFFSET 0) p
          CROSS JOIN (SELECT count(*) AS communities FROM places) n
          LEFT JOIN (
-             SELECT {POST_COLUMNS}
+             SELECT {RANKED_POSTS}
          ) x ON true
          ORDER BY x.value DESC, x.created_at DESC, x.id DESC"
     );

@@ -9,6 +9,9 @@ pub mod comments;
 pub mod communities;
 pub mod posts;
 
+use agora_domain::values::SearchQuery;
+use agora_event_store::{Position, searches::Scope};
+
 use crate::{
     app::App,
     error::ReadError,
@@ -19,8 +22,6 @@ use crate::{
     rows::Sealed,
     search::{Found, Index, Place, Ranked, Shown, Words, cut},
 };
-use agora_domain::values::SearchQuery;
-use agora_event_store::{Position, searches::Scope};
 
 /// A search, as it was asked for.
 struct Search<'r> {

@@ -69,3 +69,65 @@ impl<T: Ranked> Kept<T> {
         self.0.try_get_with(key, find).await.map_err(|error| ReadError::clone(&error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use agora_service::problem::Problem;
+
+    use super::*;
+    use crate::search::{Window, Words};
+
+    #[derive(Default)]
+    struct Looks(AtomicU64);
+
+    impl Looks {
+        /// Finds nothing, at a position that says which look it was.
+        async fn find(&self) -> Result<Found<PostRow>, ReadError> {
+            let position = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let (ranks, ids) = (Vec::new(), Vec::new());
+            let window = Window { newest: None, oldest: None, matches: 0, ranks, ids };
+            let words = Words::of("'rye'", "simple".to_owned());
+            Ok(Found { position, words, rows: Vec::new(), window })
+        }
+    }
+
+    #[tokio::test]
+    async fn esx_07_an_answer_serves_who_asks_for_the_same_and_no_longer_than_it_may() {
+        let (kept, looks) = (Kept::<PostRow>::new(Duration::from_millis(200)), Looks::default());
+        let ask = async |key: &str| kept.get(key.to_owned(), looks.find()).await.unwrap().position;
+        assert_eq!(tokio::join!(ask("rye"), ask("rye")), (1, 1), "one looks, both are answered");
+        assert_eq!((ask("rye").await, ask("oats").await), (1, 2));
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert_eq!(ask("rye").await, 3);
+        let never = Kept::<PostRow>::new(Duration::ZERO);
+        never.get("rye".to_owned(), looks.find()).await.unwrap();
+        assert_eq!(never.get("rye".to_owned(), looks.find()).await.unwrap().position, 5);
+    }
+
+    #[tokio::test]
+    async fn esx_07_what_failed_is_told_to_all_who_waited_and_tried_again_by_the_next() {
+        let (kept, looks) = (Kept::<PostRow>::new(Duration::from_secs(1)), Looks::default());
+        let fail = async || {
+            let look = async {
+                looks.find().await?;
+                Err(ReadError::from(Problem::internal()))
+            };
+            kept.get("rye".to_owned(), look).await.is_err()
+        };
+        assert_eq!(tokio::join!(fail(), fail()), (true, true));
+        assert_eq!(looks.0.load(Ordering::Relaxed), 1, "only one has looked");
+        assert_eq!(kept.get("rye".to_owned(), looks.find()).await.unwrap().position, 2);
+    }
+
+    #[tokio::test]
+    async fn srl_07_what_is_too_old_is_let_go_of_without_another_search() {
+        let (all, looks) = (KeptFound::new(Duration::from_millis(50)), Looks::default());
+        all.posts.get("rye".to_owned(), looks.find()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        all.forget_old().await;
+        assert_eq!(all.posts.0.entry_count(), 0);
+    }
+}
