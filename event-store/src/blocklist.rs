@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// How often it asks what has changed: a block holds within a second.
-const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(100);
 /// How often it takes everything anew, in case the table was restored or rebuilt from less.
-const ANEW_EVERY: u32 = 240;
+const ANEW_EVERY: u32 = 600;
 /// How often refused requests are written down.
-const WRITTEN_EVERY: u32 = 4;
+const WRITTEN_EVERY: u32 = 10;
 /// Rows of one look.
 const ROWS: i64 = 1_000;
 /// Addresses whose refused requests are counted one by one within a second; those of more are counted as

@@ -8,6 +8,7 @@ pub mod appender;
 pub mod blocklist;
 pub mod cache;
 pub mod configured;
+mod copy;
 pub mod erasures;
 pub mod front;
 pub mod lease;

@@ -12,7 +12,7 @@ use std::{
 use crate::security::{Outcome, SecurityLog, SecurityRecord};
 
 /// How often they are written: detection is to see them within a second.
-const WRITTEN_EVERY: Duration = Duration::from_millis(250);
+const WRITTEN_EVERY: Duration = Duration::from_millis(100);
 /// What is counted apart in that time; of more, the address is left out.
 const COUNTED_MAX: usize = 10_000;
 

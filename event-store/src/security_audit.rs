@@ -22,7 +22,7 @@ use agora_service::{
     http::access::{Access, Audit},
 };
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use entry::{Entry, Person};
 pub use sealing::{
@@ -108,6 +108,8 @@ enum Message {
 #[derive(Clone)]
 pub struct SecurityAudit {
     queue: mpsc::Sender<Message>,
+    /// Has the writing task take what is in the queue at once.
+    hurry: Arc<Notify>,
     payload_key: Arc<crate::vault::Key>,
     door: Arc<Door>,
 }
@@ -130,15 +132,18 @@ impl SecurityAudit {
             std::io::Error::new(error.kind(), format!("the spool folder {folder}: {error}"))
         })?;
         let (queue, messages) = mpsc::channel(QUEUE);
-        writer::start(messages, store::Store::new(pool, vault).locating(countries), own, left);
+        let hurry = Arc::new(Notify::new());
+        let store = store::Store::new(pool, vault).locating(countries);
+        writer::start(messages, Arc::clone(&hurry), store, own, left);
         let door = Arc::new(Door::default());
         tokio::spawn(tell_counted(queue.downgrade(), Arc::clone(&door)));
-        Ok(Self { queue, payload_key, door })
+        Ok(Self { queue, hurry, payload_key, door })
     }
 
     /// What tells this log of every request of a service.
     pub fn door(&self) -> Audit {
         let (queue, door) = (self.queue.clone(), Arc::clone(&self.door));
+        let hurry = Arc::clone(&self.hurry);
         let queued = metrics::counter!("agora_security_audit_queued");
         let sink = move |access: Box<Access>| {
             let next = match access.at_the_door {
@@ -148,7 +153,11 @@ impl SecurityAudit {
             let is_lost = match next {
                 Next::Tell(access) => {
                     queued.increment(1);
-                    queue.try_send(Message::Access(access, 1)).is_err()
+                    let is_lost = queue.try_send(Message::Access(access, 1)).is_err();
+                    if QUEUE - queue.capacity() >= writer::GROUP_MAX {
+                        hurry.notify_one();
+                    }
+                    is_lost
                 }
                 Next::Wait => false,
                 Next::Lose => true,
@@ -157,7 +166,9 @@ impl SecurityAudit {
                 writer::dropped(1, "the queue is full");
             }
         };
-        Audit::new(&self.payload_key, Arc::new(sink))
+        let counting = Arc::clone(&self.door);
+        let counter = move |client| counting.count(client, clock::now().timestamp());
+        Audit::new(&self.payload_key, Arc::new(sink), Arc::new(counter))
     }
 
     /// Writes an entry; returns when it is stored, in Postgres or in the file.
@@ -173,6 +184,7 @@ impl SecurityAudit {
         send_counted(&self.queue, &self.door).await;
         let (done, is_done) = oneshot::channel();
         if self.queue.send(Message::Flush(done)).await.is_ok() {
+            self.hurry.notify_one();
             // Dropped unanswered only when the process goes down.
             let _ = is_done.await;
         }

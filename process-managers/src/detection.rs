@@ -33,7 +33,7 @@ use crate::runner::take_lease;
 /// Of its lease.
 const NAME: &str = "detection";
 /// How often it looks: what begins is found within a second.
-const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(100);
 /// Records of one look.
 const ROWS: i64 = 5_000;
 /// Records are written by several instances, in groups: one may show so long after its time. What is later,

@@ -71,12 +71,11 @@ fn digest(row: &Row) -> [u8; 32] {
         }
         None => hash.update(0_u64.to_be_bytes()),
     };
-    let bytes = |text: &'_ Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
     for word in [&row.retention_category, &row.event_type, &row.event_result] {
         text(Some(word.as_bytes()));
     }
     for part in [&row.endpoint, &row.http_method, &row.threat_indicators, &row.metadata] {
-        text(bytes(part).as_deref());
+        text(part.as_deref().map(str::as_bytes));
     }
     text(row.payload_hash.as_deref());
     text(row.sealed.as_deref());

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
@@ -62,6 +63,20 @@ impl Door {
         Next::Wait
     }
 
+    /// Counts one more of a client of which something is counted already in this second: nothing else of it
+    /// is kept. Says whether it was so.
+    pub(super) fn count(&self, client: IpAddr, second: i64) -> bool {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = clients
+            .get_mut(&ClientAddress::of(client).network_bits())
+            .filter(|seen| seen.second == second)
+            .and_then(|seen| seen.counted.as_mut());
+        if let Some((_, times)) = counted {
+            *times += 1;
+        }
+        counted.is_some()
+    }
+
     /// What was counted since the last time. Lets go of who has been silent since `second`.
     pub(super) fn counted(&self, second: i64) -> Vec<Counted> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +133,11 @@ mod tests {
         let counted = door.counted(2);
         assert_eq!(counted.iter().map(|(_, times)| *times).collect::<Vec<_>>(), [990]);
         assert_eq!(told(&door, 1_000, 3, true), 10);
-        assert_eq!(door.counted(4)[0].1, 990);
+        let client = [203, 0, 113, 9].into();
+        assert!(door.count(client, 3), "of whom one is counted no more has to be known");
+        assert!(!door.count(client, 4), "the first of a second is told of");
+        assert!(!door.count([203, 0, 113, 11].into(), 3));
+        assert_eq!(door.counted(4)[0].1, 991);
         assert!(door.0.lock().unwrap().is_empty(), "who is silent is forgotten");
     }
 

@@ -180,7 +180,8 @@ pub(super) async fn seal(
     }
     // Asked after the keys: whatever key an entry is sealed with, it is not younger than the answer.
     let people: Vec<KeyName> = users.keys().map(name_of).collect();
-    let ends = vault.destroyed_last(&people).await?;
+    let since = entries.iter().map(|entry| entry.recorded_at).min().unwrap_or_default();
+    let ends = vault.destroyed_last(&people, since).await?;
     let is_over = |entry: &Entry| {
         let end = key_name_of(entry).and_then(|name| ends.get(&name));
         end.is_some_and(|end| entry.recorded_at <= *end)

@@ -8,20 +8,34 @@ use std::{
 use agora_domain::security::audit::RetentionCategory;
 use agora_service::geoip::Countries;
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, error::DatabaseError};
 use uuid::Uuid;
 
 use super::{
     AuditError, Entry, chain,
     sealing::{self, LeafName, SealedEntry},
 };
-use crate::{Vault, vault::Key};
+use crate::{Vault, copy::CopyData, vault::Key};
 
 /// The columns of a [`Row`].
 pub(super) const COLUMNS: &str = "log_id, recorded_at, retention_category::text AS retention_category,
     event_type::text AS event_type, event_result::text AS event_result, user_key, ip_key, session_key,
     endpoint, http_method, response_code, request_size_bytes, response_size_bytes, processing_time_ms,
     risk_score, threat_indicators, metadata, payload_hash, case_id, sealed";
+
+/// An entry that is there already.
+const UNIQUE_VIOLATION: &str = "23505";
+/// What Postgres says of a row that no partition takes.
+const CHECK_VIOLATION: &str = "23514";
+
+/// How rows come into the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// None of them is there: so it is, but where a group is written again.
+    Copy,
+    /// Those that are not there yet.
+    Missing,
+}
 
 /// An entry as it is stored.
 #[derive(Clone, Debug, FromRow)]
@@ -136,15 +150,20 @@ impl Store {
             leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));
         }
         self.prepare(leaves.keys()).await?;
-        match self.write_leaves(&leaves).await {
-            // No such partition: its retention is over and it was dropped meanwhile, or a restored
-            // database has none yet.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("23514") => {
-                self.known().days.clear();
-                self.prepare(leaves.keys()).await?;
-                Ok(self.write_leaves(&leaves).await?)
+        let (mut way, mut prepared_anew) = (Way::Copy, false);
+        loop {
+            let Err(error) = self.write_leaves(&leaves, way).await else { return Ok(()) };
+            match error.as_database_error().and_then(DatabaseError::code).as_deref() {
+                Some(UNIQUE_VIOLATION) if way == Way::Copy => way = Way::Missing,
+                // No such partition: its retention is over and it was dropped meanwhile, or a restored
+                // database has none yet.
+                Some(CHECK_VIOLATION) if !prepared_anew => {
+                    self.known().days.clear();
+                    self.prepare(leaves.keys()).await?;
+                    prepared_anew = true;
+                }
+                _ => return Err(error.into()),
             }
-            other => Ok(other?),
         }
     }
 
@@ -165,12 +184,16 @@ impl Store {
         Ok(())
     }
 
-    async fn write_leaves(&self, leaves: &BTreeMap<LeafName, Vec<Row>>) -> Result<(), sqlx::Error> {
+    async fn write_leaves(
+        &self,
+        leaves: &BTreeMap<LeafName, Vec<Row>>,
+        way: Way,
+    ) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
         let mut ends = Vec::with_capacity(leaves.len());
         // In one order for all writers, since the end of each chain is held until the commit.
         for (leaf, rows) in leaves {
-            let end = self.write_leaf(&mut transaction, *leaf, rows).await?;
+            let end = self.write_leaf(&mut transaction, (*leaf, rows), way).await?;
             ends.push((*leaf, end));
         }
         transaction.commit().await?;
@@ -182,8 +205,8 @@ impl Store {
     async fn write_leaf(
         &self,
         connection: &mut PgConnection,
-        leaf: LeafName,
-        rows: &[Row],
+        (leaf, rows): (LeafName, &[Row]),
+        way: Way,
     ) -> Result<i32, sqlx::Error> {
         let (last, total, before): (i32, i64, Vec<u8>) = sqlx::query_as(
             "SELECT number, total, mac
@@ -205,13 +228,23 @@ impl Store {
         }
         // Not again a number that there was: what is missing stays missing.
         let number = last.max(seen) + 1;
-        let new: HashSet<Uuid> = insert(connection, number, rows).await?.into_iter().collect();
-        if new.is_empty() {
+        let written: Vec<&Row> = match way {
+            Way::Copy => {
+                copy(connection, number, rows).await?;
+                rows.iter().collect()
+            }
+            Way::Missing => {
+                let new: HashSet<Uuid> =
+                    insert_missing(connection, number, rows).await?.into_iter().collect();
+                rows.iter().filter(|row| new.contains(&row.log_id)).collect()
+            }
+        };
+        if written.is_empty() {
             return Ok(last.max(seen));
         }
-        let total = total + i64::try_from(new.len()).unwrap_or(i64::MAX);
-        let written = rows.iter().filter(|row| new.contains(&row.log_id));
-        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, written);
+        let entries = i32::try_from(written.len()).unwrap_or(i32::MAX);
+        let total = total + i64::from(entries);
+        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, written.into_iter());
         sqlx::query(
             "INSERT INTO log.security_audit_segments (day, retention_category, number, entries, total,
                  mac)
@@ -220,7 +253,7 @@ impl Store {
         .bind(leaf.day)
         .bind(leaf.category.as_str())
         .bind(number)
-        .bind(i32::try_from(new.len()).unwrap_or(i32::MAX))
+        .bind(entries)
         .bind(total)
         .bind(mac.as_slice())
         .execute(connection)
@@ -229,8 +262,49 @@ impl Store {
     }
 }
 
+/// Copies rows into the table: half of what it costs to insert them.
+async fn copy(
+    connection: &mut PgConnection,
+    segment: i32,
+    rows: &[Row],
+) -> Result<(), sqlx::Error> {
+    const COPY: &str = "COPY log.security_audit (segment, log_id, recorded_at, retention_category,
+        event_type, event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
+        request_size_bytes, response_size_bytes, processing_time_ms, risk_score, threat_indicators,
+        metadata, payload_hash, case_id, sealed) FROM STDIN (FORMAT binary)";
+    let mut data = CopyData::new(rows.len() * 640);
+    for row in rows {
+        data.row(21);
+        data.value(segment)?;
+        data.value(row.log_id)?;
+        data.value(row.recorded_at)?;
+        data.value(row.retention_category.as_str())?;
+        data.value(row.event_type.as_str())?;
+        data.value(row.event_result.as_str())?;
+        data.value(row.user_key)?;
+        data.value(row.ip_key)?;
+        data.value(row.session_key)?;
+        data.value(row.endpoint.as_deref())?;
+        data.value(row.http_method.as_deref())?;
+        data.value(row.response_code)?;
+        data.value(row.request_size_bytes)?;
+        data.value(row.response_size_bytes)?;
+        data.value(row.processing_time_ms)?;
+        data.value(row.risk_score)?;
+        data.value(row.threat_indicators.as_deref())?;
+        data.value(row.metadata.as_deref())?;
+        data.value(row.payload_hash.as_deref())?;
+        data.value(row.case_id)?;
+        data.value(row.sealed.as_deref())?;
+    }
+    let mut copying = connection.copy_in_raw(COPY).await?;
+    copying.send(data.finish()).await?;
+    copying.finish().await?;
+    Ok(())
+}
+
 /// Inserts rows that are not there yet; says which.
-async fn insert(
+async fn insert_missing(
     connection: &mut PgConnection,
     segment: i32,
     rows: &[Row],

@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
-};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     AuditError, Entry, Message,
@@ -23,7 +20,7 @@ use super::{
 
 /// How long a group is gathered (docs/security-audit.md: the window of a kill).
 const GATHER: Duration = Duration::from_millis(100);
-const GROUP_MAX: usize = 2_000;
+pub(super) const GROUP_MAX: usize = 2_000;
 /// Groups that wait in memory for the one before them.
 const WAITING_MAX: usize = 4;
 /// A group that takes longer goes into the spool: it may be written twice, and is there once.
@@ -45,9 +42,10 @@ struct Group {
     acks: Acks,
 }
 
-/// Starts the tasks. The spools that were left are written first, then this process's own.
+/// Starts the tasks. A group is not gathered to its end once `hurry` says so. The spools that were left are written first, then this process's own.
 pub(super) fn start(
     messages: mpsc::Receiver<Message>,
+    hurry: Arc<Notify>,
     store: Store,
     own: Spool,
     mut left: Vec<Spool>,
@@ -60,17 +58,24 @@ pub(super) fn start(
     let spools: VecDeque<Spool> = left.into_iter().chain([own]).collect();
     let spools = Arc::new(Mutex::new(spools));
     let (groups, waiting) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(gather(messages, groups, Arc::clone(&spools)));
+    tokio::spawn(gather(messages, hurry, groups, Arc::clone(&spools)));
     tokio::spawn(write(waiting, store, spools));
 }
 
 async fn gather(
     mut messages: mpsc::Receiver<Message>,
+    hurry: Arc<Notify>,
     groups: mpsc::Sender<Group>,
     spools: Spools,
 ) {
     while let Some(first) = messages.recv().await {
-        let until = Instant::now() + GATHER;
+        // Not woken for each of those that come: that would cost every request more than all else here.
+        if messages.len() < GROUP_MAX {
+            tokio::select! {
+                () = tokio::time::sleep(GATHER) => {}
+                () = hurry.notified() => {}
+            }
+        }
         let mut group = Group { entries: Vec::new(), acks: Acks::new() };
         let mut next = Some(first);
         while let Some(message) = next {
@@ -84,12 +89,7 @@ async fn gather(
             if group.entries.len() >= GROUP_MAX {
                 break;
             }
-            next = match messages.try_recv() {
-                Ok(message) => Some(message),
-                // Somebody waits.
-                Err(_) if !group.acks.is_empty() => None,
-                Err(_) => timeout_at(until, messages.recv()).await.ok().flatten(),
-            };
+            next = messages.try_recv().ok();
         }
         if let Err(full) = groups.try_send(group) {
             let Group { entries, acks } = full.into_inner();

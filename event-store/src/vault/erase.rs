@@ -165,12 +165,14 @@ impl Vault {
         Ok(replaced.rows_affected() == 1)
     }
 
-    /// When a key of each of these names was destroyed last; nothing of those whose never was.
+    /// When a key of each of these names was destroyed last, where any key was destroyed at `since` or later;
+    /// nothing of those whose never was.
     pub async fn destroyed_last(
         &self,
         names: &[KeyName],
+        since: DateTime<Utc>,
     ) -> Result<HashMap<KeyName, DateTime<Utc>>, VaultError> {
-        if names.is_empty() {
+        if names.is_empty() || !self.any_destroyed(since).await? {
             return Ok(HashMap::new());
         }
         let (subjects, categories) = super::texts(names);
@@ -193,6 +195,17 @@ impl Vault {
             }
         }
         Ok(last)
+    }
+
+    /// Whether any key's end is as young: one look, where most of the time nobody was erased.
+    async fn any_destroyed(&self, since: DateTime<Utc>) -> Result<bool, VaultError> {
+        let any = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM vault.destroyed_keys WHERE destroyed_at >= $1)",
+        )
+        .bind(since)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(any)
     }
 
     /// Writes the vault's table anew, so that no page of it holds a destroyed key, and has its log of

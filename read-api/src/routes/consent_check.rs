@@ -102,10 +102,8 @@ const ASK_ALL: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR)
 #[derive(FromRow)]
 struct Found {
     position: i64,
-    consent: Option<String>,
-    series: Option<String>,
-    objection: Option<String>,
-    restriction: Option<String>,
+    /// The last event of each stream that was asked for.
+    last: Vec<Option<String>>,
 }
 
 /// Asks whether somebody's data may be processed for a purpose on their consent, now or at a time.
@@ -121,40 +119,40 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
         let detail = "Of others' consents only admins, auditors and ops may ask.";
         return Err(Problem::forbidden(detail).with_rule("ROL-01").into());
     }
-    let stream = |kind| Consent::stream_id(Actor { kind, id: user }, consent_type, &purpose);
-    let streams = [stream(ActorKind::Member), stream(ActorKind::Admin)];
-    let whole = |kind| ProcessingLimit::restriction_stream_id(Actor { kind, id: user });
-    let everything = [whole(ActorKind::Member), whole(ActorKind::Admin)];
+    let of_purpose = |kind| Consent::stream_id(Actor { kind, id: user }, consent_type, &purpose);
+    let of_everything = |kind| ProcessingLimit::restriction_stream_id(Actor { kind, id: user });
+    let (member, admin) = (ActorKind::Member, ActorKind::Admin);
+    let streams = [
+        (PolicySeries::TYPE, PolicySeries::STREAM_ID.to_owned()),
+        (Consent::TYPE, of_purpose(member)),
+        (Consent::TYPE, of_purpose(admin)),
+        (ProcessingLimit::TYPE, of_purpose(member)),
+        (ProcessingLimit::TYPE, of_purpose(admin)),
+        (ProcessingLimit::TYPE, of_everything(member)),
+        (ProcessingLimit::TYPE, of_everything(admin)),
+    ];
+    let (types, ids): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
     let (position, found) = fresh(&app.projected, read.freshness, || async {
         let found: Found = sqlx::query_as(
             "SELECT (SELECT coalesce(max(position), 0) FROM log.events) AS position,
-                    coalesce((SELECT payload::text FROM log.stream('consent', $1)
-                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1),
-                             (SELECT payload::text FROM log.stream('consent', $2)
-                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS consent,
-                    (SELECT payload::text FROM log.stream('policy_series', $4)
-                     WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1) AS series,
-                    coalesce((SELECT payload::text FROM log.stream('processing_limit', $1)
-                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1),
-                             (SELECT payload::text FROM log.stream('processing_limit', $2)
-                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS objection,
-                    coalesce((SELECT payload::text FROM log.stream('processing_limit', $5)
-                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1),
-                             (SELECT payload::text FROM log.stream('processing_limit', $6)
-                              WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)) AS restriction",
+                    ARRAY(SELECT (SELECT payload::text FROM log.stream(s.type, s.id)
+                                  WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)
+                          FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (type, id, place)
+                          ORDER BY s.place) AS last",
         )
-        .bind(&streams[0])
-        .bind(&streams[1])
+        .bind(&types)
+        .bind(&ids)
         .bind(as_of.unwrap_or_else(far))
-        .bind(PolicySeries::STREAM_ID)
-        .bind(&everything[0])
-        .bind(&everything[1])
         .fetch_one(&app.primary)
         .await?;
         Ok((from_db(found.position), found))
     })
     .await?;
-    let record = found.consent.as_deref().map(|text| {
+    let last = |place: usize| found.last.get(place).and_then(Option::as_deref);
+    // Whoever is a member is no admin: one of each two streams at most has events.
+    let (policies, consent) = (last(0), last(1).or(last(2)));
+    let (objection, restriction) = (last(3).or(last(4)), last(5).or(last(6)));
+    let record = consent.map(|text| {
         GateRecord::of_payload(text).ok_or_else(|| {
             tracing::error!("the last event of a consent cannot be read");
             Problem::internal()
@@ -162,13 +160,13 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
     });
     let record = record.transpose()?;
     let mut series = PolicySeries::default();
-    if let Some(event) = &found.series {
+    if let Some(event) = policies {
         let event: PolicySeriesEvent =
             serde_json::from_str(event).map_err(|_| Problem::internal())?;
         series.apply(event);
     }
     let at = as_of.unwrap_or_else(clock::now);
-    let limits = GateLimits::of_payloads(found.objection.as_deref(), found.restriction.as_deref());
+    let limits = GateLimits::of_payloads(objection, restriction);
     let limits = limits.ok_or_else(|| {
         tracing::error!("the last event of a limit cannot be read");
         Problem::internal()

@@ -240,8 +240,7 @@ pub(super) async fn record<Q>(app: &App, read: &Read<Q>, route: &'static str) {
         user_agent: read.user_agent().map(str::to_owned),
         ..Person::default()
     };
-    read.record_audit_read(app, route).await;
-    app.security_audit.write(entry).await;
+    tokio::join!(read.record_audit_read(app, route), app.security_audit.write(entry));
 }
 
 /// The log itself waits for nothing; a read that asks for a position waits for the tables beside it.

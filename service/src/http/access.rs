@@ -60,6 +60,8 @@ pub struct Access {
 
 /// Takes what was seen. Must not block.
 pub type Sink = Arc<dyn Fn(Box<Access>) + Send + Sync>;
+/// Counts a request of a client that was refused at the door, where that is enough; says whether it was.
+pub type Counter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// Sees every request of a service but those for its health. Cheap to clone.
 #[derive(Clone)]
@@ -67,6 +69,7 @@ pub struct Audit(Arc<Parts>);
 
 struct Parts {
     sink: Sink,
+    counter: Counter,
     payloads: Hmac<Sha256>,
 }
 
@@ -95,9 +98,9 @@ const REFERRER_BYTES_MAX: usize = 2_048;
 
 impl Audit {
     /// `payload_key`: under which payloads are hashed.
-    pub fn new(payload_key: &[u8; 32], sink: Sink) -> Self {
+    pub fn new(payload_key: &[u8; 32], sink: Sink, counter: Counter) -> Self {
         let payloads = Hmac::new_from_slice(payload_key).expect("HMAC takes keys of any length");
-        Self(Arc::new(Parts { sink, payloads }))
+        Self(Arc::new(Parts { sink, counter, payloads }))
     }
 
     /// What is known of a request before it is handled; none where it is not told of.
@@ -142,6 +145,9 @@ impl Audit {
         client: IpAddr,
         status: u16,
     ) {
+        if (self.0.counter)(client) {
+            return;
+        }
         let told = self.begin(method, None, headers, Some(client), 0);
         if let Some(mut access) = told.and_then(|mut told| told.access.take()) {
             access.status = status;

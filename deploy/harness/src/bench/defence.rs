@@ -16,6 +16,7 @@ use agora_domain::security::network::Network;
 use agora_event_store::blocklist::Blocklist;
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sqlx::PgPool;
 use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
@@ -37,11 +38,14 @@ const CHECKS: u32 = 1_000_000;
 /// Attacks one after the other, and what is served meanwhile.
 const ATTACKS: u8 = 10;
 const SERVED_PER_SECOND: u32 = 2_000;
+/// Longer than entries of the security audit log wait.
+const WRITTEN_AFTER: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Part of a run: measures and reports.
 pub(super) async fn all(
     arguments: &Arguments,
+    pool: &PgPool,
     voters: &Voters,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -51,17 +55,18 @@ pub(super) async fn all(
     let post = voters.posts.first().copied().unwrap_or_default();
     let path = format!("/v1/posts/{post}/score");
 
+    let reads = Meter::new("AGORA_READ_PID", pool).await?;
     let served = get(&path, &stack.read_addr, None);
-    let served = cost_us("AGORA_READ_PID", &stack.read_addr, &served, 200, requests).await?;
+    let served = cost(&reads, &stack.read_addr, &served, 200, requests).await?;
     let refused = get(&path, &stack.read_addr, Some(BLOCKED));
-    let refused = cost_us("AGORA_READ_PID", &stack.read_addr, &refused, 403, requests).await?;
-    compare(report, "a blocked read beside a served one, CPU of the service", refused, served);
+    let refused = cost(&reads, &stack.read_addr, &refused, 403, requests).await?;
+    compare(report, "a blocked read beside a served one", refused, served);
 
-    let served = vote_us(arguments, voters).await?;
+    let commands = Meter::new("AGORA_COMMAND_PID", pool).await?;
+    let served = cost_of_votes(&commands, arguments, voters).await?;
     let refused = post_vote(&stack.command_addr);
-    let refused =
-        cost_us("AGORA_COMMAND_PID", &stack.command_addr, &refused, 403, requests).await?;
-    compare(report, "a blocked command beside cast-vote, CPU of the service", refused, served);
+    let refused = cost(&commands, &stack.command_addr, &refused, 403, requests).await?;
+    compare(report, "a blocked command beside cast-vote", refused, served);
 
     let check = check_ns();
     report.line(
@@ -87,10 +92,19 @@ pub(super) async fn all(
     Ok(())
 }
 
-fn compare(report: &mut Report, what: &str, refused: f64, served: f64) {
-    let ratio = refused / served;
-    let measured = format!("{refused:.1} µs beside {served:.1} µs, {ratio:.3} ×");
-    report.line(what, measured, "< 0.1 × a served one", Some(ratio < 0.1));
+fn compare(report: &mut Report, what: &str, refused: Cost, served: Cost) {
+    let ratio = refused.sum() / served.sum();
+    let measured = format!(
+        "{:.1} µs of CPU beside {:.1} µs, {ratio:.3} ×; of the service alone {:.1} µs beside {:.1} µs, \
+         {:.3} ×",
+        refused.sum(),
+        served.sum(),
+        refused.service,
+        served.service,
+        refused.service / served.service
+    );
+    let what = format!("{what}, CPU of the service and of Postgres");
+    report.line(&what, measured, "< 0.1 × a served one", Some(ratio < 0.1));
 }
 
 /// Puts an address on the blacklist and waits until both APIs know.
@@ -140,17 +154,96 @@ fn post_vote(host: &str) -> String {
     )
 }
 
-/// Microseconds of CPU that a service takes for a request. A lost connection is opened again: that is part
-/// of what a refusal costs.
-async fn cost_us(
-    pid: &str,
+/// Of a request, in microseconds of CPU.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    service: f64,
+    postgres: f64,
+}
+
+impl Cost {
+    fn sum(self) -> f64 {
+        self.service + self.postgres
+    }
+}
+
+/// Reads the CPU times of a service, and of Postgres.
+struct Meter {
+    service: String,
+    postmaster: String,
+}
+
+/// In seconds, from a beginning of their own.
+struct Reading {
+    service: f64,
+    postgres: f64,
+}
+
+impl Meter {
+    /// `variable`: which says the service's pid.
+    async fn new(variable: &str, pool: &PgPool) -> Result<Self, Failure> {
+        let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await?;
+        let postmaster =
+            Stat::of(&backend.to_string()).ok_or("Postgres is not on this machine")?.parent;
+        Ok(Self { service: std::env::var(variable)?, postmaster })
+    }
+
+    fn read(&self) -> Result<Reading, Failure> {
+        let service = Stat::of(&self.service).ok_or("the service is gone")?.own;
+        let all = fs::read_dir("/proc")?.flatten();
+        let stats = all
+            .filter_map(|entry| Some((entry.file_name(), Stat::of(entry.file_name().to_str()?)?)));
+        let postgres = stats.map(|(pid, stat)| match stat {
+            stat if *pid == *self.postmaster => stat.own + stat.ended,
+            stat if stat.parent == self.postmaster => stat.own,
+            _ => 0.0,
+        });
+        Ok(Reading { service, postgres: postgres.sum() })
+    }
+
+    /// What each of so many requests has cost since the reading.
+    fn since(&self, before: &Reading, requests: usize) -> Result<Cost, Failure> {
+        let now = self.read()?;
+        let each = |seconds: f64| seconds * 1e6 / requests.max(1) as f64;
+        Ok(Cost {
+            service: each(now.service - before.service),
+            postgres: each(now.postgres - before.postgres),
+        })
+    }
+}
+
+/// Of a process.
+struct Stat {
+    parent: String,
+    /// Seconds of user and system time, and those of its children that have ended.
+    own: f64,
+    ended: f64,
+}
+
+impl Stat {
+    fn of(pid: &str) -> Option<Self> {
+        /// Linux counts in hundredths, whatever its own clock does.
+        const TICKS: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name, in brackets, may hold spaces.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(1);
+        let parent = fields.next()?.to_owned();
+        let mut times = fields.skip(9).map_while(|ticks| ticks.parse::<f64>().ok());
+        let mut two = || Some((times.next()? + times.next()?) / TICKS);
+        Some(Self { parent, own: two()?, ended: two()? })
+    }
+}
+
+/// What a request costs. A lost connection is opened again: that is part of what a refusal costs.
+async fn cost(
+    meter: &Meter,
     address: &str,
     request: &str,
     expected: u16,
     requests: usize,
-) -> Result<f64, Failure> {
+) -> Result<Cost, Failure> {
     let request: Arc<str> = request.into();
-    let before = cpu_seconds(pid)?;
+    let before = meter.read()?;
     let mut tasks = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let (address, request) = (address.to_owned(), Arc::clone(&request));
@@ -175,30 +268,23 @@ async fn cost_us(
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    let done = requests / CONNECTIONS * CONNECTIONS;
-    Ok((cpu_seconds(pid)? - before) * 1e6 / done as f64)
+    // What a request leaves to be written is written by then.
+    sleep(WRITTEN_AFTER).await;
+    meter.since(&before, requests / CONNECTIONS * CONNECTIONS)
 }
 
 /// The same of a vote that is taken, in a load of them.
-async fn vote_us(arguments: &Arguments, voters: &Voters) -> Result<f64, Failure> {
-    let before = cpu_seconds("AGORA_COMMAND_PID")?;
+async fn cost_of_votes(
+    meter: &Meter,
+    arguments: &Arguments,
+    voters: &Voters,
+) -> Result<Cost, Failure> {
+    let before = meter.read()?;
     let load =
         Load { connections: 64, time: arguments.short().min(Duration::from_secs(5)), rate: None };
     let outcome = load::run(Arc::clone(&voters.votes), load).await?;
-    let spent = cpu_seconds("AGORA_COMMAND_PID")? - before;
-    Ok(spent * 1e6 / outcome.accepted.max(1) as f64)
-}
-
-/// User and system time of a service.
-fn cpu_seconds(pid: &str) -> Result<f64, Failure> {
-    /// Linux counts in hundredths, whatever its own clock does.
-    const TICKS: f64 = 100.0;
-    let stat = fs::read_to_string(format!("/proc/{}/stat", std::env::var(pid)?))?;
-    // The name, in brackets, may hold spaces.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-    let ticks: f64 = ticks.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
-    Ok(ticks / TICKS)
+    sleep(WRITTEN_AFTER).await;
+    meter.since(&before, usize::try_from(outcome.accepted)?)
 }
 
 /// Nanoseconds of asking whether an address is refused, for addresses that are and that are not.

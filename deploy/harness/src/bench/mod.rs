@@ -23,7 +23,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::{progress::say, scene};
 
-pub use audit::{AuditArguments, AuditOptions, audit};
+pub use audit::AuditOptions;
 pub use http::{VotesArguments, votes};
 pub use reads::{ReadsAloneArguments, ReadsArguments, reads};
 
@@ -121,7 +121,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     report.readable(&readable);
 
     step("defence");
-    defence::all(&arguments, &scene, &mut report).await?;
+    defence::all(&arguments, &pool, &scene, &mut report).await?;
 
     step("feeds, posts and search");
     let reads = if arguments.quick { arguments.reads.quick() } else { arguments.reads.clone() };
@@ -130,8 +130,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     loaded = watch::largest(loaded, &reading);
 
     step("consent checks");
-    let checked = consents::all(&arguments.stack, arguments.short(), &mut report).await?;
-    failures.extend(checked);
+    failures.extend(measure(Part::Consents, &arguments, &pool, &mut report).await?);
 
     step("COPY and rebuilds");
     let copy = peers::copy(&pool).await?;
@@ -143,7 +142,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 
     step("exports");
-    exports::all(&pool, arguments.reads.vault().await?, arguments.quick, &mut report).await?;
+    measure(Part::Exports, &arguments, &pool, &mut report).await?;
 
     step("JetStream and the relay");
     let publish = broker::publish(&arguments.nats_url, arguments.short()).await?;
@@ -157,9 +156,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     report.ratio("relay", relay, publish, "JetStream publish", 0.5);
 
     step("the security audit log");
-    let audited = if arguments.quick { arguments.audit.quick() } else { arguments.audit.clone() };
-    let vault = arguments.reads.vault().await?;
-    audit::all(&audited, &arguments.stack, &arguments.database_url, vault, &mut report).await?;
+    measure(Part::Audit, &arguments, &pool, &mut report).await?;
 
     report.memory(&idle, &loaded);
     // What has been measured must not be lost to a disk that is too small for the rest.
@@ -173,6 +170,52 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         report.write(&arguments.out, arguments.quick)?;
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
+}
+
+/// A part that can be measured alone.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Part {
+    Defence,
+    Consents,
+    Exports,
+    Audit,
+}
+
+/// Measures one part, and writes no table.
+pub async fn part(part: Part, arguments: Arguments) -> Result<(), Failure> {
+    let pool = PgPoolOptions::new().max_connections(4).connect(&arguments.database_url).await?;
+    let mut report = report::Report::new(machine::describe(&pool).await?);
+    let failure = measure(part, &arguments, &pool, &mut report).await?;
+    failure.map_or(Ok(()), |why| Err(why.into()))
+}
+
+/// Says what has gone wrong while it was measured.
+async fn measure(
+    part: Part,
+    arguments: &Arguments,
+    pool: &PgPool,
+    report: &mut report::Report,
+) -> Result<Option<String>, Failure> {
+    match part {
+        Part::Defence => {
+            let voters = http::scene(arguments).await?;
+            defence::all(arguments, pool, &voters, report).await?;
+        }
+        Part::Consents => {
+            return consents::all(&arguments.stack, arguments.short(), report).await;
+        }
+        Part::Exports => {
+            let vault = arguments.reads.vault().await?;
+            exports::all(pool, vault, arguments.quick, report).await?;
+        }
+        Part::Audit => {
+            let vault = arguments.reads.vault().await?;
+            let quick = arguments.quick;
+            let options = if quick { arguments.audit.quick() } else { arguments.audit.clone() };
+            audit::all(&options, &arguments.stack, &arguments.database_url, vault, report).await?;
+        }
+    }
+    Ok(None)
 }
 
 /// What `bench append` takes.

@@ -1,10 +1,11 @@
 //! `bench`: what `deploy/bench` measures. `bench votes`, `bench append` and `bench reads` are
-//! parts of it alone, for profiling; `bench audit` measures the security audit log.
+//! parts of it alone, for profiling; `bench defence`, `consents`, `exports` and `audit` measure a part as
+//! the whole does.
 
 use agora_harness::bench::{
-    self, AppendArguments, Arguments, AuditArguments, Failure, ReadsAloneArguments, VotesArguments,
+    self, AppendArguments, Arguments, Failure, Part, ReadsAloneArguments, VotesArguments,
 };
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,14 +42,6 @@ struct Reads {
     arguments: ReadsAloneArguments,
 }
 
-/// Measures what the security audit log costs, and how fast it is searched
-#[derive(Parser)]
-#[command(name = "bench audit", version)]
-struct Audit {
-    #[command(flatten)]
-    arguments: AuditArguments,
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     // Not a clap subcommand: then the arguments of `bench` alone could not come from the environment.
@@ -57,7 +50,9 @@ async fn main() -> Result<(), Failure> {
         Some("votes") => bench::votes(Votes::parse_from(rest).arguments).await,
         Some("append") => bench::append_alone(Append::parse_from(rest).arguments).await,
         Some("reads") => bench::reads(Reads::parse_from(rest).arguments).await,
-        Some("audit") => bench::audit(Audit::parse_from(rest).arguments).await,
-        _ => bench::run(All::parse().arguments).await,
+        part => match part.and_then(|part| Part::from_str(part, false).ok()) {
+            Some(part) => bench::part(part, All::parse_from(rest).arguments).await,
+            None => bench::run(All::parse().arguments).await,
+        },
     }
 }

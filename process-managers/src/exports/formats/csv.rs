@@ -6,7 +6,7 @@
 //! A report's rows repeat whose they are and of when, and each section names itself, so that files of
 //! several periods can be laid together.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use csv::{Terminator, WriterBuilder};
 
@@ -34,10 +34,11 @@ impl<'d, W: Write> Csv<'d, W> {
             let organization = self.document.organization.as_deref().unwrap_or_default();
             let state = self.document.state.map_or("", |state| state.as_str());
             let lead = [organization, &period.label, state, &table.title];
-            self.lead = lead.iter().map(|text| safe(text)).collect();
+            self.lead = lead.iter().map(|text| safe(text).into_owned()).collect();
         }
         let columns = table.columns.iter().map(|column| &*column.name);
-        let head: Vec<String> = head.into_iter().chain(columns).map(safe).collect();
+        let head: Vec<String> =
+            head.into_iter().chain(columns).map(|name| safe(name).into_owned()).collect();
         if self.head.is_empty() {
             self.out.write_record(&head).map_err(io)?;
             self.head = head;
@@ -55,7 +56,7 @@ impl<'d, W: Write> Csv<'d, W> {
         }
         for cell in cells {
             match cell {
-                Cell::Text(text) => self.out.write_field(safe(text)).map_err(io)?,
+                Cell::Text(text) => self.out.write_field(&*safe(text)).map_err(io)?,
                 cell => self.out.write_field(cell.as_text().as_bytes()).map_err(io)?,
             }
         }
@@ -77,7 +78,12 @@ const BEGINS_A_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '�
 /// What ends a cell besides the comma, behind which the writer quotes: in many countries a semicolon.
 const ENDS_A_CELL: [char; 4] = [';', '\t', '\r', '\n'];
 
-fn safe(text: &str) -> String {
+fn safe(text: &str) -> Cow<'_, str> {
+    // Most text neither begins as a formula nor lets another begin.
+    let ends_a_cell = |byte| matches!(byte, b';' | b'\t' | b'\r' | b'\n');
+    if !text.starts_with(BEGINS_A_FORMULA) && !text.bytes().any(ends_a_cell) {
+        return Cow::Borrowed(text);
+    }
     let mut safe = String::with_capacity(text.len() + 1);
     if text.starts_with(['\t', '\r', '\n']) {
         safe.push('\'');
@@ -90,7 +96,7 @@ fn safe(text: &str) -> String {
         at_begin = ENDS_A_CELL.contains(&character);
         safe.push(character);
     }
-    safe
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]

@@ -47,12 +47,17 @@ impl<'d, W: Write> Pdf<'d, W> {
 
     pub fn row(&mut self, cells: &[Cell]) -> Result<(), FormatError> {
         let Some(held) = self.tables.last_mut() else { return Ok(()) };
+        if matches!(self.document.pdf_rows, PdfRows::First(rows_max) if held.rows.len() >= rows_max)
+        {
+            held.more += 1;
+            return Ok(());
+        }
         let row: Vec<Option<Box<str>>> = cells.iter().map(shown).collect();
         let bytes: usize = row.iter().flatten().map(|text| text.len()).sum();
         let is_full = self.rows >= ROWS_MAX || self.text_bytes + bytes > TEXT_BYTES_MAX;
         match self.document.pdf_rows {
             PdfRows::All if is_full => return Err(FormatError::TooManyRows(self.rows)),
-            PdfRows::First(rows_max) if is_full || held.rows.len() >= rows_max => {
+            PdfRows::First(_) if is_full => {
                 held.more += 1;
                 return Ok(());
             }

@@ -400,7 +400,7 @@ fn a_bundle_reads_back_and_lists_what_is_in_it() {
         bundle.file(name).unwrap();
         bundle.write_all(name.repeat(10_000).as_bytes()).unwrap();
     }
-    let entries = bundle.entries().to_vec();
+    let entries = bundle.entries().unwrap().to_vec();
     let names: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
     assert_eq!(names, ["data/export/export/etc/post_votes.csv", "manifest.json"]);
     let bytes = bundle.finish().unwrap();

@@ -12,6 +12,9 @@ use zip::{
 
 use super::FormatError;
 
+/// Packed together: each call of deflate clears a buffer, which for a few bytes is most of the work.
+const HELD_BYTES: usize = 64 << 10;
+
 /// What a manifest says of a file.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Entry {
@@ -25,6 +28,8 @@ pub struct Bundle<W: Write> {
     zip: ZipWriter<StreamWriter<W>>,
     options: SimpleFileOptions,
     open: Option<Open>,
+    /// Of the open file, on the way to be packed.
+    held: Vec<u8>,
     entries: Vec<Entry>,
 }
 
@@ -53,50 +58,65 @@ impl<W: Write> Bundle<W> {
             .large_file(true)
             .unix_permissions(0o644)
             .last_modified_time(time.unwrap_or_default());
-        Self { zip: ZipWriter::new_stream(out), options, open: None, entries: Vec::new() }
+        let (zip, held) = (ZipWriter::new_stream(out), Vec::with_capacity(HELD_BYTES));
+        Self { zip, options, open: None, held, entries: Vec::new() }
     }
 
     /// Begins a file; the one before is ended. What is written to the bundle then is its content.
     pub fn file(&mut self, name: &str) -> Result<(), FormatError> {
-        self.end_file();
+        self.end_file()?;
         let name = safe_path(name);
         self.zip.start_file(name.as_str(), self.options)?;
         self.open = Some(Open { name, size_bytes: 0, hash: Sha256::new() });
         Ok(())
     }
 
-    fn end_file(&mut self) {
+    fn end_file(&mut self) -> io::Result<()> {
+        self.pack()?;
         self.entries.extend(self.open.take().map(|open| Entry {
             name: open.name,
             size_bytes: open.size_bytes,
             sha256: hex::encode(open.hash.finalize()),
         }));
+        Ok(())
+    }
+
+    fn pack(&mut self) -> io::Result<()> {
+        if let Some(open) = &mut self.open {
+            self.zip.write_all(&self.held)?;
+            open.hash.update(&self.held);
+            open.size_bytes += self.held.len() as u64;
+        }
+        self.held.clear();
+        Ok(())
     }
 
     /// The files that are whole: the open one is ended.
-    pub fn entries(&mut self) -> &[Entry] {
-        self.end_file();
-        &self.entries
+    pub fn entries(&mut self) -> io::Result<&[Entry]> {
+        self.end_file()?;
+        Ok(&self.entries)
     }
 
     pub fn finish(mut self) -> Result<W, FormatError> {
-        self.end_file();
+        self.end_file()?;
         Ok(self.zip.finish()?.into_inner())
     }
 }
 
 impl<W: Write> Write for Bundle<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(open) = &mut self.open else {
+        if self.open.is_none() {
             return Err(io::Error::other("a bundle takes bytes only into a file"));
-        };
-        let written = self.zip.write(bytes)?;
-        open.hash.update(&bytes[..written]);
-        open.size_bytes += written as u64;
-        Ok(written)
+        }
+        if self.held.len() + bytes.len() > HELD_BYTES {
+            self.pack()?;
+        }
+        self.held.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.pack()?;
         self.zip.flush()
     }
 }

@@ -18,6 +18,8 @@ use crate::exports::{
     document::{Document, rfc3339},
     formats::{
         Format, Writer, Written,
+        csv::Csv,
+        pdf::Pdf,
         zip::{Bundle, Entry},
     },
 };
@@ -66,11 +68,12 @@ pub async fn write(
 
     bundle.file("subject-data.json")?;
     let mut json = Writer::start(Format::Json, document, &mut bundle)?;
-    let mut pdf = Writer::start(Format::Pdf, document, Vec::new())?;
+    // The checksum that it shows is the one of the JSON: the data is the same.
+    let mut pdf = Pdf::start(document, Vec::new());
     for entity in export.entities() {
         let table = entity.table();
         json.table(&table)?;
-        pdf.table(&table)?;
+        pdf.table(&table);
         let each = |cells: &[_]| {
             json.row(cells)?;
             Ok(pdf.row(cells)?)
@@ -93,7 +96,7 @@ pub async fn write(
     }
     for entity in export.entities() {
         bundle.file(&format!("csv/{}.csv", entity.name))?;
-        let mut csv = Writer::start(Format::Csv, document, &mut bundle)?;
+        let mut csv = Csv::start(document, &mut bundle);
         csv.table(&entity.table())?;
         let each = |cells: &[_]| Ok(csv.row(cells)?);
         let between = async || Ok(buffer.drain_into(&mut *out).await?);
@@ -101,7 +104,7 @@ pub async fn write(
         csv.finish()?;
     }
     bundle.file("subject-data.pdf")?;
-    let (shown, pdf) = pdf.finish()?;
+    let (pages, pdf) = pdf.finish(&written)?;
     io::Write::write_all(&mut bundle, &pdf)?;
     bundle.file("schema/subject-data-1.schema.json")?;
     io::Write::write_all(&mut bundle, SCHEMA.as_bytes())?;
@@ -120,7 +123,7 @@ pub async fn write(
         log_position: snapshot.position,
         row_count: written.rows,
         data_sha256: &written.data_sha256,
-        files: bundle.entries(),
+        files: bundle.entries()?,
     };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from)?;
     bundle.file("manifest.json")?;
@@ -128,7 +131,7 @@ pub async fn write(
     bundle.finish()?;
     buffer.drain_into(out).await?;
     out.flush().await?;
-    Ok(Written { pages: shown.pages, ..written })
+    Ok(Written { pages: Some(pages), ..written })
 }
 
 /// Bytes on their way from the archive, which does not wait, to what takes them, which may.

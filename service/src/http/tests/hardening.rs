@@ -279,7 +279,7 @@ async fn inc_12_sal_05_the_log_of_accesses_is_told_what_looks_like_an_attack() {
         let told = Arc::clone(&told);
         Arc::new(move |access| told.lock().unwrap().push((access.status, access.known.indicators)))
     };
-    let front = front.auditing(Some(Audit::new(&[7; 32], sink)));
+    let front = front.auditing(Some(Audit::new(&[7; 32], sink, Arc::new(|_| false))));
     for path in ["/who?id=1%27%20or%20%271%27=%271", "/wp-login.php", "/who"] {
         asked(&front, "203.0.113.9", path).await;
     }
@@ -296,7 +296,7 @@ async fn inc_12_what_another_sites_page_asks_for_is_told_to_the_log_alone() {
         let told = Arc::clone(&told);
         Arc::new(move |access| told.lock().unwrap().push(access.known.indicators))
     };
-    let front = front.auditing(Some(Audit::new(&[7; 32], sink)));
+    let front = front.auditing(Some(Audit::new(&[7; 32], sink, Arc::new(|_| false))));
     for site in ["cross-site", "same-site", "same-origin"] {
         let request = Request::get("/who?id=1%27%20or%20%271%27=%271")
             .header("sec-fetch-site", site)
