@@ -8,8 +8,13 @@ use agora_event_store::{
 use sqlx::PgPool;
 
 use crate::{
-    access::Activity, cursor::Cursors, downloads::Downloads, freshness::Projected, live::Live,
-    ranked::warm::WarmLists, search::KeptFound,
+    access::{Activity, IssuedSessions},
+    cursor::Cursors,
+    downloads::Downloads,
+    freshness::Projected,
+    live::Live,
+    ranked::warm::WarmLists,
+    search::KeptFound,
 };
 
 pub type Shared = Arc<App>;
@@ -30,6 +35,7 @@ pub struct App {
     pub security_audit: SecurityAudit,
     pub searches: SearchLog,
     pub activity: Activity,
+    pub issued_sessions: IssuedSessions,
     pub live: Live,
     pub warm_lists: Arc<WarmLists>,
     pub searched: KeptFound,

@@ -9,7 +9,7 @@ use agora_event_store::{
     security_audit::SecurityAudit,
 };
 use agora_read_api::{
-    access::Activity,
+    access::{Activity, IssuedSessions},
     app::App,
     config::{Cli, Command, Serve},
     cursor::Cursors,
@@ -109,6 +109,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         security_audit: security_audit.clone(),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
+        issued_sessions: IssuedSessions::default(),
         live: Live::new(
             Limits { all: args.live_streams, per_client: args.live_streams_per_client },
             shutdown.clone(),

@@ -14,6 +14,7 @@ use agora_domain::{
 pub use activity::Activity;
 pub use guard::guard;
 pub use permissions::{READS, Roles};
+pub use session::IssuedSessions;
 pub(crate) use session::{still_open, token_is_missing};
 
 /// Who asks.

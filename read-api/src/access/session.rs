@@ -2,7 +2,7 @@
 //! on the primary at every request, never of a read table that may lag: the unit that ends one releases
 //! its claim, so the next request is refused.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use agora_domain::{
     Actor, ActorKind,
@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
+use moka::future::Cache;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ use crate::{app::App, error};
 const TOKEN_BYTES_MAX: usize = 512;
 
 /// What is read of a `SessionIssued`; its personal fields stay sealed.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Issued {
     principal: Actor,
     issued_at: DateTime<Utc>,
@@ -139,11 +140,29 @@ pub(crate) fn token_is_missing() -> Problem {
     .with_rule("SES-13")
 }
 
+/// As what members' sessions without an organization were issued, by the keys of their tokens. That never
+/// changes, so nothing but what may have ended them needs to be asked for each request.
+pub struct IssuedSessions(Cache<String, (SessionId, Issued)>);
+
+impl Default for IssuedSessions {
+    fn default() -> Self {
+        let cache = Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(60));
+        Self(cache.build())
+    }
+}
+
 /// What the log says of a token's session.
 #[derive(FromRow)]
 struct Found {
-    session_id: String,
     issued: String,
+    #[sqlx(flatten)]
+    state: State,
+}
+
+/// What of it may change.
+#[derive(FromRow)]
+struct State {
+    session_id: String,
     /// The events of the admin whose session it is; null for members.
     admin: Option<String>,
     /// The last event of its holder's place in the session's organization; null where it has none, or
@@ -181,19 +200,51 @@ const FIND: &str = "
     JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
     LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
     WHERE c.scope = 'session_token'";
+/// The same of a member's session without an organization, of which is known as what it was issued.
+const FIND_ISSUED: &str = "
+    SELECT c.aggregate_id AS session_id, u.last_used_at, NULL AS admin, NULL AS place,
+           (SELECT e.payload::text FROM log.stream('session_era', 'all') e
+            ORDER BY e.sequence DESC LIMIT 1) AS era
+    FROM log.claims c
+    LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
+    WHERE c.scope = 'session_token' AND c.key = $1";
 static FIND_BY_TOKEN: LazyLock<String> = LazyLock::new(|| format!("{FIND} AND c.key = $1"));
 static FIND_BY_IDS: LazyLock<String> =
     LazyLock::new(|| format!("{FIND} AND c.aggregate_id = ANY ($1)"));
 
 async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
-    let found: Option<Found> = sqlx::query_as(&FIND_BY_TOKEN)
-        .bind(key(token))
-        .fetch_optional(&app.primary)
-        .await
-        .map_err(|cause| error::database(&cause))?;
-    let Some(found) = found else { return Err(revoked().into()) };
+    let key = key(token);
+    let (issued, state) = match app.issued_sessions.0.get(&key).await {
+        Some((session_id, issued)) => {
+            let state: Option<State> = sqlx::query_as(FIND_ISSUED)
+                .bind(&key)
+                .fetch_optional(&app.primary)
+                .await
+                .map_err(|cause| error::database(&cause))?;
+            // After a restore the token may be another session's, which is found at the next request.
+            let state = state.filter(|state| state.session_id == session_id.to_string());
+            let Some(state) = state else {
+                app.issued_sessions.0.invalidate(&key).await;
+                return Err(revoked().into());
+            };
+            ((session_id, issued), state)
+        }
+        None => {
+            let found: Option<Found> = sqlx::query_as(&FIND_BY_TOKEN)
+                .bind(&key)
+                .fetch_optional(&app.primary)
+                .await
+                .map_err(|cause| error::database(&cause))?;
+            let Some(found) = found else { return Err(revoked().into()) };
+            let issued = found.issued()?;
+            if issued.1.principal.kind == ActorKind::Member && issued.1.organization_id.is_none() {
+                app.issued_sessions.0.insert(key, issued.clone()).await;
+            }
+            (issued, found.state)
+        }
+    };
     let now = clock::now();
-    let Open { session_id, actor, organization, roles, last_used_at } = found.judge(now)?;
+    let Open { session_id, actor, organization, roles, last_used_at } = state.judge(issued, now)?;
     if app.activity.touch(session_id, Some(last_used_at), now) {
         Ok(Principal { actor, session_id: Some(session_id), organization, roles })
     } else {
@@ -211,7 +262,8 @@ pub(crate) async fn still_open(
     let found: Vec<Found> = sqlx::query_as(&FIND_BY_IDS).bind(ids).fetch_all(&app.primary).await?;
     let now = clock::now();
     let open = found.into_iter().filter_map(|found| {
-        let session = found.judge(now).ok()?;
+        let issued = found.issued().ok()?;
+        let session = found.state.judge(issued, now).ok()?;
         let idle = app.activity.is_idle(session.last_used_at, now);
         (!idle).then_some((session.session_id, session.roles))
     });
@@ -228,15 +280,24 @@ struct Open {
 }
 
 impl Found {
-    fn judge(self, now: DateTime<Utc>) -> Result<Open, Refused> {
-        let Self { session_id, issued, admin, place, era, last_used_at } = self;
-        let issued: Value = serde_json::from_str(&issued).unwrap_or_default();
+    fn issued(&self) -> Result<(SessionId, Issued), Problem> {
+        let issued: Value = serde_json::from_str(&self.issued).unwrap_or_default();
         let issued = Issued::deserialize(&issued["SessionIssued"]).ok();
-        let session_id = session_id.parse::<SessionId>().ok();
-        let (Some(issued), Some(session_id)) = (issued, session_id) else {
+        let session_id = self.state.session_id.parse::<SessionId>().ok();
+        session_id.zip(issued).ok_or_else(|| {
             tracing::error!("a session's first event cannot be read");
-            return Err(Problem::internal().into());
-        };
+            Problem::internal()
+        })
+    }
+}
+
+impl State {
+    fn judge(
+        self,
+        (session_id, issued): (SessionId, Issued),
+        now: DateTime<Utc>,
+    ) -> Result<Open, Refused> {
+        let Self { admin, place, era, last_used_at, .. } = self;
         let actor = issued.principal;
         let refused = |problem| Refused { actor: Some(actor), problem };
         let mut current = SessionEra::default();

@@ -119,19 +119,23 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
         let detail = "Of others' consents only admins, auditors and ops may ask.";
         return Err(Problem::forbidden(detail).with_rule("ROL-01").into());
     }
-    let of_purpose = |kind| Consent::stream_id(Actor { kind, id: user }, consent_type, &purpose);
-    let of_everything = |kind| ProcessingLimit::restriction_stream_id(Actor { kind, id: user });
-    let (member, admin) = (ActorKind::Member, ActorKind::Admin);
-    let streams = [
-        (PolicySeries::TYPE, PolicySeries::STREAM_ID.to_owned()),
-        (Consent::TYPE, of_purpose(member)),
-        (Consent::TYPE, of_purpose(admin)),
-        (ProcessingLimit::TYPE, of_purpose(member)),
-        (ProcessingLimit::TYPE, of_purpose(admin)),
-        (ProcessingLimit::TYPE, of_everything(member)),
-        (ProcessingLimit::TYPE, of_everything(admin)),
-    ];
-    let (types, ids): (Vec<_>, Vec<_>) = streams.into_iter().unzip();
+    // Of others it is not known what they are.
+    let kinds = match me.actor {
+        Actor { kind, id } if id == user => vec![kind],
+        _ => vec![ActorKind::Member, ActorKind::Admin],
+    };
+    let series = (PolicySeries::TYPE, PolicySeries::STREAM_ID.to_owned());
+    let streams = kinds.iter().flat_map(|kind| {
+        let of_purpose =
+            Consent::stream_id(Actor { kind: *kind, id: user }, consent_type, &purpose);
+        let of_everything = ProcessingLimit::restriction_stream_id(Actor { kind: *kind, id: user });
+        [
+            (Consent::TYPE, of_purpose.clone()),
+            (ProcessingLimit::TYPE, of_purpose),
+            (ProcessingLimit::TYPE, of_everything),
+        ]
+    });
+    let (types, ids): (Vec<_>, Vec<_>) = [series].into_iter().chain(streams).unzip();
     let (position, found) = fresh(&app.projected, read.freshness, || async {
         let found: Found = sqlx::query_as(
             "SELECT (SELECT coalesce(max(position), 0) FROM log.events) AS position,
@@ -149,9 +153,10 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
     })
     .await?;
     let last = |place: usize| found.last.get(place).and_then(Option::as_deref);
-    // Whoever is a member is no admin: one of each two streams at most has events.
-    let (policies, consent) = (last(0), last(1).or(last(2)));
-    let (objection, restriction) = (last(3).or(last(4)), last(5).or(last(6)));
+    // Whoever is a member is no admin: of one kind at most there are events.
+    let of_any = |place: usize| last(place).or_else(|| last(place + 3));
+    let (policies, consent) = (last(0), of_any(1));
+    let (objection, restriction) = (of_any(2), of_any(3));
     let record = consent.map(|text| {
         GateRecord::of_payload(text).ok_or_else(|| {
             tracing::error!("the last event of a consent cannot be read");

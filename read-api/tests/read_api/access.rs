@@ -65,6 +65,7 @@ async fn ses_05_an_expired_session_is_refused() {
 async fn ses_10_a_session_that_lay_idle_for_too_long_is_refused() {
     let world = World::new().await;
     let ada = world.member(None).await;
+    world.get_as(&ada, "/v1/categories").await.ok();
     sqlx::query("INSERT INTO log.session_activity VALUES ($1, now() - interval '8 days')")
         .bind(ada.session.0)
         .execute(&world.database.pool)

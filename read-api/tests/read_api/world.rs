@@ -17,7 +17,7 @@ use agora_projectors::{
     runner::applier::{Applier, Origin},
 };
 use agora_read_api::{
-    access::Activity,
+    access::{Activity, IssuedSessions},
     app::{App, Shared},
     cursor::Cursors,
     downloads::{Downloads, count::Counter},
@@ -381,6 +381,7 @@ fn app(
         security_audit: security_audit(reads, &vault),
         searches,
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
+        issued_sessions: IssuedSessions::default(),
         opener: Opener::new(vault),
         live: Live::new(limits, shutdown.clone()),
         projected,

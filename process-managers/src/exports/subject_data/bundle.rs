@@ -2,10 +2,12 @@
 //! it was asked for, and a manifest with a checksum of each (DXR-11, DXR-14).
 //!
 //! It is written from its first byte to its last while rows come in, so that its length costs no
-//! memory. The archive has one open file at a time: each format is a pass over the same snapshot.
+//! memory. The archive has one open file at a time: what is written beside it waits in files without a
+//! name, so that the rows are found once.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, BufWriter, IntoInnerError, Read, Seek, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -32,6 +34,9 @@ pub const SCHEMA: &str = include_str!("../../../../docs/schemas/subject-data-1.s
 /// Rows of each entity that the PDF shows, the newest first where they have an order; the other files
 /// have them all.
 pub const PDF_ROWS: usize = 200;
+
+/// Of a file that is read again.
+const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -70,47 +75,59 @@ pub async fn write(
     let mut json = Writer::start(Format::Json, document, &mut bundle)?;
     // The checksum that it shows is the one of the JSON: the data is the same.
     let mut pdf = Pdf::start(document, Vec::new());
+    let mut xml = match export.has_xml {
+        true => Some(Writer::start(Format::Xml, document, aside()?)?),
+        false => None,
+    };
+    let mut files = Vec::new();
     for entity in export.entities() {
         let table = entity.table();
+        let mut csv = Csv::start(document, aside()?);
         json.table(&table)?;
         pdf.table(&table);
+        csv.table(&table)?;
+        if let Some(xml) = &mut xml {
+            xml.table(&table)?;
+        }
         let each = |cells: &[_]| {
             json.row(cells)?;
-            Ok(pdf.row(cells)?)
+            pdf.row(cells)?;
+            csv.row(cells)?;
+            if let Some(xml) = &mut xml {
+                xml.row(cells)?;
+            }
+            Ok(())
         };
         let between = async || Ok(buffer.drain_into(&mut *out).await?);
         snapshot.rows(opener, &person, entity, each, between).await?;
+        files.push((format!("csv/{}.csv", entity.name), csv.finish()?));
     }
     let (written, _) = json.finish()?;
-
-    if export.has_xml {
-        bundle.file("subject-data.xml")?;
-        let mut xml = Writer::start(Format::Xml, document, &mut bundle)?;
-        for entity in export.entities() {
-            xml.table(&entity.table())?;
-            let each = |cells: &[_]| Ok(xml.row(cells)?);
-            let between = async || Ok(buffer.drain_into(&mut *out).await?);
-            snapshot.rows(opener, &person, entity, each, between).await?;
-        }
-        xml.finish()?;
+    if let Some(xml) = xml {
+        files.insert(0, ("subject-data.xml".to_owned(), xml.finish()?.1));
     }
-    for entity in export.entities() {
-        bundle.file(&format!("csv/{}.csv", entity.name))?;
-        let mut csv = Csv::start(document, &mut bundle);
-        csv.table(&entity.table())?;
-        let each = |cells: &[_]| Ok(csv.row(cells)?);
-        let between = async || Ok(buffer.drain_into(&mut *out).await?);
-        snapshot.rows(opener, &person, entity, each, between).await?;
-        csv.finish()?;
+    for (name, file) in files {
+        bundle.file(&name)?;
+        let mut file = file.into_inner().map_err(IntoInnerError::into_error)?;
+        file.rewind()?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let length = file.read(&mut piece)?;
+            if length == 0 {
+                break;
+            }
+            bundle.write_all(&piece[..length])?;
+            buffer.drain_into(&mut *out).await?;
+        }
     }
     bundle.file("subject-data.pdf")?;
     let (pages, pdf) = pdf.finish(&written)?;
-    io::Write::write_all(&mut bundle, &pdf)?;
+    bundle.write_all(&pdf)?;
     bundle.file("schema/subject-data-1.schema.json")?;
-    io::Write::write_all(&mut bundle, SCHEMA.as_bytes())?;
+    bundle.write_all(SCHEMA.as_bytes())?;
     bundle.file(article_15::FILE)?;
     let told = article_15::file(&export.categories).map_err(io::Error::from)?;
-    io::Write::write_all(&mut bundle, &told)?;
+    bundle.write_all(&told)?;
 
     let manifest = Manifest {
         format: "agora subject data",
@@ -127,11 +144,16 @@ pub async fn write(
     };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from)?;
     bundle.file("manifest.json")?;
-    io::Write::write_all(&mut bundle, &manifest)?;
+    bundle.write_all(&manifest)?;
     bundle.finish()?;
     buffer.drain_into(out).await?;
     out.flush().await?;
     Ok(Written { pages: Some(pages), ..written })
+}
+
+/// A file that nobody else can open, and that ends with its last use.
+fn aside() -> io::Result<BufWriter<File>> {
+    Ok(BufWriter::with_capacity(PIECE_BYTES, tempfile::tempfile()?))
 }
 
 /// Bytes on their way from the archive, which does not wait, to what takes them, which may.
@@ -145,7 +167,7 @@ impl Buffer {
     }
 }
 
-impl io::Write for Buffer {
+impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())

@@ -57,6 +57,12 @@ impl SubjectExport {
     fn entities(&self) -> impl Iterator<Item = &'static Entity> {
         entities::all().filter(|entity| self.categories.contains(&entity.category))
     }
+
+    /// The statements that find the rows, to compare with: `$1` is the person's kind, `$2` its id, `$3` the
+    /// position.
+    pub fn statements(&self) -> impl Iterator<Item = &'static str> {
+        self.entities().map(|entity| entity.statement)
+    }
 }
 
 /// One state of everything: what a position of the log gives, no more and no less. A transaction that
