@@ -14,7 +14,9 @@ use crate::{
     freshness::Projected,
     live::Live,
     ranked::warm::WarmLists,
+    routes::consent_check::LastOfStreams,
     search::KeptFound,
+    together::Together,
 };
 
 pub type Shared = Arc<App>;
@@ -36,6 +38,7 @@ pub struct App {
     pub searches: SearchLog,
     pub activity: Activity,
     pub issued_sessions: IssuedSessions,
+    pub consent_gate: Together<LastOfStreams>,
     pub live: Live,
     pub warm_lists: Arc<WarmLists>,
     pub searched: KeptFound,

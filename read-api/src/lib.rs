@@ -31,3 +31,4 @@ pub mod routes;
 pub mod rows;
 pub mod search;
 pub mod security_audit;
+pub mod together;

@@ -18,6 +18,7 @@ use agora_read_api::{
     front, http,
     live::{self, Limits, Live},
     search::KeptFound,
+    together::Together,
 };
 use agora_service::{
     geoip::Countries, health::Health, nats, objects::Objects, postgres, shutdown, telemetry,
@@ -109,12 +110,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         security_audit: security_audit.clone(),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
-        issued_sessions: IssuedSessions::default(),
+        issued_sessions: IssuedSessions::new(primary.clone()),
         live: Live::new(
             Limits { all: args.live_streams, per_client: args.live_streams_per_client },
             shutdown.clone(),
         ),
         projected,
+        consent_gate: Together::new("consents", primary.clone()),
         warm_lists: Arc::default(),
         searched: KeptFound::new(ANSWERS_KEPT),
         reads: reads.clone(),

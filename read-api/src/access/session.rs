@@ -20,10 +20,14 @@ use moka::future::Cache;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection, PgPool};
 
 use super::{Caller, Principal, Roles};
-use crate::{app::App, error};
+use crate::{
+    app::App,
+    error,
+    together::{Ask, Together},
+};
 
 /// Longer than any token that was ever given out.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -142,12 +146,38 @@ pub(crate) fn token_is_missing() -> Problem {
 
 /// As what members' sessions without an organization were issued, by the keys of their tokens. That never
 /// changes, so nothing but what may have ended them needs to be asked for each request.
-pub struct IssuedSessions(Cache<String, (SessionId, Issued)>);
+pub struct IssuedSessions {
+    known: Cache<String, (SessionId, Issued)>,
+    states: Together<States>,
+}
 
-impl Default for IssuedSessions {
-    fn default() -> Self {
-        let cache = Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(60));
-        Self(cache.build())
+impl IssuedSessions {
+    /// Must run inside tokio.
+    pub fn new(primary: PgPool) -> Self {
+        let known = Cache::builder().max_capacity(20_000).time_to_idle(Duration::from_secs(60));
+        Self { known: known.build(), states: Together::new("sessions", primary) }
+    }
+}
+
+/// Asks for what may have ended sessions, by the keys of their tokens.
+struct States;
+
+impl Ask for States {
+    type Question = String;
+    type Answer = Option<State>;
+
+    async fn ask(
+        connection: &mut PgConnection,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<State>>, sqlx::Error> {
+        let found: Vec<Asked> =
+            sqlx::query_as(FIND_ISSUED).bind(&keys).fetch_all(connection).await?;
+        let mut found = found.into_iter().peekable();
+        let answer = |place: usize| {
+            let asked = found.next_if(|asked| usize::try_from(asked.place) == Ok(place + 1))?;
+            Some(asked.state)
+        };
+        Ok((0..keys.len()).map(answer).collect())
     }
 }
 
@@ -155,6 +185,14 @@ impl Default for IssuedSessions {
 #[derive(FromRow)]
 struct Found {
     issued: String,
+    #[sqlx(flatten)]
+    state: State,
+}
+
+#[derive(FromRow)]
+struct Asked {
+    /// From 1 on.
+    place: i64,
     #[sqlx(flatten)]
     state: State,
 }
@@ -167,6 +205,7 @@ struct State {
     admin: Option<String>,
     /// The last event of its holder's place in the session's organization; null where it has none, or
     /// is a member who may only read (MEM-05).
+    #[sqlx(rename = "place_in_organization")]
     place: Option<String>,
     /// The last event of the era of sessions; null in the first era.
     era: Option<String>,
@@ -193,38 +232,39 @@ const FIND: &str = "
                                           'MemberDeletionPending', 'MemberDeletionRejected')
                    ORDER BY e.sequence DESC LIMIT 1), false)
                ORDER BY m.sequence DESC LIMIT 1
-           ) END AS place,
+           ) END AS place_in_organization,
            (SELECT e.payload::text FROM log.stream('session_era', 'all') e
             ORDER BY e.sequence DESC LIMIT 1) AS era
     FROM log.claims c
     JOIN LATERAL log.stream('session', c.aggregate_id) s ON s.sequence = 1
     LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
     WHERE c.scope = 'session_token'";
-/// The same of a member's session without an organization, of which is known as what it was issued.
+/// The same of members' sessions without an organization, of which is known as what they were issued; each
+/// with the place of its key.
 const FIND_ISSUED: &str = "
-    SELECT c.aggregate_id AS session_id, u.last_used_at, NULL AS admin, NULL AS place,
+    SELECT k.place, c.session_id, NULL AS admin, NULL AS place_in_organization, c.last_used_at,
            (SELECT e.payload::text FROM log.stream('session_era', 'all') e
             ORDER BY e.sequence DESC LIMIT 1) AS era
-    FROM log.claims c
-    LEFT JOIN log.session_activity u ON u.session_id = c.aggregate_id::uuid
-    WHERE c.scope = 'session_token' AND c.key = $1";
+    FROM unnest($1::text[]) WITH ORDINALITY AS k (key, place)
+    CROSS JOIN LATERAL (
+        SELECT c.aggregate_id AS session_id,
+               (SELECT u.last_used_at FROM log.session_activity u
+                WHERE u.session_id = c.aggregate_id::uuid) AS last_used_at
+        FROM log.claims c WHERE c.scope = 'session_token' AND c.key = k.key LIMIT 1) c
+    ORDER BY k.place";
 static FIND_BY_TOKEN: LazyLock<String> = LazyLock::new(|| format!("{FIND} AND c.key = $1"));
 static FIND_BY_IDS: LazyLock<String> =
     LazyLock::new(|| format!("{FIND} AND c.aggregate_id = ANY ($1)"));
 
 async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
     let key = key(token);
-    let (issued, state) = match app.issued_sessions.0.get(&key).await {
+    let (issued, state) = match app.issued_sessions.known.get(&key).await {
         Some((session_id, issued)) => {
-            let state: Option<State> = sqlx::query_as(FIND_ISSUED)
-                .bind(&key)
-                .fetch_optional(&app.primary)
-                .await
-                .map_err(|cause| error::database(&cause))?;
+            let state = app.issued_sessions.states.ask(key.clone()).await?;
             // After a restore the token may be another session's, which is found at the next request.
             let state = state.filter(|state| state.session_id == session_id.to_string());
             let Some(state) = state else {
-                app.issued_sessions.0.invalidate(&key).await;
+                app.issued_sessions.known.invalidate(&key).await;
                 return Err(revoked().into());
             };
             ((session_id, issued), state)
@@ -238,7 +278,7 @@ async fn principal(app: &App, token: &str) -> Result<Principal, Refused> {
             let Some(found) = found else { return Err(revoked().into()) };
             let issued = found.issued()?;
             if issued.1.principal.kind == ActorKind::Member && issued.1.organization_id.is_none() {
-                app.issued_sessions.0.insert(key, issued.clone()).await;
+                app.issued_sessions.known.insert(key, issued.clone()).await;
             }
             (issued, found.state)
         }

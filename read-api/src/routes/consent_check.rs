@@ -25,7 +25,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use serde::Serialize;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -37,6 +37,7 @@ use crate::{
     params::{self, FromParams, Params},
     request::Read,
     rows::Instant,
+    together::Ask,
 };
 
 /// The gate's answer.
@@ -99,11 +100,63 @@ impl FromParams for Asked {
 /// Who asks about everybody.
 const ASK_ALL: Roles = Roles::ADMIN.and(Roles::GLOBAL_ADMIN).and(Roles::AUDITOR).and(Roles::OPS);
 
+/// Asks for the last events of streams.
+pub struct LastOfStreams;
+
+pub struct Streams {
+    types: Vec<&'static str>,
+    ids: Vec<String>,
+    /// None of them after that.
+    until: DateTime<Utc>,
+}
+
+pub struct Last {
+    /// How far the log was.
+    position: i64,
+    /// The payload of each stream's last event.
+    payloads: Vec<Option<String>>,
+}
+
 #[derive(FromRow)]
 struct Found {
     position: i64,
-    /// The last event of each stream that was asked for.
-    last: Vec<Option<String>>,
+    payload: Option<String>,
+}
+
+impl Ask for LastOfStreams {
+    type Question = Streams;
+    type Answer = Last;
+
+    async fn ask(
+        connection: &mut PgConnection,
+        questions: Vec<Streams>,
+    ) -> Result<Vec<Last>, sqlx::Error> {
+        let types: Vec<_> = questions.iter().flat_map(|asked| &asked.types).copied().collect();
+        let ids: Vec<_> = questions.iter().flat_map(|asked| &asked.ids).collect();
+        let until: Vec<_> =
+            questions.iter().flat_map(|asked| asked.ids.iter().map(|_| asked.until)).collect();
+        let found: Vec<Found> = sqlx::query_as(
+            "SELECT (SELECT coalesce((SELECT position FROM log.events
+                                      ORDER BY position DESC LIMIT 1), 0)) AS position,
+                    (SELECT payload::text FROM log.stream(s.type, s.id)
+                     WHERE recorded_at <= s.until ORDER BY sequence DESC LIMIT 1) AS payload
+             FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY
+                  AS s (type, id, until, place)
+             ORDER BY s.place",
+        )
+        .bind(&types)
+        .bind(&ids)
+        .bind(&until)
+        .fetch_all(connection)
+        .await?;
+        let mut found = found.into_iter();
+        let answers = questions.iter().map(|asked| {
+            let of_it: Vec<Found> = found.by_ref().take(asked.ids.len()).collect();
+            let position = of_it.first().map_or(0, |found| found.position);
+            Last { position, payloads: of_it.into_iter().map(|found| found.payload).collect() }
+        });
+        Ok(answers.collect())
+    }
 }
 
 /// Asks whether somebody's data may be processed for a purpose on their consent, now or at a time.
@@ -136,23 +189,14 @@ pub async fn show(State(app): State<Shared>, read: Read<Asked>) -> Result<Respon
         ]
     });
     let (types, ids): (Vec<_>, Vec<_>) = [series].into_iter().chain(streams).unzip();
+    let until = as_of.unwrap_or_else(far);
     let (position, found) = fresh(&app.projected, read.freshness, || async {
-        let found: Found = sqlx::query_as(
-            "SELECT (SELECT coalesce(max(position), 0) FROM log.events) AS position,
-                    ARRAY(SELECT (SELECT payload::text FROM log.stream(s.type, s.id)
-                                  WHERE recorded_at <= $3 ORDER BY sequence DESC LIMIT 1)
-                          FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (type, id, place)
-                          ORDER BY s.place) AS last",
-        )
-        .bind(&types)
-        .bind(&ids)
-        .bind(as_of.unwrap_or_else(far))
-        .fetch_one(&app.primary)
-        .await?;
-        Ok((from_db(found.position), found))
+        let streams = Streams { types: types.clone(), ids: ids.clone(), until };
+        let last = app.consent_gate.ask(streams).await?;
+        Ok((from_db(last.position), last.payloads))
     })
     .await?;
-    let last = |place: usize| found.last.get(place).and_then(Option::as_deref);
+    let last = |place: usize| found.get(place).and_then(Option::as_deref);
     // Whoever is a member is no admin: of one kind at most there are events.
     let of_any = |place: usize| last(place).or_else(|| last(place + 3));
     let (policies, consent) = (last(0), of_any(1));

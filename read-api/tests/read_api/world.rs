@@ -25,6 +25,7 @@ use agora_read_api::{
     http,
     live::{self, Limits, Live},
     search::KeptFound,
+    together::Together,
 };
 use agora_service::{client_address::ClientAddress, clock, geoip::Countries, objects::Objects};
 use axum::{
@@ -381,10 +382,11 @@ fn app(
         security_audit: security_audit(reads, &vault),
         searches,
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
-        issued_sessions: IssuedSessions::default(),
+        issued_sessions: IssuedSessions::new(reads.clone()),
         opener: Opener::new(vault),
         live: Live::new(limits, shutdown.clone()),
         projected,
+        consent_gate: Together::new("consents", reads.clone()),
         warm_lists: Arc::default(),
         // What was written is found at once.
         searched: KeptFound::new(Duration::ZERO),
