@@ -285,6 +285,40 @@ async fn con_08_con_09_con_15_the_gate_answers_now_and_as_of_any_time() {
 }
 
 #[tokio::test]
+async fn con_09_ses_04_of_many_who_ask_at_once_each_gets_its_own_answer() {
+    let world = World::new().await;
+    world.policy("v1", clock::now() - TimeDelta::days(1), false).await;
+    let mut members = Vec::new();
+    for number in 0..12 {
+        let member = world.member(None).await;
+        if number % 3 == 0 {
+            world.answers(&member, "ConsentGranted", ConsentId(clock::new_id()), json!({})).await;
+        }
+        // From here on what its session was issued as is known.
+        world.get_as(&member, "/v1/categories").await.ok();
+        if number % 4 == 1 {
+            world.revoke(&member).await;
+        }
+        members.push(member);
+    }
+    let asked = members.iter().enumerate().cycle().take(240).map(async |(number, member)| {
+        let user = member.id();
+        let path =
+            format!("/v1/consents/check?user={user}&type=ANALYTICS&purpose=search_analytics");
+        let reply = world.get_as(member, &path).await;
+        if number % 4 == 1 {
+            assert_eq!(reply.problem(401)["rule"], "SES-04", "of {number}");
+            return;
+        }
+        let answer = reply.ok();
+        assert_eq!(answer["user_id"], json!(user));
+        let reason = if number % 3 == 0 { "consented" } else { "not_asked" };
+        assert_eq!(answer["reason"], reason, "of {number}");
+    });
+    futures::future::join_all(asked).await;
+}
+
+#[tokio::test]
 async fn con_02_con_08_con_14_a_consent_is_seen_by_whom_it_is_of_and_by_auditors() {
     let world = World::new().await;
     let (ada, bob) = (world.member(None).await, world.member(None).await);
