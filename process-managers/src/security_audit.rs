@@ -98,7 +98,8 @@ impl Follower {
         }
         let (events, reached) = entries::events(connection, position, up_to, BATCH).await?;
         let entries = entries::of(&self.opener, &events, agora_service::clock::now()).await?;
-        self.store.write(&entries).await?;
+        // It begins again where the one before it stopped, which may have written more than it noted.
+        self.store.write_again(&entries).await?;
         sqlx::query(
             "INSERT INTO process.checkpoints (process, position) VALUES ($1, $2)
              ON CONFLICT (process) DO UPDATE SET position = $2, updated_at = clock_timestamp()",

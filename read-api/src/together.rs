@@ -5,11 +5,12 @@
 //! been asked alone. While the database is idle a question is asked at once; those that come while others
 //! are being asked go together.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use agora_service::problem::Problem;
 use batch_aint_one::{BatchError, Batcher, BatchingPolicy, Limits, Processor};
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use tokio::time::timeout;
 
 use crate::error;
 
@@ -18,6 +19,8 @@ const STATEMENTS: usize = 2;
 const QUESTIONS_EACH: usize = 128;
 /// Past that the database is too slow for what is asked, and more is refused.
 const WAITING_MAX: usize = 4_096;
+/// A statement that takes longer is given up with its connection, and so is a question that waits longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is asked.
 pub trait Ask: Send + Sync + 'static {
@@ -31,7 +34,7 @@ pub trait Ask: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Self::Answer>, sqlx::Error>> + Send;
 }
 
-/// Asks questions of one kind. Cheap to clone.
+/// Asks questions of one kind.
 pub struct Together<A: Ask>(Batcher<Asker<A>>);
 
 impl<A: Ask> Together<A> {
@@ -54,11 +57,13 @@ impl<A: Ask> Together<A> {
     /// # Errors
     /// Where the database cannot be asked, or has more to do than it can.
     pub async fn ask(&self, question: A::Question) -> Result<A::Answer, Problem> {
-        self.0.add((), question).await.map_err(|cause| match cause {
+        let answer = timeout(PATIENCE, self.0.add((), question));
+        let Ok(answer) = answer.await else { return Err(error::database(&TOO_LONG)) };
+        answer.map_err(|cause| match cause {
             BatchError::BatchFailed(cause) | BatchError::ResourceAcquisitionFailed(cause) => {
                 error::database(&cause.0)
             }
-            BatchError::Rejected(_) => error::database(&sqlx::Error::PoolTimedOut),
+            BatchError::Rejected(_) => error::database(&TOO_LONG),
             cause => {
                 tracing::error!(%cause, "questions cannot be asked together");
                 Problem::internal()
@@ -66,6 +71,8 @@ impl<A: Ask> Together<A> {
         })
     }
 }
+
+const TOO_LONG: sqlx::Error = sqlx::Error::PoolTimedOut;
 
 struct Asker<A> {
     pool: PgPool,
@@ -100,7 +107,13 @@ impl<A: Ask> Processor for Asker<A> {
         questions: impl Iterator<Item = A::Question> + Send,
         mut connection: Self::Resources,
     ) -> Result<Vec<A::Answer>, Failed> {
-        let questions = questions.collect();
-        A::ask(&mut connection, questions).await.map_err(|cause| Failed(Arc::new(cause)))
+        let asking = A::ask(&mut connection, questions.collect());
+        match timeout(PATIENCE, asking).await {
+            Ok(answers) => answers.map_err(|cause| Failed(Arc::new(cause))),
+            Err(_) => {
+                connection.close_on_drop();
+                Err(Failed(Arc::new(TOO_LONG)))
+            }
+        }
     }
 }

@@ -59,7 +59,8 @@ pub enum TelemetryError {
 pub fn init(service: &'static str) -> Result<Metrics, TelemetryError> {
     let filter = match std::env::var("AGORA_LOG").or_else(|_| std::env::var("RUST_LOG")) {
         Ok(text) => EnvFilter::builder().parse(text)?,
-        Err(_) => EnvFilter::builder().parse("info,async_nats=warn,sqlx::postgres::notice=warn")?,
+        Err(_) => EnvFilter::builder()
+            .parse("info,async_nats=warn,batch_aint_one=warn,sqlx::postgres::notice=warn")?,
     };
     let json = match std::env::var("AGORA_LOG_FORMAT").as_deref() {
         Ok("json") => true,

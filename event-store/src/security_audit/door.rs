@@ -23,7 +23,9 @@ struct Seen {
     second: i64,
     /// In that second, one by one.
     told: u32,
-    /// The first that was not, and how many there were.
+    /// Whether those that come in it are counted.
+    counting: bool,
+    /// The first that was, and how many there were.
     counted: Option<Counted>,
 }
 
@@ -48,14 +50,16 @@ impl Door {
             return if has_room { Next::Tell(access) } else { Next::Lose };
         }
         let second = access.at.timestamp();
-        let seen = clients.entry(key).or_insert(Seen { second, told: 0, counted: None });
+        let seen =
+            clients.entry(key).or_insert(Seen { second, told: 0, counting: false, counted: None });
         if seen.second != second {
-            (seen.second, seen.told) = (second, 0);
+            (seen.second, seen.told, seen.counting) = (second, 0, false);
         }
         if has_room && seen.told < EACH_MAX {
             seen.told += 1;
             return Next::Tell(access);
         }
+        seen.counting = true;
         match &mut seen.counted {
             Some((_, times)) => *times += 1,
             None => seen.counted = Some((access, 1)),
@@ -69,7 +73,7 @@ impl Door {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = clients
             .get_mut(&ClientAddress::of(client).network_bits())
-            .filter(|seen| seen.second == second)
+            .filter(|seen| seen.counting && seen.second == second)
             .and_then(|seen| seen.counted.as_mut());
         if let Some((_, times)) = counted {
             *times += 1;
@@ -137,7 +141,10 @@ mod tests {
         assert!(door.count(client, 3), "of whom one is counted no more has to be known");
         assert!(!door.count(client, 4), "the first of a second is told of");
         assert!(!door.count([203, 0, 113, 11].into(), 3));
+        assert_eq!(told(&door, 1, 4, true), 1, "and so are nine more");
+        assert!(!door.count(client, 4), "though some of the second before are still counted");
         assert_eq!(door.counted(4)[0].1, 991);
+        door.counted(5);
         assert!(door.0.lock().unwrap().is_empty(), "who is silent is forgotten");
     }
 
@@ -147,7 +154,7 @@ mod tests {
         assert_eq!(told(&door, 3, 1, false), 0);
         assert_eq!(door.counted(1)[0].1, 3);
         for number in 0..CLIENTS_MAX as u128 {
-            let seen = Seen { second: 1, told: 0, counted: None };
+            let seen = Seen { second: 1, told: 0, counting: false, counted: None };
             door.0.lock().unwrap().insert(number, seen);
         }
         assert!(matches!(door.pass(access(1, 7), true), Next::Tell(_)));

@@ -8,7 +8,9 @@ use std::{
 use agora_domain::security::audit::RetentionCategory;
 use agora_service::geoip::Countries;
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, error::DatabaseError};
+use sqlx::{
+    Connection, FromRow, PgConnection, PgPool, Postgres, error::DatabaseError, pool::PoolConnection,
+};
 use uuid::Uuid;
 
 use super::{
@@ -27,6 +29,21 @@ pub(super) const COLUMNS: &str = "log_id, recorded_at, retention_category::text 
 const UNIQUE_VIOLATION: &str = "23505";
 /// What Postgres says of a row that no partition takes.
 const CHECK_VIOLATION: &str = "23514";
+
+/// A connection that is closed where what it does is given up halfway: sqlx does not know that the answer to a
+/// `COPY` is still on its way, and would take it for the next statement's.
+struct Whole {
+    connection: PoolConnection<Postgres>,
+    is_whole: bool,
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.connection.close_on_drop();
+        }
+    }
+}
 
 /// How rows come into the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,6 +158,15 @@ impl Store {
     /// # Errors
     /// Where the database or the vault cannot be used. Then none was written, or they were before.
     pub async fn write(&self, entries: &[Entry]) -> Result<(), AuditError> {
+        self.write_by(Way::Copy, entries).await
+    }
+
+    /// As [`Self::write`], for who may have written some of them before.
+    pub async fn write_again(&self, entries: &[Entry]) -> Result<(), AuditError> {
+        self.write_by(Way::Missing, entries).await
+    }
+
+    async fn write_by(&self, mut way: Way, entries: &[Entry]) -> Result<(), AuditError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -149,8 +175,12 @@ impl Store {
         for (entry, sealed) in entries.iter().zip(sealed) {
             leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));
         }
+        for rows in leaves.values_mut() {
+            // In the order of the primary key, each goes behind the one before it without a search.
+            rows.sort_unstable_by_key(|row| (row.recorded_at, row.log_id));
+        }
         self.prepare(leaves.keys()).await?;
-        let (mut way, mut prepared_anew) = (Way::Copy, false);
+        let mut prepared_anew = false;
         loop {
             let Err(error) = self.write_leaves(&leaves, way).await else { return Ok(()) };
             match error.as_database_error().and_then(DatabaseError::code).as_deref() {
@@ -189,7 +219,22 @@ impl Store {
         leaves: &BTreeMap<LeafName, Vec<Row>>,
         way: Way,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
+        let written = self.write_on(&mut connection.connection, leaves, way).await;
+        connection.is_whole = true;
+        let ends = written?;
+        self.known().ends.extend(ends);
+        Ok(())
+    }
+
+    /// Says where the chains end then.
+    async fn write_on(
+        &self,
+        connection: &mut PgConnection,
+        leaves: &BTreeMap<LeafName, Vec<Row>>,
+        way: Way,
+    ) -> Result<Vec<(LeafName, i32)>, sqlx::Error> {
+        let mut transaction = connection.begin().await?;
         let mut ends = Vec::with_capacity(leaves.len());
         // In one order for all writers, since the end of each chain is held until the commit.
         for (leaf, rows) in leaves {
@@ -197,8 +242,7 @@ impl Store {
             ends.push((*leaf, end));
         }
         transaction.commit().await?;
-        self.known().ends.extend(ends);
-        Ok(())
+        Ok(ends)
     }
 
     /// Writes a leaf's rows as its next segment; says where its chain ends then.

@@ -42,7 +42,8 @@ struct Group {
     acks: Acks,
 }
 
-/// Starts the tasks. A group is not gathered to its end once `hurry` says so. The spools that were left are written first, then this process's own.
+/// Starts the tasks. A group is not gathered to its end once `hurry` says so. The spools that were left are
+/// written first, then this process's own.
 pub(super) fn start(
     messages: mpsc::Receiver<Message>,
     hurry: Arc<Notify>,
@@ -68,9 +69,10 @@ async fn gather(
     groups: mpsc::Sender<Group>,
     spools: Spools,
 ) {
+    let mut goes_on = false;
     while let Some(first) = messages.recv().await {
         // Not woken for each of those that come: that would cost every request more than all else here.
-        if messages.len() < GROUP_MAX {
+        if !goes_on && messages.len() < GROUP_MAX {
             tokio::select! {
                 () = tokio::time::sleep(GATHER) => {}
                 () = hurry.notified() => {}
@@ -91,6 +93,8 @@ async fn gather(
             }
             next = messages.try_recv().ok();
         }
+        // What was in the queue when somebody began to wait is taken without another pause.
+        goes_on = group.entries.len() >= GROUP_MAX && !messages.is_empty();
         if let Err(full) = groups.try_send(group) {
             let Group { entries, acks } = full.into_inner();
             keep(&spools, entries).await;
@@ -179,7 +183,7 @@ async fn drain(store: &Store, spools: &Spools) -> bool {
         let up_to = match oldest.await {
             Ok(Oldest::Nothing) => return true,
             Ok(Oldest::Entries(entries, up_to)) => {
-                if !written(store.write(&entries), entries.len()).await {
+                if !written(store.write_again(&entries), entries.len()).await {
                     return false;
                 }
                 up_to

@@ -130,7 +130,34 @@ impl Side {
         }
         Ok(Self { name, command_addr, read_addr, _processes: processes })
     }
+
+    /// Waits until all entries of a load of so long are written; the share of both times that the load was.
+    async fn share(&self, load: Duration, address: &str) -> Result<f64, Failure> {
+        let (begun, mut client) = (Instant::now(), Client::new(address));
+        loop {
+            let page = client.get("/metrics").await?;
+            let page = String::from_utf8_lossy(&page.body);
+            let count = |name: &str| -> f64 {
+                let lines = page.lines().filter(|line| line.starts_with(name));
+                lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+            };
+            if count("agora_security_audit_dropped") > 0.0 {
+                return Err("entries of the security audit log are lost".into());
+            }
+            if count("agora_security_audit_written") >= count("agora_security_audit_queued") {
+                let late = begun.elapsed().saturating_sub(GATHERED);
+                return Ok(load.as_secs_f64() / (load + late).as_secs_f64());
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                return Err("the security audit log is not written".into());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
+
+/// How long entries wait for others, which is no work.
+const GATHERED: Duration = Duration::from_millis(100);
 
 async fn overhead(
     options: &AuditOptions,
@@ -159,17 +186,18 @@ async fn overhead(
             let (side, votes, posts) = &sides[index];
             let load = Load { connections: CONNECTIONS, time, rate: None };
             let outcome = load::run(Arc::clone(votes), load).await?;
+            let commands = outcome.rate() * side.share(time, &side.command_addr).await?;
             // What is still to be projected is not the next one's to pay for.
             watch::reached(&pool, head(&pool).await?).await?;
             let reads = read(&side.read_addr, posts, CONNECTIONS, time).await?;
+            let reads = reads * side.share(time, &side.read_addr).await?;
             say(&format!(
-                "  round {}, {}: {:.0} commands/s (p99 {:.1} ms), {reads:.0} reads/s",
+                "  round {}, {}: {commands:.0} commands/s (p99 {:.1} ms), {reads:.0} reads/s",
                 round + 1,
                 side.name,
-                outcome.rate(),
                 outcome.latency_ms(0.99)
             ));
-            both[0][index] = outcome.rate();
+            both[0][index] = commands;
             both[1][index] = reads;
         }
         for (rates, both) in rates.iter_mut().zip(both) {

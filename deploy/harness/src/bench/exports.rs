@@ -182,7 +182,7 @@ async fn subject(
     }
     snapshot.transaction.rollback().await?;
     let what = format!("one person's {rows} votes as a bundle, with JSON and CSV in it");
-    let of = format!("COPY by the same statements ({}), each row twice", per_second(copy));
+    let of = format!("COPY by the same statements ({}), once for each file", per_second(copy));
     report.ratio(&what, 2.0 * rows as f64 / seconds, copy, &of, 0.3);
     let peak_mb = peak_mb();
     report.line(

@@ -130,7 +130,12 @@ relay, projectors and process managers run. No voter votes twice on a post, so e
 request appends one event; events are counted in the log. The lag of the slowest projection is \
 taken when the load ends, and awaited before anything else runs.
 - **Exports** are made in process as a worker makes them: a statement's rows, the format, SHA-256 and \
-a file on the disk, beside `COPY` of the same table to nowhere. The memory is this program's own.
+a file on the disk, beside `COPY` of the same table to nowhere. A person's bundle holds each row in two \
+files; `COPY` runs the same statements, which look for each vote's events, too, and counts twice. The \
+memory is this program's own.
+- **Refused requests** are compared by CPU time, of the service as the kernel counts it, and with that of \
+all Postgres' processes, which for a vote includes what the relay, projections and entries of the security \
+audit log cost there.
 - **Reads** have a fixed rate over 64 connections, for ten seconds after two that do not count, and \
 their latency counts from when they were due, up to a timer's millisecond included. They read a page \
 of 20: feeds of a hundred communities, of which the larger are read more often; the home feeds of \

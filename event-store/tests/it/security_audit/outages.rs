@@ -185,3 +185,40 @@ async fn a_spool_that_is_full_takes_no_more_and_holds_what_it_has() {
     audit.write(entry(None)).await;
     std::fs::remove_dir_all(at.folder).unwrap();
 }
+
+#[tokio::test]
+async fn sal_05_a_group_that_is_given_up_halfway_leaves_no_answer_to_the_next_statement() {
+    let database = TestDatabase::new().await;
+    // One connection, so that whoever comes next has the same.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .connect(&database.url_as("agora_writer"))
+        .await
+        .unwrap();
+    let store = Store::new(pool.clone(), database.vault());
+    let entry = entry(None);
+    store.write(&[self::entry(None)]).await.unwrap();
+    // The end of the copy waits for whether an equal entry will be there.
+    let mut other = database.pool.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO log.security_audit (recorded_at, log_id, retention_category, event_type,
+             event_result, segment)
+         VALUES ($1, $2, 'OPERATIONAL', 'API_ACCESS', 'SUCCESS', 1)",
+    )
+    .bind(entry.recorded_at)
+    .bind(entry.log_id)
+    .execute(&mut *other)
+    .await
+    .unwrap();
+    let write = store.write(std::slice::from_ref(&entry));
+    assert!(tokio::time::timeout(Duration::from_millis(500), write).await.is_err(), "it waits");
+    other.rollback().await.unwrap();
+    for number in 0..5_i64 {
+        let told: i64 =
+            sqlx::query_scalar("SELECT $1::bigint").bind(number).fetch_one(&pool).await.unwrap();
+        assert_eq!(told, number, "each statement has its own answer");
+    }
+    store.write_again(&[entry]).await.unwrap();
+    assert_eq!(count(&database).await, 2);
+}

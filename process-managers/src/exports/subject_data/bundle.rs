@@ -7,7 +7,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, IntoInnerError, Read, Seek, Write},
+    io::{self, BufWriter, IntoInnerError, Read, Seek, Take, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -79,10 +79,11 @@ pub async fn write(
         true => Some(Writer::start(Format::Xml, document, aside()?)?),
         false => None,
     };
-    let mut files = Vec::new();
+    // One after the other in one file, and where each ends.
+    let (mut tables, mut ends) = (aside()?, Vec::new());
     for entity in export.entities() {
         let table = entity.table();
-        let mut csv = Csv::start(document, aside()?);
+        let mut csv = Csv::start(document, &mut tables);
         json.table(&table)?;
         pdf.table(&table);
         csv.table(&table)?;
@@ -100,25 +101,31 @@ pub async fn write(
         };
         let between = async || Ok(buffer.drain_into(&mut *out).await?);
         snapshot.rows(opener, &person, entity, each, between).await?;
-        files.push((format!("csv/{}.csv", entity.name), csv.finish()?));
+        csv.finish()?;
+        ends.push((format!("csv/{}.csv", entity.name), tables.stream_position()?));
     }
     let (written, _) = json.finish()?;
-    if let Some(xml) = xml {
-        files.insert(0, ("subject-data.xml".to_owned(), xml.finish()?.1));
-    }
-    for (name, file) in files {
-        bundle.file(&name)?;
-        let mut file = file.into_inner().map_err(IntoInnerError::into_error)?;
-        file.rewind()?;
-        let mut piece = vec![0; PIECE_BYTES];
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut append = async |bundle: &mut Bundle<_>, file: &mut Take<File>| {
         loop {
             let length = file.read(&mut piece)?;
             if length == 0 {
-                break;
+                return Ok::<_, SubjectDataError>(());
             }
             bundle.write_all(&piece[..length])?;
             buffer.drain_into(&mut *out).await?;
         }
+    };
+    if let Some(xml) = xml {
+        bundle.file("subject-data.xml")?;
+        append(&mut bundle, &mut again(xml.finish()?.1)?).await?;
+    }
+    let (mut tables, mut begin) = (again(tables)?, 0);
+    for (name, end) in ends {
+        bundle.file(&name)?;
+        tables.set_limit(end - begin);
+        append(&mut bundle, &mut tables).await?;
+        begin = end;
     }
     bundle.file("subject-data.pdf")?;
     let (pages, pdf) = pdf.finish(&written)?;
@@ -154,6 +161,13 @@ pub async fn write(
 /// A file that nobody else can open, and that ends with its last use.
 fn aside() -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(PIECE_BYTES, tempfile::tempfile()?))
+}
+
+/// What was written to it, from its beginning.
+fn again(file: BufWriter<File>) -> io::Result<Take<File>> {
+    let mut file = file.into_inner().map_err(IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file.take(u64::MAX))
 }
 
 /// Bytes on their way from the archive, which does not wait, to what takes them, which may.
