@@ -14,7 +14,7 @@ use agora_process_managers::exports::{
 };
 use agora_service::objects::Objects;
 use futures::TryStreamExt;
-use sqlx::{Executor, PgPool, postgres::PgPoolCopyExt};
+use sqlx::{Executor, PgConnection, PgPool, postgres::PgPoolCopyExt};
 use uuid::Uuid;
 
 use super::{Failure, report::Report};
@@ -153,20 +153,18 @@ async fn subject(
     .execute(&mut *transaction)
     .await?;
     let export = SubjectExport { subject, categories: vec![DataCategory::Votes], has_xml: false };
-    let mut copy = 0.0_f64;
-    for _ in 0..2 {
-        let begun = Instant::now();
-        for statement in export.statements() {
-            let of_person = statement
-                .replace("$1", &format!("'{}'", subject.kind.as_str()))
-                .replace("$2", &format!("'{}'::uuid", subject.id))
-                .replace("$3", "0");
-            let mut out =
-                transaction.copy_out_raw(&format!("COPY ({of_person}) TO STDOUT")).await?;
-            while out.try_next().await?.is_some() {}
-        }
-        copy = copy.max(rows as f64 / begun.elapsed().as_secs_f64());
-    }
+    let votes = format!(
+        "SELECT id, community_platform_post_id, vote_state, created_at, updated_at
+         FROM read.post_votes WHERE voter_memberuser_id = '{}'",
+        subject.id
+    );
+    let statements = export.statements().map(|statement| {
+        let kind = format!("'{}'", subject.kind.as_str());
+        let id = format!("'{}'::uuid", subject.id);
+        statement.replace("$1", &kind).replace("$2", &id).replace("$3", "0")
+    });
+    let plain = copy_of(&mut transaction, &[votes], rows).await?;
+    let same = copy_of(&mut transaction, &statements.collect::<Vec<_>>(), rows).await?;
     let pdf_rows = PdfRows::First(subject_data::PDF_ROWS);
     let document = Document { kind: "subject_data", pdf_rows, ..document("Personal data") };
     let mut upload = objects.upload("bench/subject.zip")?;
@@ -182,8 +180,18 @@ async fn subject(
     }
     snapshot.transaction.rollback().await?;
     let what = format!("one person's {rows} votes as a bundle, with JSON and CSV in it");
-    let of = format!("COPY by the same statements ({}), once for each file", per_second(copy));
-    report.ratio(&what, 2.0 * rows as f64 / seconds, copy, &of, 0.3);
+    let rate = 2.0 * rows as f64 / seconds;
+    let (of_same, of_plain) = (rate / same, rate / plain);
+    report.line(
+        &what,
+        format!(
+            "{}, {of_same:.2} × COPY by the same statements, {of_plain:.2} × COPY of the votes alone, \
+             each once for each file",
+            per_second(rate)
+        ),
+        "≥ 0.3 × COPY of the same rows",
+        Some(of_same >= 0.3),
+    );
     let peak_mb = peak_mb();
     report.line(
         "… memory of this process at most",
@@ -192,6 +200,25 @@ async fn subject(
         Some(peak_mb <= 150.0),
     );
     Ok(())
+}
+
+/// Rows a second, where the statements together give so many.
+async fn copy_of(
+    connection: &mut PgConnection,
+    statements: &[String],
+    rows: u64,
+) -> Result<f64, Failure> {
+    let mut best = 0.0_f64;
+    for _ in 0..2 {
+        let begun = Instant::now();
+        for statement in statements {
+            let copy = format!("COPY ({statement}) TO STDOUT");
+            let mut out = connection.copy_out_raw(&copy).await?;
+            while out.try_next().await?.is_some() {}
+        }
+        best = best.max(rows as f64 / begun.elapsed().as_secs_f64());
+    }
+    Ok(best)
 }
 
 /// Pages, seconds, and the most memory meanwhile.
