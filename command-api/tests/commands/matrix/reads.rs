@@ -13,7 +13,7 @@ use agora_projectors::{
     runner::applier::{Applier, Origin},
 };
 use agora_read_api::{
-    access::Activity,
+    access::{Activity, IssuedSessions},
     app::App,
     cursor::Cursors,
     downloads::{Downloads, count::Counter},
@@ -21,6 +21,7 @@ use agora_read_api::{
     http,
     live::{self, Limits, Live},
     search::KeptFound,
+    together::Together,
 };
 use agora_service::{client_address::ClientAddress, clock, geoip::Countries, objects::Objects};
 use axum::{
@@ -84,6 +85,8 @@ pub async fn serve(world: &World) -> Router {
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
         searches: SearchLog::start(reads.clone(), vault.clone(), None, settings),
         activity: Activity::start(reads.clone(), TimeDelta::days(7)),
+        issued_sessions: IssuedSessions::new(reads.clone()),
+        consent_gate: Together::new("consents", reads.clone()),
         opener: Opener::new(vault),
         live: Live::new(Limits::default(), CancellationToken::new()),
         projected: Projected::default(),
