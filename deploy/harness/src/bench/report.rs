@@ -131,8 +131,8 @@ request appends one event; events are counted in the log. The lag of the slowest
 taken when the load ends, and awaited before anything else runs.
 - **Exports** are made in process as a worker makes them: a statement's rows, the format, SHA-256 and \
 a file on the disk, beside `COPY` of the same table to nowhere. A person's bundle holds each row in two \
-files; `COPY` runs the same statements, which look for each vote's events, too, and counts twice. The \
-memory is this program's own.
+files, so `COPY` counts twice: of the votes alone, which decides, and by the bundle's statements, which \
+look for each vote's events, too. The memory is this program's own.
 - **Refused requests** are compared by CPU time, of the service as the kernel counts it, and with that of \
 all Postgres' processes, which for a vote includes what the relay, projections and entries of the security \
 audit log cost there.
