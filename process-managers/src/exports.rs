@@ -10,6 +10,7 @@ pub mod formats;
 pub mod names;
 pub mod platform_data;
 pub mod queue;
+pub mod rows;
 pub mod source;
 pub mod statutory_report;
 pub mod stream;

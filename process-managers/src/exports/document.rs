@@ -133,6 +133,7 @@ pub enum Cell {
     /// A number in digits, with a point where it has decimals.
     Decimal(String),
     Text(String),
+    Id(Uuid),
     Time(DateTime<Utc>),
 }
 
@@ -153,6 +154,7 @@ impl Cell {
             Self::Boolean(false) => Cow::Borrowed("false"),
             Self::Integer(number) => Cow::Owned(number.to_string()),
             Self::Decimal(text) | Self::Text(text) => Cow::Borrowed(text),
+            Self::Id(id) => Cow::Owned(id.to_string()),
             Self::Time(time) => Cow::Owned(rfc3339(*time)),
         }
     }
@@ -167,6 +169,12 @@ impl Cell {
                 let _infallible = write!(out, "{number}");
             }
             Self::Decimal(text) | Self::Text(text) => write_json(text, out),
+            Self::Id(id) => {
+                let mut text = Uuid::encode_buffer();
+                out.push(b'"');
+                out.extend_from_slice(id.as_hyphenated().encode_lower(&mut text).as_bytes());
+                out.push(b'"');
+            }
             Self::Time(time) => {
                 out.push(b'"');
                 out.extend_from_slice(rfc3339(*time).as_bytes());

@@ -120,12 +120,17 @@ impl<'d, W: Write> Writer<'d, W> {
         self.digest.row(cells);
         match &mut self.body {
             Body::Json(json) => json.row(self.digest.json_cells())?,
-            Body::Csv(csv) => csv.row(cells)?,
+            Body::Csv(csv) => csv.row(cells, self.digest.json_cells())?,
             Body::Xml(xml) => xml.row(cells)?,
             Body::Xlsx(xlsx) => xlsx.row(cells)?,
             Body::Pdf(pdf) => pdf.row(cells)?,
         }
         Ok(())
+    }
+
+    /// The cells of the last row, as JSON.
+    pub fn json_cells(&self) -> impl Iterator<Item = &[u8]> {
+        self.digest.json_cells()
     }
 
     /// Ends the document; all of it is in `W` then, which is given back.

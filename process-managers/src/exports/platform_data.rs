@@ -4,9 +4,8 @@
 
 use agora_domain::exports::export_values::PlatformExportType;
 use agora_event_store::{Opened, Opener, seal::SealedField};
-use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::PgConnection;
 
 use super::{
     document::{
@@ -14,6 +13,7 @@ use super::{
         ColumnKind::{Integer, Text, Time},
         Table,
     },
+    rows::cells,
     stream::{GROUP, Rows},
     trouble::Trouble,
     withheld::Withheld,
@@ -58,7 +58,7 @@ static COMMUNITIES: PlatformExport = PlatformExport {
         Column::new("updated_at", "Updated", Time, 3),
     ],
     whose: "owner_id",
-    statement: "SELECT c.id::text, c.name, c.description, c.category_id::text, c.owner_id::text,
+    statement: "SELECT c.id, c.name, c.description, c.category_id, c.owner_id,
                        c.logo_uri, c.banner_uri, c.member_count, c.created_at, c.updated_at
                 FROM read.communities c WHERE c.deleted_at IS NULL ORDER BY c.id",
     sealed: None,
@@ -83,10 +83,10 @@ static POSTS: PlatformExport = PlatformExport {
         Column::new("updated_at", "Updated", Time, 3),
     ],
     whose: "author_id",
-    statement: "SELECT p.id::text, p.community_platform_community_id::text AS community_id,
+    statement: "SELECT p.id, p.community_platform_community_id AS community_id,
                        CASE WHEN p.author_adminuser_id IS NULL THEN 'member' ELSE 'admin' END
                            AS author_kind,
-                       coalesce(p.author_memberuser_id, p.author_adminuser_id)::text AS author_id,
+                       coalesce(p.author_memberuser_id, p.author_adminuser_id) AS author_id,
                        p.title, p.body, coalesce(s.score, 0) AS score,
                        coalesce(s.upvotes, 0) AS upvotes, coalesce(s.downvotes, 0) AS downvotes,
                        coalesce(n.comments, 0) AS comment_count, p.created_at, p.updated_at
@@ -118,12 +118,12 @@ static COMMENTS: PlatformExport = PlatformExport {
         Column::new("updated_at", "Updated", Time, 3),
     ],
     whose: "author_id",
-    statement: "SELECT m.id::text, m.post_id::text, m.parent_comment_id::text, m.depth,
+    statement: "SELECT m.id, m.post_id, m.parent_comment_id, m.depth,
                        CASE WHEN m.author_adminuser_id IS NOT NULL THEN 'admin'
                             WHEN m.author_guestuser_id IS NOT NULL THEN 'guest' ELSE 'member' END
                            AS author_kind,
                        coalesce(m.author_memberuser_id, m.author_adminuser_id,
-                                m.author_guestuser_id)::text AS author_id,
+                                m.author_guestuser_id) AS author_id,
                        m.body, coalesce(s.score, 0) AS score, coalesce(s.upvotes, 0) AS upvotes,
                        coalesce(s.downvotes, 0) AS downvotes, m.created_at, m.updated_at
                 FROM read.comments m
@@ -151,9 +151,9 @@ impl PlatformExport {
         let mut stream = sqlx::query(self.statement).fetch(connection);
         let mut group = Vec::with_capacity(GROUP);
         while let Some(row) = stream.try_next().await? {
-            let cells = self.cells(&row)?;
-            if let Some(Cell::Text(id)) = whose.map(|column| &cells[column])
-                && withheld.is_of(id)
+            let cells = cells(&row, self.columns.len())?;
+            if let Some(Cell::Id(id)) = whose.map(|column| &cells[column])
+                && withheld.is_of(*id)
             {
                 continue;
             }
@@ -191,10 +191,11 @@ impl PlatformExport {
         let places = |field: &str| self.columns.iter().position(|column| column.name == field);
         let columns: Vec<(usize, &'static str)> =
             fields.iter().filter_map(|field| Some((places(field)?, *field))).collect();
+        let ids: Vec<String> = group.iter().map(|cells| cells[0].as_text().into_owned()).collect();
         let mut sealed = Vec::with_capacity(group.len() * columns.len());
-        for cells in group.iter() {
+        for (cells, aggregate_id) in group.iter().zip(&ids) {
             for (column, field) in &columns {
-                if let (Cell::Text(aggregate_id), Cell::Text(text)) = (&cells[0], &cells[*column]) {
+                if let Cell::Text(text) = &cells[*column] {
                     sealed.push(SealedField { aggregate_type, aggregate_id, field, sealed: text });
                 }
             }
@@ -209,18 +210,5 @@ impl PlatformExport {
             }
         }
         Ok(())
-    }
-
-    fn cells(&self, row: &PgRow) -> Result<Vec<Cell>, sqlx::Error> {
-        let cell = |(index, column): (usize, &Column)| {
-            Ok(match column.kind {
-                Integer => row.try_get::<Option<i64>, _>(index)?.map_or(Cell::Null, Cell::Integer),
-                Time => {
-                    row.try_get::<Option<DateTime<Utc>>, _>(index)?.map_or(Cell::Null, Cell::Time)
-                }
-                _ => Cell::optional(row.try_get::<Option<String>, _>(index)?),
-            })
-        };
-        self.columns.iter().enumerate().map(cell).collect()
     }
 }

@@ -28,11 +28,11 @@ type Told = (Option<String>, Option<String>, Option<String>);
 
 /// The ids of these people; by default nobody.
 #[derive(Default)]
-pub struct Withheld(HashSet<String>);
+pub struct Withheld(HashSet<Uuid>);
 
 impl Withheld {
-    pub fn is_of(&self, id: &str) -> bool {
-        self.0.contains(id)
+    pub fn is_of(&self, id: Uuid) -> bool {
+        self.0.contains(&id)
     }
 
     /// As the log was at a position. The connection must see the read tables as they were then or later:
@@ -75,7 +75,7 @@ impl Withheld {
             let gate = StoredGate { consent, series: series.clone(), objection, restriction };
             // What cannot be read is no reason to hand anything out.
             let may = gate.answer(time).is_some_and(|answer| answer.allows_legitimate_interests());
-            (!may).then(|| person.id.to_string())
+            (!may).then_some(person.id)
         });
         Ok(Self(withheld.collect()))
     }

@@ -24,7 +24,11 @@ use sqlx::PgPool;
 use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
-use super::{Failure, head, peers, report::Report, watch};
+use super::{
+    Failure, head, peers,
+    report::{Report, median},
+    watch,
+};
 use crate::{
     agora::{Commands, Reads},
     client::Client,
@@ -219,17 +223,6 @@ async fn overhead(
         );
     }
     Ok(())
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.as_slice() {
-        [] => f64::NAN,
-        values if values.len() % 2 == 1 => values[middle],
-        values => f64::midpoint(values[middle - 1], values[middle]),
-    }
 }
 
 /// Reads a second, with so many in flight.

@@ -38,6 +38,19 @@ impl Report {
         self.line(what, measured, &format!("≥ {goal} × {of}"), Some(ratio >= goal));
     }
 
+    /// Rates beside another's of the same round: what a machine does changes from one to the next.
+    pub(super) fn ratios(&mut self, what: &str, rounds: &[[f64; 2]], of: &str, goal: f64) {
+        let rate = median(rounds.iter().map(|[rate, _]| *rate));
+        let ratios = || rounds.iter().map(|[rate, other]| rate / other);
+        let (ratio, least) = (median(ratios()), ratios().fold(f64::INFINITY, f64::min));
+        let measured = format!(
+            "{}, {ratio:.2} × {of} (median of {} rounds, at least {least:.2})",
+            per_second(rate),
+            rounds.len()
+        );
+        self.line(what, measured, &format!("≥ {goal} × {of}"), Some(ratio >= goal));
+    }
+
     pub(super) fn cast_vote(&mut self, connections: usize, sustained: &Sustained) {
         let Sustained { outcome, events_per_second, lag_events, lag, .. } = sustained;
         let measured = format!(
@@ -113,6 +126,17 @@ fn keep_attempts(path: &Path, text: String) -> String {
     }
 }
 
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.as_slice() {
+        [] => f64::NAN,
+        values if values.len() % 2 == 1 => values[middle],
+        values => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
 const NOTES: &str = "
 ## How it is measured
 
@@ -130,7 +154,7 @@ relay, projectors and process managers run. No voter votes twice on a post, so e
 request appends one event; events are counted in the log. The lag of the slowest projection is \
 taken when the load ends, and awaited before anything else runs.
 - **Exports** are made in process as a worker makes them: a statement's rows, the format, SHA-256 and \
-a file on the disk, beside `COPY` of the same table to nowhere. A person's bundle holds each row in two \
+a file on the disk, beside `COPY` of the same table to nowhere, in rounds of all of them. A person's bundle holds each row in two \
 files, so `COPY` counts twice: of the votes alone, which decides, and by the bundle's statements, which \
 look for each vote's events, too. The memory is this program's own.
 - **Refused requests** are compared by CPU time, of the service as the kernel counts it, and with that of \

@@ -50,14 +50,28 @@ impl<'d, W: Write> Csv<'d, W> {
         }
     }
 
-    pub fn row(&mut self, cells: &[Cell]) -> Result<(), FormatError> {
+    /// `json` are the same cells as JSON, which has written most of them as they are here.
+    pub fn row<'c>(
+        &mut self,
+        cells: &[Cell],
+        json: impl Iterator<Item = &'c [u8]>,
+    ) -> Result<(), FormatError> {
         for text in &self.lead {
             self.out.write_field(text).map_err(io)?;
         }
-        for cell in cells {
+        for (cell, json) in cells.iter().zip(json) {
             match cell {
+                Cell::Null => self.out.write_field("").map_err(io)?,
                 Cell::Text(text) => self.out.write_field(&*safe(text)).map_err(io)?,
-                cell => self.out.write_field(cell.as_text().as_bytes()).map_err(io)?,
+                Cell::Decimal(_)
+                | Cell::Boolean(_)
+                | Cell::Integer(_)
+                | Cell::Id(_)
+                | Cell::Time(_) => {
+                    // Neither in JSON nor here does anything of them need to be escaped.
+                    let text = json.strip_prefix(b"\"").and_then(|json| json.strip_suffix(b"\""));
+                    self.out.write_field(text.unwrap_or(json)).map_err(io)?;
+                }
             }
         }
         self.out.write_record(None::<&[u8]>).map_err(io)?;
@@ -79,9 +93,11 @@ const BEGINS_A_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '�
 const ENDS_A_CELL: [char; 4] = [';', '\t', '\r', '\n'];
 
 fn safe(text: &str) -> Cow<'_, str> {
-    // Most text neither begins as a formula nor lets another begin.
+    // Most text neither begins as a formula nor lets another begin. All of it is looked at: without a
+    // way out the processor compares many bytes at once.
     let ends_a_cell = |byte| matches!(byte, b';' | b'\t' | b'\r' | b'\n');
-    if !text.starts_with(BEGINS_A_FORMULA) && !text.bytes().any(ends_a_cell) {
+    let lets_begin = text.bytes().fold(false, |found, byte| found | ends_a_cell(byte));
+    if !lets_begin && !text.starts_with(BEGINS_A_FORMULA) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 1);

@@ -14,6 +14,8 @@ pub struct Json<W> {
     keys: Vec<Vec<u8>>,
     has_table: bool,
     has_row: bool,
+    /// The last one, on its way to `out` at once.
+    row: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +75,7 @@ impl<W: Write> Json<W> {
         text.pop();
         text.extend_from_slice(b",\"tables\":[");
         out.write_all(&text)?;
-        Ok(Self { out, keys: Vec::new(), has_table: false, has_row: false })
+        Ok(Self { out, keys: Vec::new(), has_table: false, has_row: false, row: Vec::new() })
     }
 
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
@@ -111,13 +113,15 @@ impl<W: Write> Json<W> {
     }
 
     pub fn row<'c>(&mut self, cells: impl Iterator<Item = &'c [u8]>) -> io::Result<()> {
-        self.out.write_all(if self.has_row { b",\n{" } else { b"\n{" })?;
+        self.row.clear();
+        self.row.extend_from_slice(if self.has_row { b",\n{" } else { b"\n{" });
         for (key, cell) in self.keys.iter().zip(cells) {
-            self.out.write_all(key)?;
-            self.out.write_all(cell)?;
+            self.row.extend_from_slice(key);
+            self.row.extend_from_slice(cell);
         }
+        self.row.push(b'}');
         self.has_row = true;
-        self.out.write_all(b"}")
+        self.out.write_all(&self.row)
     }
 
     pub fn finish(mut self, written: &Written) -> io::Result<W> {

@@ -391,19 +391,34 @@ fn pdf_is_whole_or_says_how_much_it_leaves_out() {
     assert!(matches!(writer.row(&long), Err(FormatError::TooManyRows(1))));
 }
 
-#[test]
-fn a_bundle_reads_back_and_lists_what_is_in_it() {
+#[tokio::test]
+async fn a_bundle_takes_bytes_only_into_a_file() {
+    for is_ended in [false, true] {
+        let mut bundle = zip::Bundle::start(Vec::new(), document().generated_at);
+        if is_ended {
+            bundle.file("a").await.unwrap();
+            bundle.entries().await.unwrap();
+        }
+        bundle.write(b"x".to_vec()).await.unwrap();
+        let error = bundle.entries().await.unwrap_err();
+        assert_eq!(error.to_string(), "a bundle takes bytes only into a file");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_reads_back_and_lists_what_is_in_it() {
     let document = document();
     let mut bundle = zip::Bundle::start(Vec::new(), document.generated_at);
-    assert!(bundle.write_all(b"x").is_err());
     for name in ["data/../../etc/post_votes.csv", "manifest.json"] {
-        bundle.file(name).unwrap();
-        bundle.write_all(name.repeat(10_000).as_bytes()).unwrap();
+        bundle.file(name).await.unwrap();
+        for _ in 0..10 {
+            bundle.write(name.repeat(1_000).into_bytes()).await.unwrap();
+        }
     }
-    let entries = bundle.entries().unwrap().to_vec();
+    let entries = bundle.entries().await.unwrap();
     let names: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
     assert_eq!(names, ["data/export/export/etc/post_votes.csv", "manifest.json"]);
-    let bytes = bundle.finish().unwrap();
+    let bytes = bundle.finish().await.unwrap();
     for entry in entries {
         let text = part(&bytes, &entry.name);
         assert_eq!(text.len() as u64, entry.size_bytes);

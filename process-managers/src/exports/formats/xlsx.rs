@@ -140,7 +140,7 @@ fn write_cell(
         Cell::Time(value) => {
             sheet.write_datetime_with_format(row, column, excel_time(*value)?, time)?;
         }
-        Cell::Integer(_) | Cell::Decimal(_) | Cell::Text(_) => {
+        Cell::Integer(_) | Cell::Decimal(_) | Cell::Text(_) | Cell::Id(_) => {
             // A carriage return would be shown as a code.
             let text = cell.as_text().replace("\r\n", "\n");
             sheet.write_string_with_format(row, column, fitting(&text), wrapped)?;

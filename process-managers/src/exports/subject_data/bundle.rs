@@ -8,7 +8,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, IntoInnerError, Read, Seek, Take, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use agora_event_store::{Opener, Position};
@@ -35,7 +35,7 @@ pub const SCHEMA: &str = include_str!("../../../../docs/schemas/subject-data-1.s
 /// have them all.
 pub const PDF_ROWS: usize = 200;
 
-/// Of a file that is read again.
+/// What is packed together.
 const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ struct Manifest<'a> {
     log_position: Position,
     row_count: u64,
     data_sha256: &'a str,
-    files: &'a [Entry],
+    files: Vec<Entry>,
 }
 
 /// Writes the bundle. `document` is the head of each of its files; made twice of the same snapshot,
@@ -68,11 +68,12 @@ pub async fn write(
     out: &mut (impl AsyncWrite + Unpin + Send),
 ) -> Result<Written, SubjectDataError> {
     let person = Person(export.subject);
-    let buffer = Buffer::default();
-    let mut bundle = Bundle::start(buffer.clone(), document.generated_at);
+    let packed = Buffer::default();
+    let mut bundle = Bundle::start(packed.clone(), document.generated_at);
 
-    bundle.file("subject-data.json")?;
-    let mut json = Writer::start(Format::Json, document, &mut bundle)?;
+    bundle.file("subject-data.json").await?;
+    let text = Buffer::default();
+    let mut json = Writer::start(Format::Json, document, text.clone())?;
     // The checksum that it shows is the one of the JSON: the data is the same.
     let mut pdf = Pdf::start(document, Vec::new());
     let mut xml = match export.has_xml {
@@ -93,48 +94,54 @@ pub async fn write(
         let each = |cells: &[_]| {
             json.row(cells)?;
             pdf.row(cells)?;
-            csv.row(cells)?;
+            csv.row(cells, json.json_cells())?;
             if let Some(xml) = &mut xml {
                 xml.row(cells)?;
             }
             Ok(())
         };
-        let between = async || Ok(buffer.drain_into(&mut *out).await?);
+        let between = async || {
+            if text.len() >= PIECE_BYTES {
+                bundle.write(text.take()).await?;
+                out.write_all(&packed.take()).await?;
+            }
+            Ok(())
+        };
         snapshot.rows(opener, &person, entity, each, between).await?;
         csv.finish()?;
         ends.push((format!("csv/{}.csv", entity.name), tables.stream_position()?));
     }
     let (written, _) = json.finish()?;
-    let mut piece = vec![0; PIECE_BYTES];
+    bundle.write(text.take()).await?;
     let mut append = async |bundle: &mut Bundle<_>, file: &mut Take<File>| {
         loop {
-            let length = file.read(&mut piece)?;
-            if length == 0 {
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            file.take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
+            if piece.is_empty() {
                 return Ok::<_, SubjectDataError>(());
             }
-            bundle.write_all(&piece[..length])?;
-            buffer.drain_into(&mut *out).await?;
+            bundle.write(piece).await?;
+            out.write_all(&packed.take()).await?;
         }
     };
     if let Some(xml) = xml {
-        bundle.file("subject-data.xml")?;
+        bundle.file("subject-data.xml").await?;
         append(&mut bundle, &mut again(xml.finish()?.1)?).await?;
     }
     let (mut tables, mut begin) = (again(tables)?, 0);
     for (name, end) in ends {
-        bundle.file(&name)?;
+        bundle.file(&name).await?;
         tables.set_limit(end - begin);
         append(&mut bundle, &mut tables).await?;
         begin = end;
     }
-    bundle.file("subject-data.pdf")?;
+    bundle.file("subject-data.pdf").await?;
     let (pages, pdf) = pdf.finish(&written)?;
-    bundle.write_all(&pdf)?;
-    bundle.file("schema/subject-data-1.schema.json")?;
-    bundle.write_all(SCHEMA.as_bytes())?;
-    bundle.file(article_15::FILE)?;
-    let told = article_15::file(&export.categories).map_err(io::Error::from)?;
-    bundle.write_all(&told)?;
+    bundle.write(pdf).await?;
+    bundle.file("schema/subject-data-1.schema.json").await?;
+    bundle.write(SCHEMA.into()).await?;
+    bundle.file(article_15::FILE).await?;
+    bundle.write(article_15::file(&export.categories).map_err(io::Error::from)?).await?;
 
     let manifest = Manifest {
         format: "agora subject data",
@@ -147,13 +154,13 @@ pub async fn write(
         log_position: snapshot.position,
         row_count: written.rows,
         data_sha256: &written.data_sha256,
-        files: bundle.entries()?,
+        files: bundle.entries().await?,
     };
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from)?;
-    bundle.file("manifest.json")?;
-    bundle.write_all(&manifest)?;
-    bundle.finish()?;
-    buffer.drain_into(out).await?;
+    bundle.file("manifest.json").await?;
+    bundle.write(manifest).await?;
+    bundle.finish().await?;
+    out.write_all(&packed.take()).await?;
     out.flush().await?;
     Ok(Written { pages: Some(pages), ..written })
 }
@@ -170,20 +177,27 @@ fn again(file: BufWriter<File>) -> io::Result<Take<File>> {
     Ok(file.take(u64::MAX))
 }
 
-/// Bytes on their way from the archive, which does not wait, to what takes them, which may.
+/// Bytes on their way from who writes and does not wait to who takes them and may.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer {
-    async fn drain_into(&self, out: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        out.write_all(&bytes).await
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.bytes())
     }
 }
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.bytes().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

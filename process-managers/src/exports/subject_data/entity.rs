@@ -5,14 +5,16 @@ use agora_event_store::{
     Opened,
     seal::{SealedField, SealedText},
 };
-use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use sqlx::{Column as _, Row, TypeInfo, postgres::PgRow};
+use sqlx::{Column as _, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::exports::document::{
-    Cell, Column,
-    ColumnKind::{Integer, Text, Time},
+use crate::exports::{
+    document::{
+        Cell, Column,
+        ColumnKind::{Integer, Text, Time},
+    },
+    rows::cells,
 };
 
 /// One kind of thing that is stored about somebody: a table of the bundle's document.
@@ -84,26 +86,6 @@ pub(super) const fn time(name: &'static str, title: &'static str) -> Column {
 
 pub(super) const fn number(name: &'static str, title: &'static str) -> Column {
     Column::new(name, title, Integer, 1)
-}
-
-/// A column's value; sealed text as it is.
-pub(super) fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
-    let cell = match row.column(index).type_info().name() {
-        "UUID" => row.try_get::<Option<Uuid>, _>(index)?.map(|id| Cell::Text(id.to_string())),
-        "TIMESTAMPTZ" => row.try_get::<Option<DateTime<Utc>>, _>(index)?.map(Cell::Time),
-        "DATE" => {
-            row.try_get::<Option<NaiveDate>, _>(index)?.map(|day| Cell::Text(day.to_string()))
-        }
-        "INT8" => row.try_get::<Option<i64>, _>(index)?.map(Cell::Integer),
-        "INT4" => row.try_get::<Option<i32>, _>(index)?.map(|number| Cell::Integer(number.into())),
-        "BOOL" => row.try_get::<Option<bool>, _>(index)?.map(Cell::Boolean),
-        "TEXT[]" => {
-            row.try_get::<Option<Vec<String>>, _>(index)?.map(|texts| Cell::Text(texts.join(" ")))
-        }
-        // Another type is an error here, which the test that runs every statement sees.
-        _ => row.try_get::<Option<String>, _>(index)?.map(Cell::Text),
-    };
-    Ok(cell.unwrap_or(Cell::Null))
 }
 
 /// A row on its way out.
@@ -186,11 +168,13 @@ impl Person {
         sealed: &[Sealed],
         row: &PgRow,
     ) -> Result<Record, sqlx::Error> {
-        let mut cells = Vec::with_capacity(entity.columns.len());
-        for (index, column) in entity.columns.iter().enumerate() {
-            debug_assert_eq!(row.column(index).name(), column.name, "of {}", entity.name);
-            cells.push(cell(row, index)?);
-        }
+        let names = row.columns().iter().map(|column| column.name());
+        debug_assert!(
+            names.zip(entity.columns).all(|(given, column)| given == column.name),
+            "of {}",
+            entity.name
+        );
+        let mut cells = cells(row, entity.columns.len())?;
         let mut own = Vec::new();
         for sealed in sealed {
             let index = row

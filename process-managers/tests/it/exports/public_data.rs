@@ -145,8 +145,7 @@ async fn law_05_law_06_del_01_no_export_of_public_data_holds_what_is_restricted_
     let mut connection = town.world.database.pool.acquire().await.unwrap();
     let mut withheld = async |position| {
         let withheld = Withheld::at(&mut connection, position, clock::now()).await.unwrap();
-        [&plain, &restricted, &objecting, &freed]
-            .map(|who| withheld.is_of(&who.actor.id.to_string()))
+        [&plain, &restricted, &objecting, &freed].map(|who| withheld.is_of(who.actor.id))
     };
     assert_eq!(withheld(before - 1).await, [false; 4]);
     assert_eq!(withheld(before).await, [false, false, false, true]);

@@ -55,18 +55,20 @@ pub(super) const ENTITIES: &[Entity] = &[
             event_columns!(),
             "
              FROM (
-                 SELECT 'post_vote' AS type, community_platform_post_id AS thing
-                 FROM read.post_votes
-                 WHERE $1 = 'member' AND voter_memberuser_id = $2
-                    OR $1 = 'admin' AND voter_adminuser_id = $2
-                 UNION ALL
-                 SELECT 'comment_vote', comment_id FROM read.comment_votes
-                 WHERE $1 = 'member' AND voter_memberuser_id = $2
-                    OR $1 = 'admin' AND voter_adminuser_id = $2
+                 SELECT v.type, v.thing::text || ':' || $1 || ':' || $2::text AS id FROM (
+                     SELECT 'post_vote' AS type, community_platform_post_id AS thing
+                     FROM read.post_votes
+                     WHERE $1 = 'member' AND voter_memberuser_id = $2
+                        OR $1 = 'admin' AND voter_adminuser_id = $2
+                     UNION ALL
+                     SELECT 'comment_vote', comment_id FROM read.comment_votes
+                     WHERE $1 = 'member' AND voter_memberuser_id = $2
+                        OR $1 = 'admin' AND voter_adminuser_id = $2
+                 ) v
+                 -- Names are put together here, once for each vote.
+                 OFFSET 0
              ) v
-             CROSS JOIN LATERAL (
-                 SELECT * FROM log.stream(v.type, v.thing::text || ':' || $1 || ':' || $2::text)
-                 ORDER BY sequence) e
+             CROSS JOIN LATERAL (SELECT * FROM log.stream(v.type, v.id) ORDER BY sequence) e
              WHERE e.position <= $3"
         ),
         rows: Rows::Events,
