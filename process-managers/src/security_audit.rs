@@ -48,6 +48,7 @@ async fn hold_and_follow(
 ) -> Result<(), AuditError> {
     let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
     let follower = Follower::new(app, countries.clone());
+    track_what_is_new(app).await?;
     let mut next_house = Instant::now();
     while !stop.is_cancelled() {
         while !stop.is_cancelled() && follower.look(&mut connection).await? {}
@@ -63,6 +64,26 @@ async fn hold_and_follow(
             next_house = Instant::now() + HOUSEKEEPING;
         }
         stop.run_until_cancelled(tokio::time::sleep(EVERY)).await;
+    }
+    Ok(())
+}
+
+/// Has entries found by user, address and session that writers of before migration 1100 have written since
+/// then: only the last days' can have any.
+async fn track_what_is_new(app: &App) -> Result<(), AuditError> {
+    let tracked: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(log.track_security_audit(day, retention_category)), 0)::bigint
+         FROM log.security_audit_leaves
+         WHERE dropped_at IS NULL AND day BETWEEN $1 - 1 AND $1",
+    )
+    .bind(agora_service::clock::now().date_naive())
+    .fetch_one(app.log.pool())
+    .await?;
+    if tracked > 0 {
+        tracing::info!(
+            tracked,
+            "entries of an older writer are found by user, address and session"
+        );
     }
     Ok(())
 }

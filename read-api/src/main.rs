@@ -18,7 +18,7 @@ use agora_read_api::{
     front, http,
     live::{self, Limits, Live},
     search::KeptFound,
-    together::Together,
+    together::{self, Together},
 };
 use agora_service::{
     geoip::Countries, health::Health, nats, objects::Objects, postgres, shutdown, telemetry,
@@ -73,6 +73,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     };
     let rankings = rankings.open()?;
     let primary = pool(&args.database.database_url).open()?;
+    let lookups = postgres::Pool {
+        max_connections: together::CONNECTIONS,
+        statement_timeout: Some(together::PATIENCE),
+        plans: postgres::Plans::Lookups,
+        ..pool(&args.database.database_url)
+    };
+    let lookups = lookups.open()?;
     let reads = match &args.replica_url {
         Some(url) => pool(url).open()?,
         None => primary.clone(),
@@ -110,13 +117,13 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         security_audit: security_audit.clone(),
         opener: Opener::new(vault),
         activity: Activity::start(primary.clone(), idle),
-        issued_sessions: IssuedSessions::new(primary.clone()),
+        issued_sessions: IssuedSessions::new(lookups.clone()),
         live: Live::new(
             Limits { all: args.live_streams, per_client: args.live_streams_per_client },
             shutdown.clone(),
         ),
         projected,
-        consent_gate: Together::new("consents", primary.clone()),
+        consent_gate: Together::new("consents", lookups),
         warm_lists: Arc::default(),
         searched: KeptFound::new(ANSWERS_KEPT),
         reads: reads.clone(),

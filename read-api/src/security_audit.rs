@@ -1,7 +1,7 @@
 //! Searches of the security audit log: day by day from the newest, a few days at a time, so that a search
 //! plans for and looks at no more of the days than it needs.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
 use agora_domain::{
     PersonalCategory, Subject,
@@ -95,7 +95,10 @@ impl Search {
             let step = steps.next().unwrap_or(1).min(rest.len());
             let (now, later) = rest.split_at(step);
             rest = later;
-            let leaves = self.keyed(app.opener.vault(), &now.concat()).await?;
+            let mut leaves = self.keyed(app.opener.vault(), &now.concat()).await?;
+            if self.user.is_some() || self.is_by_leaf() {
+                leaves = tracked(&mut connection, leaves, user_key).await?;
+            }
             if leaves.is_empty() {
                 continue;
             }
@@ -152,7 +155,7 @@ impl Search {
     /// The leaves with what entries are found by in each; without those whose keys are gone, where that
     /// is asked for.
     async fn keyed(&self, vault: &Vault, leaves: &[LeafName]) -> Result<Vec<Leaf>, VaultError> {
-        let leaf = |name| Leaf { name, address: None, session: None };
+        let leaf = |name| Leaf { name, address: None, session: None, tracks: None };
         if !self.is_by_leaf() {
             return Ok(leaves.iter().copied().map(leaf).collect());
         }
@@ -163,6 +166,7 @@ impl Search {
                 name: *name,
                 address: self.address.map(|address| index_of_address(key, address)),
                 session: self.session.as_ref().map(|session| index_of_session(key, session)),
+                tracks: None,
             }),
             _ => None,
         });
@@ -208,21 +212,84 @@ impl Search {
                 let (address, session) =
                     (of("ip_key", leaf.address), of("session_key", leaf.session));
                 let table = leaf.name.table();
-                format!(
-                    "(SELECT {columns} FROM {table} WHERE {conditions}{address}{session} {order})"
-                )
+                let all = format!("SELECT * FROM {table} WHERE {conditions}{address}{session}");
+                const TRACK: &str = "log.security_audit_track(user_key, ip_key, session_key)";
+                match leaf.tracks.as_deref() {
+                    None => format!("(SELECT {columns} FROM ({all}) e {order})"),
+                    Some([track]) => {
+                        format!("(SELECT {columns} FROM ({all} AND {TRACK} = {track}) e {order})")
+                    }
+                    Some(tracks) => {
+                        let tracks: Vec<String> = tracks.iter().map(i64::to_string).collect();
+                        format!(
+                            "(SELECT {columns} FROM unnest('{{{}}}'::bigint[]) AS t (track)
+                              CROSS JOIN LATERAL ({all} AND {TRACK} = t.track {order}) e {order})",
+                            tracks.join(",")
+                        )
+                    }
+                }
             })
             .collect();
         format!("SELECT * FROM ({}) x {order}", parts.join(" UNION ALL "))
     }
 }
 
+/// Those that have entries of a user, and of the leaf's own address and session, with these entries' tracks:
+/// the combinations of user, address and session that they have.
+async fn tracked(
+    connection: &mut PgConnection,
+    leaves: Vec<Leaf>,
+    user_key: Option<i64>,
+) -> Result<Vec<Leaf>, sqlx::Error> {
+    let days: Vec<NaiveDate> = leaves.iter().map(|leaf| leaf.name.day).collect();
+    let categories: Vec<&str> = leaves.iter().map(|leaf| leaf.name.category.as_str()).collect();
+    let addresses: Vec<Option<i64>> = leaves.iter().map(|leaf| leaf.address).collect();
+    let sessions: Vec<Option<i64>> = leaves.iter().map(|leaf| leaf.session).collect();
+    // A leaf's keys of addresses and sessions are of no other leaf.
+    let mut conditions = String::new();
+    for (condition, is_asked) in [
+        (" AND t.user_key = $5", user_key.is_some()),
+        (" AND t.ip_key = l.ip_key", addresses.iter().any(Option::is_some)),
+        (" AND t.session_key = l.session_key", sessions.iter().any(Option::is_some)),
+    ] {
+        if is_asked {
+            conditions.push_str(condition);
+        }
+    }
+    let statement = format!(
+        "SELECT l.place, array_agg(DISTINCT
+                    log.security_audit_track(t.user_key, t.ip_key, t.session_key)) AS tracks
+         FROM unnest($1::date[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+              AS l (day, category, ip_key, session_key, place)
+         JOIN log.security_audit_tracks t
+           ON t.day = l.day AND t.retention_category = l.category::log.retention_category{conditions}
+         GROUP BY l.place"
+    );
+    let found: Vec<(i64, Vec<i64>)> = sqlx::query_as(&statement)
+        .persistent(false)
+        .bind(days)
+        .bind(categories)
+        .bind(addresses)
+        .bind(sessions)
+        .bind(user_key)
+        .fetch_all(connection)
+        .await?;
+    let mut tracks: HashMap<i64, Vec<i64>> = found.into_iter().collect();
+    let leaves = (1..).zip(leaves).filter_map(|(place, leaf)| {
+        let tracks = tracks.remove(&place)?;
+        Some(Leaf { tracks: Some(tracks), ..leaf })
+    });
+    Ok(leaves.collect())
+}
+
 /// A partition, and by what the entries of an address and a session are found in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Leaf {
     pub name: LeafName,
     pub address: Option<i64>,
     pub session: Option<i64>,
+    /// What the entries that are searched for have, where user, address or session are given.
+    pub tracks: Option<Vec<i64>>,
 }
 
 #[derive(Debug, thiserror::Error)]

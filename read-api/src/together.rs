@@ -14,13 +14,16 @@ use tokio::time::timeout;
 
 use crate::error;
 
-/// Statements under way at once.
+/// Statements of one kind under way at once.
 const STATEMENTS: usize = 2;
+/// What a pool for two kinds needs. Its statements should be planned once: their arrays have another length
+/// each time, for which Postgres would plan them anew, and that takes several times as long as to run them.
+pub const CONNECTIONS: u32 = 4;
 const QUESTIONS_EACH: usize = 128;
 /// Past that the database is too slow for what is asked, and more is refused.
 const WAITING_MAX: usize = 4_096;
 /// A statement that takes longer is given up with its connection, and so is a question that waits longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is asked.
 pub trait Ask: Send + Sync + 'static {

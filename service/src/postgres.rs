@@ -27,6 +27,9 @@ pub enum Plans {
     Weighed,
     /// Once for all values: for statements that take longer to plan than to run, whatever is asked.
     Once,
+    /// Once, and by indexes wherever there is one, which a plan of tables that are still empty would not use:
+    /// for statements that look up single rows.
+    Lookups,
 }
 
 /// A connection that was unused for so long may have died meanwhile, as in a restart of Postgres.
@@ -40,9 +43,10 @@ impl Pool<'_> {
     /// Where the URL is not one of Postgres.
     pub fn open(&self) -> Result<PgPool, sqlx::Error> {
         let timeout_ms = self.statement_timeout.map_or(0, |limit| limit.as_millis());
-        let plans = match self.plans {
-            Plans::Weighed => "auto",
-            Plans::Once => "force_generic_plan",
+        let (plans, scans) = match self.plans {
+            Plans::Weighed => ("auto", "on"),
+            Plans::Once => ("force_generic_plan", "on"),
+            Plans::Lookups => ("force_generic_plan", "off"),
         };
         let options = PgConnectOptions::from_str(self.url)?
             .application_name(self.application_name)
@@ -54,6 +58,7 @@ impl Pool<'_> {
                 // milliseconds in statements that take microseconds.
                 ("jit", "off"),
                 ("plan_cache_mode", plans),
+                ("enable_seqscan", scans),
             ])
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(5));

@@ -162,6 +162,9 @@ pub async fn verify(
         let strays = after_the_end(&mut at_once, leaf, verdict.segment).await?;
         if strays {
             verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
+        } else if untracked(&mut at_once, leaf).await? {
+            let fault = "there are entries that no search by user, address or session finds";
+            verdict.broken = Some((verdict.segment, fault));
         }
     }
     Ok(verdict)
@@ -194,6 +197,23 @@ async fn after_the_end(
     );
     let (start, end) = bounds(leaf.day);
     sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(connection).await
+}
+
+/// Whether there are entries whose track is not written down: somebody took it away.
+async fn untracked(connection: &mut PgConnection, leaf: LeafName) -> Result<bool, sqlx::Error> {
+    let category = leaf.category.as_str();
+    let statement = format!(
+        "SELECT EXISTS (
+             SELECT log.security_audit_track(user_key, ip_key, session_key) FROM log.security_audit
+             WHERE retention_category = '{category}' AND recorded_at >= $1 AND recorded_at < $2
+               AND num_nonnulls(user_key, ip_key, session_key) > 0
+             EXCEPT
+             SELECT log.security_audit_track(user_key, ip_key, session_key)
+             FROM log.security_audit_tracks
+             WHERE day = $3 AND retention_category = '{category}')"
+    );
+    let (start, end) = bounds(leaf.day);
+    sqlx::query_scalar(&statement).bind(start).bind(end).bind(leaf.day).fetch_one(connection).await
 }
 
 /// From when to when a day is.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use agora_domain::security::audit::RetentionCategory;
-use agora_service::geoip::Countries;
-use chrono::{DateTime, NaiveDate, Utc};
+use agora_service::{clock, geoip::Countries};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{
     Connection, FromRow, PgConnection, PgPool, Postgres, error::DatabaseError, pool::PoolConnection,
 };
@@ -122,6 +122,15 @@ impl Row {
     }
 }
 
+/// What of an entry it is found by: the keys of its user, address and session. Each combination is written
+/// down once a leaf, and searches begin there.
+type Track = [Option<i64>; 3];
+
+/// Tracks that a process remembers to have been written, and of how many days: of so young ones no retention
+/// is ever over.
+const TRACKS_MAX: usize = 100_000;
+const YOUNG_DAYS: u64 = 2;
+
 /// The way to the table, with what this process knows of it. Who can begin again where a write fails uses it
 /// directly; everybody else goes by [`super::SecurityAudit`].
 #[derive(Clone)]
@@ -139,6 +148,34 @@ struct Known {
     days: HashSet<NaiveDate>,
     /// How far each chain was when this process saw it last.
     ends: BTreeMap<LeafName, i32>,
+    tracks: HashSet<(LeafName, Track)>,
+}
+
+impl Known {
+    fn remember(&mut self, written: Vec<Written>) {
+        if self.tracks.len() > TRACKS_MAX {
+            self.tracks.clear();
+        }
+        for Written { leaf, end, tracks } in written {
+            self.ends.insert(leaf, end);
+            self.tracks.extend(tracks.into_iter().map(|track| (leaf, track)));
+        }
+    }
+
+    /// Nothing that may have been in a database that was replaced.
+    fn forget_what_is_there(&mut self) {
+        self.days.clear();
+        self.tracks.clear();
+    }
+}
+
+/// What is known of a leaf once its rows are committed.
+struct Written {
+    leaf: LeafName,
+    /// Where its chain ends.
+    end: i32,
+    /// Those that are new.
+    tracks: Vec<Track>,
 }
 
 impl Store {
@@ -188,7 +225,7 @@ impl Store {
                 // No such partition: its retention is over and it was dropped meanwhile, or a restored
                 // database has none yet.
                 Some(CHECK_VIOLATION) if !prepared_anew => {
-                    self.known().days.clear();
+                    self.known().forget_what_is_there();
                     self.prepare(leaves.keys()).await?;
                     prepared_anew = true;
                 }
@@ -222,36 +259,33 @@ impl Store {
         let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
         let written = self.write_on(&mut connection.connection, leaves, way).await;
         connection.is_whole = true;
-        let ends = written?;
-        self.known().ends.extend(ends);
+        self.known().remember(written?);
         Ok(())
     }
 
-    /// Says where the chains end then.
     async fn write_on(
         &self,
         connection: &mut PgConnection,
         leaves: &BTreeMap<LeafName, Vec<Row>>,
         way: Way,
-    ) -> Result<Vec<(LeafName, i32)>, sqlx::Error> {
+    ) -> Result<Vec<Written>, sqlx::Error> {
         let mut transaction = connection.begin().await?;
-        let mut ends = Vec::with_capacity(leaves.len());
+        let mut written = Vec::with_capacity(leaves.len());
         // In one order for all writers, since the end of each chain is held until the commit.
         for (leaf, rows) in leaves {
-            let end = self.write_leaf(&mut transaction, (*leaf, rows), way).await?;
-            ends.push((*leaf, end));
+            written.push(self.write_leaf(&mut transaction, (*leaf, rows), way).await?);
         }
         transaction.commit().await?;
-        Ok(ends)
+        Ok(written)
     }
 
-    /// Writes a leaf's rows as its next segment; says where its chain ends then.
+    /// Writes a leaf's rows as its next segment.
     async fn write_leaf(
         &self,
         connection: &mut PgConnection,
         (leaf, rows): (LeafName, &[Row]),
         way: Way,
-    ) -> Result<i32, sqlx::Error> {
+    ) -> Result<Written, sqlx::Error> {
         let (last, total, before): (i32, i64, Vec<u8>) = sqlx::query_as(
             "SELECT number, total, mac
              FROM log.security_audit_end($1::text::log.retention_category, $2)",
@@ -269,7 +303,11 @@ impl Store {
                 seen,
                 "segments of the security audit log are gone from the end of a chain"
             );
+            self.known().forget_what_is_there();
         }
+        // While the end of the chain is held, so that no two writers wait for each other's tracks.
+        let tracks = self.new_tracks(leaf, rows);
+        insert_tracks(connection, leaf, &tracks).await?;
         // Not again a number that there was: what is missing stays missing.
         let number = last.max(seen) + 1;
         let written: Vec<&Row> = match way {
@@ -284,7 +322,7 @@ impl Store {
             }
         };
         if written.is_empty() {
-            return Ok(last.max(seen));
+            return Ok(Written { leaf, end: last.max(seen), tracks });
         }
         let entries = i32::try_from(written.len()).unwrap_or(i32::MAX);
         let total = total + i64::from(entries);
@@ -302,8 +340,48 @@ impl Store {
         .bind(mac.as_slice())
         .execute(connection)
         .await?;
-        Ok(number)
+        Ok(Written { leaf, end: number, tracks })
     }
+
+    /// Those that this process does not know to be there.
+    fn new_tracks(&self, leaf: LeafName, rows: &[Row]) -> Vec<Track> {
+        let known = self.known();
+        // Leaves of long ago may have been dropped, and made anew by others.
+        let is_young = leaf.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS);
+        let mut tracks: Vec<Track> = rows
+            .iter()
+            .map(|row| [row.user_key, row.ip_key, row.session_key])
+            .filter(|track| track.iter().any(Option::is_some))
+            .filter(|track| !is_young || !known.tracks.contains(&(leaf, *track)))
+            .collect();
+        tracks.sort_unstable();
+        tracks.dedup();
+        tracks
+    }
+}
+
+async fn insert_tracks(
+    connection: &mut PgConnection,
+    leaf: LeafName,
+    tracks: &[Track],
+) -> Result<(), sqlx::Error> {
+    if tracks.is_empty() {
+        return Ok(());
+    }
+    let keys = |place: usize| tracks.iter().map(|track| track[place]).collect::<Vec<_>>();
+    sqlx::query(
+        "INSERT INTO log.security_audit_tracks (day, retention_category, user_key, ip_key, session_key)
+         SELECT $1, $2::text::log.retention_category, *
+         FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) ON CONFLICT DO NOTHING",
+    )
+    .bind(leaf.day)
+    .bind(leaf.category.as_str())
+    .bind(keys(0))
+    .bind(keys(1))
+    .bind(keys(2))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Copies rows into the table: half of what it costs to insert them.

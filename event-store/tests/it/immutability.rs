@@ -118,6 +118,10 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ("UPDATE log.security_audit SET risk_score = 0", &[]),
     ("DELETE FROM log.security_audit", &[]),
     ("DELETE FROM log.security_audit_segments", &[]),
+    ("SELECT FROM log.security_audit_tracks", &[WRITER, READER, AUDITOR]),
+    ("SELECT log.track_security_audit(current_date, 'SECURITY')", &[WRITER]),
+    ("UPDATE log.security_audit_tracks SET user_key = 1", &[]),
+    ("DELETE FROM log.security_audit_tracks", &[]),
     ("SELECT pg_advisory_lock_shared(1)", &[WRITER, PROJECTOR, READER, AUDITOR]),
     (
         "INSERT INTO log.events SELECT 2, gen_random_uuid(), 'a', 'b', 1, 'c', '1', '{}', '{}', now(), sha256('')",

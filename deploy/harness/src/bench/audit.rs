@@ -265,7 +265,7 @@ const FILL: &str = "
         (CASE WHEN g % 50 = 0 THEN 'BLOCKED' WHEN g % 20 = 0 THEN 'FAILURE' ELSE 'SUCCESS' END)
             ::log.security_event_result,
         1, hashint8extended(g % 100000, 1), hashint8extended(g % 200000, 2),
-        hashint8extended(g % 300000, 3), '/v1/commands/cast-vote', 'POST', 200, 120, 300, 2,
+        hashint8extended(g % 200000, 3), '/v1/commands/cast-vote', 'POST', 200, 120, 300, 2,
         CASE WHEN g % 50 = 0 THEN 60 WHEN g % 20 = 0 THEN 40 ELSE 0 END,
         decode(repeat('ab', 200), 'hex')
     FROM generate_series($1::bigint, $1 + 499999) g";
@@ -287,6 +287,11 @@ async fn fill(options: &AuditOptions, pool: &PgPool, report: &mut Report) -> Res
             .await?;
         filled += 500_000;
     }
+    sqlx::query(
+        "SELECT log.track_security_audit(day, retention_category) FROM log.security_audit_leaves",
+    )
+    .execute(pool)
+    .await?;
     // What holds something has a chain; nobody verifies this one.
     sqlx::query(
         "INSERT INTO log.security_audit_segments (day, retention_category, number, entries, total, mac)

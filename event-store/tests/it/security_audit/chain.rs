@@ -30,6 +30,7 @@ async fn tamper(database: &TestDatabase, statement: &str) {
     for statement in [
         format!("ALTER TABLE log.security_audit_operational_{day} DISABLE TRIGGER USER"),
         "ALTER TABLE log.security_audit_segments DISABLE TRIGGER USER".to_owned(),
+        "ALTER TABLE log.security_audit_tracks DISABLE TRIGGER USER".to_owned(),
         statement.replace("{leaf}", &format!("log.security_audit_operational_{day}")),
     ] {
         sqlx::query(&statement).execute(&mut owner).await.unwrap();
@@ -63,12 +64,29 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
         ("DELETE FROM log.security_audit_segments WHERE number = 2", 3),
         ("UPDATE log.security_audit_segments SET entries = 6 WHERE number = 2", 2),
         ("DELETE FROM log.security_audit_segments WHERE number = 3", 3),
+        ("DELETE FROM log.security_audit_tracks", 3),
     ] {
         let (database, _) = written().await;
         tamper(&database, statement).await;
         let verdict = verify(&database).await;
         assert_eq!(verdict.broken.map(|broken| broken.0), Some(broken), "{statement}: {verdict:?}");
     }
+}
+
+#[tokio::test]
+async fn sal_11_entries_of_an_older_writer_are_tracked_afterwards() {
+    let (database, _) = written().await;
+    tamper(&database, "DELETE FROM log.security_audit_tracks").await;
+    let track = async || -> i64 {
+        sqlx::query_scalar("SELECT log.track_security_audit($1, 'OPERATIONAL')")
+            .bind(Utc::now().date_naive())
+            .fetch_one(&database.pool)
+            .await
+            .unwrap()
+    };
+    assert!(track().await > 0);
+    assert_eq!(track().await, 0, "each is there once");
+    assert_eq!(verify(&database).await.broken, None);
 }
 
 #[tokio::test]

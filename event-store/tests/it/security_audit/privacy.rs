@@ -193,16 +193,19 @@ async fn sal_09_what_is_over_goes_by_whole_partitions_and_a_case_holds_its_own()
         .await
         .unwrap();
     assert_eq!(table, None, "the partition itself is gone");
-    let chains: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM log.security_audit_segments WHERE day = $1 AND retention_category = 'OPERATIONAL'",
-    )
-    .bind(old.date_naive())
-    .fetch_one(&database.pool)
-    .await
-    .unwrap();
-    assert_eq!(chains, 0, "and its chain");
+    let left = async |table: &str| -> i64 {
+        let count = format!(
+            "SELECT count(*) FROM log.security_audit_{table}
+             WHERE day = $1 AND retention_category = 'OPERATIONAL'"
+        );
+        let left = sqlx::query_scalar(&count).bind(old.date_naive()).fetch_one(&database.pool);
+        left.await.unwrap()
+    };
+    assert_eq!(left("segments").await, 0, "and its chain");
+    assert_eq!(left("tracks").await, 0, "and what its entries were found by");
     // One that comes late makes its day's partitions anew, and goes with them.
     store.write(&[entry_at(old, None)]).await.unwrap();
+    assert_eq!(left("tracks").await, 1);
     assert_eq!(drop(9, &[]).await.len(), 2);
     assert_eq!(count(&database).await, 6);
 }

@@ -78,13 +78,23 @@ pub(super) const ENTITIES: &[Entity] = &[
             text("headers", "What your browser sent along", 4),
             text("session_id", "Login, as a hash", 3),
         ],
-        statement: "SELECT log_id, recorded_at, retention_category::text AS retention_category,
-                           event_type::text AS event_type, event_result::text AS event_result,
-                           user_key, ip_key, session_key, endpoint, http_method, response_code,
-                           request_size_bytes, response_size_bytes, processing_time_ms, risk_score,
-                           threat_indicators, metadata, payload_hash, case_id, sealed
-                    FROM log.security_audit WHERE user_key = $1
-                    ORDER BY recorded_at DESC, log_id DESC",
+        statement:
+            "SELECT e.log_id, e.recorded_at, e.retention_category::text AS retention_category,
+                           e.event_type::text AS event_type, e.event_result::text AS event_result,
+                           e.user_key, e.ip_key, e.session_key, e.endpoint, e.http_method,
+                           e.response_code, e.request_size_bytes, e.response_size_bytes,
+                           e.processing_time_ms, e.risk_score, e.threat_indicators, e.metadata,
+                           e.payload_hash, e.case_id, e.sealed
+                    FROM (SELECT DISTINCT day, retention_category,
+                              log.security_audit_track(user_key, ip_key, session_key) AS track
+                          FROM log.security_audit_tracks WHERE user_key = $1) t
+                    JOIN log.security_audit e
+                      ON e.retention_category = t.retention_category
+                     AND e.recorded_at >= t.day::timestamp AT TIME ZONE 'UTC'
+                     AND e.recorded_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
+                     AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
+                    WHERE e.user_key = $1
+                    ORDER BY e.recorded_at DESC, e.log_id DESC",
         rows: Rows::AuditEntries,
     },
     // What an investigation found is not told: it would tell the next attacker, too (DXR-12).
