@@ -28,6 +28,8 @@ pub struct App {
     /// few connections of its own with a short limit, so that nobody else waits for them. Their
     /// statements are planned once: that takes longer than to run them.
     pub rankings: PgPool,
+    /// As `reads`, for searches of the security audit log.
+    pub audit_searches: PgPool,
     /// Where logins and revocations are seen at once.
     pub primary: PgPool,
     pub opener: Opener,

@@ -128,6 +128,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         searched: KeptFound::new(ANSWERS_KEPT),
         reads: reads.clone(),
         rankings,
+        audit_searches: agora_read_api::security_audit::connections(&reads),
         primary: primary.clone(),
     };
     // NATS is no condition: without it, reads that wait are a little slower.

@@ -1,7 +1,7 @@
 //! Searches of the security audit log: day by day from the newest, a few days at a time, so that a search
 //! plans for and looks at no more of the days than it needs.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use agora_domain::{
     PersonalCategory, Subject,
@@ -13,7 +13,7 @@ use agora_event_store::{
     vault::{KeyName, SubjectKey, VaultError},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::{app::App, error::ReadError, rows::PlaceInTime};
@@ -25,6 +25,60 @@ const STEPS: [usize; 5] = [1, 6, 23, 60, 120];
 /// order is ever right.
 const PLANS: &str = "SELECT set_config('enable_bitmapscan', 'off', true),
                             set_config('max_parallel_workers_per_gather', '0', true)";
+
+/// The track of an entry.
+const TRACK: &str = "log.security_audit_track(user_key, ip_key, session_key)";
+
+/// Searches at once.
+const CONNECTIONS: u32 = 3;
+/// As many of the newest days have been planned for on each before it is used.
+const DAYS_KNOWN: usize = 30;
+
+/// Connections for searches alone. To plan for dozens of partitions takes 30 to 60 ms on a connection that
+/// does not know them yet, and 5 on one that does.
+pub fn connections(reads: &PgPool) -> PgPool {
+    PgPoolOptions::new()
+        .min_connections(CONNECTIONS)
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                if let Err(error) = get_to_know(connection).await {
+                    // The first search is slower.
+                    tracing::debug!(%error, "the security audit log's partitions are not known");
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(reads.connect_options().as_ref().clone())
+}
+
+/// Has a connection plan for the newest days.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn get_to_know(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let search = Search { event_type: Some(AuditEventType::ApiAccess), ..Search::default() };
+    let start = PlaceInTime::start();
+    let leaves = search.leaves(connection, start.0).await?;
+    let days = leaves.chunk_by(|a, b| a.day == b.day).take(DAYS_KNOWN);
+    let leaves: Vec<Leaf> = days.flatten().copied().map(Leaf::from).collect();
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(&format!("EXPLAIN {}", search.statement(&leaves)))
+        .persistent(false)
+        .bind(search.from)
+        .bind(search.to)
+        .bind(start.0)
+        .bind(start.1)
+        .bind(1_i64)
+        .bind(None::<i64>)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
 
 /// What is searched for.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +139,7 @@ impl Search {
                 }
             }
         };
-        let mut connection = app.reads.begin().await?;
+        let mut connection = app.audit_searches.begin().await?;
         sqlx::query(PLANS).execute(&mut *connection).await?;
         let leaves = self.leaves(&mut connection, before.0).await?;
         let days: Vec<&[LeafName]> = leaves.chunk_by(|a, b| a.day == b.day).collect();
@@ -155,9 +209,8 @@ impl Search {
     /// The leaves with what entries are found by in each; without those whose keys are gone, where that
     /// is asked for.
     async fn keyed(&self, vault: &Vault, leaves: &[LeafName]) -> Result<Vec<Leaf>, VaultError> {
-        let leaf = |name| Leaf { name, address: None, session: None, tracks: None };
         if !self.is_by_leaf() {
-            return Ok(leaves.iter().copied().map(leaf).collect());
+            return Ok(leaves.iter().copied().map(Leaf::from).collect());
         }
         let names: Vec<KeyName> = leaves.iter().map(|leaf| leaf.key_name()).collect();
         let keys = vault.find(&names).await?;
@@ -212,19 +265,24 @@ impl Search {
                 let (address, session) =
                     (of("ip_key", leaf.address), of("session_key", leaf.session));
                 let table = leaf.name.table();
-                let all = format!("SELECT * FROM {table} WHERE {conditions}{address}{session}");
-                const TRACK: &str = "log.security_audit_track(user_key, ip_key, session_key)";
+                let all = |columns: &str, track: &str| {
+                    format!(
+                        "SELECT {columns} FROM {table}
+                         WHERE {conditions}{address}{session}{track} {order}"
+                    )
+                };
                 match leaf.tracks.as_deref() {
-                    None => format!("(SELECT {columns} FROM ({all}) e {order})"),
+                    None => format!("({})", all(columns, "")),
                     Some([track]) => {
-                        format!("(SELECT {columns} FROM ({all} AND {TRACK} = {track}) e {order})")
+                        format!("({})", all(columns, &format!(" AND {TRACK} = {track}")))
                     }
                     Some(tracks) => {
                         let tracks: Vec<String> = tracks.iter().map(i64::to_string).collect();
                         format!(
                             "(SELECT {columns} FROM unnest('{{{}}}'::bigint[]) AS t (track)
-                              CROSS JOIN LATERAL ({all} AND {TRACK} = t.track {order}) e {order})",
-                            tracks.join(",")
+                              CROSS JOIN LATERAL ({}) e {order})",
+                            tracks.join(","),
+                            all("*", &format!(" AND {TRACK} = t.track"))
                         )
                     }
                 }
@@ -290,6 +348,12 @@ pub struct Leaf {
     pub session: Option<i64>,
     /// What the entries that are searched for have, where user, address or session are given.
     pub tracks: Option<Vec<i64>>,
+}
+
+impl From<LeafName> for Leaf {
+    fn from(name: LeafName) -> Self {
+        Self { name, address: None, session: None, tracks: None }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

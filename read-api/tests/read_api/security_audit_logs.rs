@@ -9,6 +9,7 @@ use agora_event_store::{
     security_audit::{Entry, Person, Store},
     testing::mmdb,
 };
+use agora_read_api::security_audit::get_to_know;
 use agora_service::{
     clock,
     geoip::{Countries, CountriesArgs},
@@ -63,6 +64,15 @@ async fn found(world: &World, user: &User, query: &str) -> Vec<Value> {
 
 fn ids(items: &[Value]) -> Vec<String> {
     items.iter().map(|item| item["log_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn sal_11_a_connection_gets_to_know_the_days_that_hold_something() {
+    let world = World::new().await;
+    let mut connection = world.reads.acquire().await.unwrap();
+    get_to_know(&mut connection).await.unwrap();
+    written(&world).await;
+    get_to_know(&mut connection).await.unwrap();
 }
 
 #[tokio::test]

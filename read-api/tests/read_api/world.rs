@@ -376,6 +376,7 @@ fn app(
         controller: Some("Agora, post@agora.example".to_owned()),
         reads: reads.clone(),
         rankings: planned_once(reads),
+        audit_searches: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),

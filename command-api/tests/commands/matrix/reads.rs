@@ -80,6 +80,7 @@ pub async fn serve(world: &World) -> Router {
         controller: None,
         reads: reads.clone(),
         rankings: reads.clone(),
+        audit_searches: reads.clone(),
         primary: reads.clone(),
         cursors: Cursors::new(vault.masters()),
         security: SecurityLog::start(reads.clone(), vault.clone(), None),
