@@ -19,7 +19,7 @@ use super::{
 };
 
 /// How long a group is gathered (docs/security-audit.md: the window of a kill).
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(100);
 pub(super) const GROUP_MAX: usize = 2_000;
 /// Groups that wait in memory for the one before them.
 const WAITING_MAX: usize = 4;

@@ -161,7 +161,7 @@ impl Side {
 }
 
 /// How long entries wait for others, which is no work.
-const GATHERED: Duration = Duration::from_millis(50);
+const GATHERED: Duration = Duration::from_millis(100);
 
 async fn overhead(
     options: &AuditOptions,
