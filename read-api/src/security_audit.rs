@@ -304,23 +304,26 @@ async fn tracked(
     let addresses: Vec<Option<i64>> = leaves.iter().map(|leaf| leaf.address).collect();
     let sessions: Vec<Option<i64>> = leaves.iter().map(|leaf| leaf.session).collect();
     // A leaf's keys of addresses and sessions are of no other leaf.
-    let mut conditions = String::new();
-    for (condition, is_asked) in [
-        (" AND t.user_key = $5", user_key.is_some()),
-        (" AND t.ip_key = l.ip_key", addresses.iter().any(Option::is_some)),
-        (" AND t.session_key = l.session_key", sessions.iter().any(Option::is_some)),
-    ] {
-        if is_asked {
-            conditions.push_str(condition);
-        }
-    }
+    let conditions: Vec<&str> = [
+        ("t.user_key = $5", user_key.is_some()),
+        ("t.ip_key = l.ip_key", addresses.iter().any(Option::is_some)),
+        ("t.session_key = l.session_key", sessions.iter().any(Option::is_some)),
+    ]
+    .into_iter()
+    .filter_map(|(condition, is_asked)| is_asked.then_some(condition))
+    .collect();
+    let conditions = conditions.join(" AND ");
+    // By a key first and by the day afterwards, whatever there are statistics of: of a day there may be a
+    // million tracks.
     let statement = format!(
-        "SELECT l.place, array_agg(DISTINCT
-                    log.security_audit_track(t.user_key, t.ip_key, t.session_key)) AS tracks
+        "SELECT l.place, array_agg(DISTINCT t.track) AS tracks
          FROM unnest($1::date[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
               AS l (day, category, ip_key, session_key, place)
-         JOIN log.security_audit_tracks t
-           ON t.day = l.day AND t.retention_category = l.category::log.retention_category{conditions}
+         CROSS JOIN LATERAL (
+             SELECT t.day, t.retention_category,
+                    log.security_audit_track(t.user_key, t.ip_key, t.session_key) AS track
+             FROM log.security_audit_tracks t WHERE {conditions} OFFSET 0) t
+         WHERE t.day = l.day AND t.retention_category = l.category::log.retention_category
          GROUP BY l.place"
     );
     let found: Vec<(i64, Vec<i64>)> = sqlx::query_as(&statement)

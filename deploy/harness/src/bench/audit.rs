@@ -369,6 +369,7 @@ async fn searches(
         .collect();
     Store::new(pool.clone(), vault).write(&wanted).await?;
     sqlx::query("VACUUM (ANALYZE) log.security_audit").execute(pool).await?;
+    sqlx::query("VACUUM (ANALYZE) log.security_audit_tracks").execute(pool).await?;
 
     let mut admin = Commands::new(&stack.command_addr);
     let session_of = admin.log_in(&stack.admin_email, &stack.admin_password).await?;
