@@ -15,7 +15,8 @@ use agora_event_store::{
     security_audit::{AuditError, Store},
 };
 use agora_service::geoip::Countries;
-use sqlx::PgConnection;
+use chrono::NaiveDate;
+use sqlx::{PgConnection, PgPool};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +49,7 @@ async fn hold_and_follow(
 ) -> Result<(), AuditError> {
     let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
     let follower = Follower::new(app, countries.clone());
-    track_what_is_new(app).await?;
+    tokio::spawn(track_what_is_new(app.log.pool().clone()));
     let mut next_house = Instant::now();
     while !stop.is_cancelled() {
         while !stop.is_cancelled() && follower.look(&mut connection).await? {}
@@ -68,24 +69,49 @@ async fn hold_and_follow(
     Ok(())
 }
 
-/// Has entries found by user, address and session that writers of before migration 1100 have written since
-/// then: only the last days' can have any.
-async fn track_what_is_new(app: &App) -> Result<(), AuditError> {
-    let tracked: i64 = sqlx::query_scalar(
-        "SELECT coalesce(sum(log.track_security_audit(day, retention_category)), 0)::bigint
-         FROM log.security_audit_leaves
-         WHERE dropped_at IS NULL AND day BETWEEN $1 - 1 AND $1",
+/// Days whose entries may be of a writer of before migration 1100: what a spool held, too.
+const TRACKED_DAYS: i32 = 7;
+
+/// Has entries found by user, address and session that such writers have written since.
+async fn track_what_is_new(pool: PgPool) {
+    match track_days(&pool).await {
+        Ok(0) => {}
+        Ok(tracks) => tracing::info!(tracks, "entries of an older writer can be searched for"),
+        Err(error) => {
+            tracing::warn!(%error, "what an older writer has written may not be found by searches");
+        }
+    }
+}
+
+async fn track_days(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    let leaves: Vec<(NaiveDate, String)> = sqlx::query_as(
+        "SELECT day, retention_category::text FROM log.security_audit_leaves
+         WHERE dropped_at IS NULL AND day BETWEEN $1 - $2 AND $1",
     )
     .bind(agora_service::clock::now().date_naive())
-    .fetch_one(app.log.pool())
+    .bind(TRACKED_DAYS)
+    .fetch_all(pool)
     .await?;
-    if tracked > 0 {
-        tracing::info!(
-            tracked,
-            "entries of an older writer are found by user, address and session"
-        );
+    let mut tracks = 0;
+    for (day, category) in leaves {
+        let mut transaction = pool.begin().await?;
+        // A place among the leaf's writers, as each of them takes it.
+        sqlx::query("SELECT log.security_audit_end($1::text::log.retention_category, $2)")
+            .bind(&category)
+            .bind(day)
+            .execute(&mut *transaction)
+            .await?;
+        let added: i64 = sqlx::query_scalar(
+            "SELECT log.track_security_audit($1, $2::text::log.retention_category)",
+        )
+        .bind(day)
+        .bind(&category)
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        tracks += added;
     }
-    Ok(())
+    Ok(tracks)
 }
 
 /// Copies from the log.

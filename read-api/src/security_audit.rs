@@ -29,6 +29,9 @@ const PLANS: &str = "SELECT set_config('enable_bitmapscan', 'off', true),
 /// The track of an entry.
 const TRACK: &str = "log.security_audit_track(user_key, ip_key, session_key)";
 
+/// Tracks of one day that are looked through one by one, each for a few microseconds.
+const TRACKS_MAX: usize = 1_000;
+
 /// Searches at once.
 const CONNECTIONS: u32 = 3;
 /// As many of the newest days have been planned for on each before it is used.
@@ -338,7 +341,8 @@ async fn tracked(
     let mut tracks: HashMap<i64, Vec<i64>> = found.into_iter().collect();
     let leaves = (1..).zip(leaves).filter_map(|(place, leaf)| {
         let tracks = tracks.remove(&place)?;
-        Some(Leaf { tracks: Some(tracks), ..leaf })
+        // Who has so many has entries all over the day: by time, a page of them is found soon.
+        Some(Leaf { tracks: (tracks.len() <= TRACKS_MAX).then_some(tracks), ..leaf })
     });
     Ok(leaves.collect())
 }
@@ -349,7 +353,8 @@ pub struct Leaf {
     pub name: LeafName,
     pub address: Option<i64>,
     pub session: Option<i64>,
-    /// What the entries that are searched for have, where user, address or session are given.
+    /// What the entries that are searched for have, where user, address or session are given and it is
+    /// not too many.
     pub tracks: Option<Vec<i64>>,
 }
 

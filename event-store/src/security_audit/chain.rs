@@ -4,13 +4,15 @@
 //! Groups that are missing from its end are noticed by who writes: each writer knows what it has seen last.
 //! What was cut off while nobody wrote shows only against a copy that is kept elsewhere.
 
+use std::collections::HashSet;
+
 use agora_domain::security::audit::RetentionCategory;
 use chrono::NaiveDate;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool, Row as _};
 
-use super::{Row, sealing::LeafName};
+use super::{Row, sealing::LeafName, store::Track};
 use crate::vault::{Key, MasterKeys};
 
 /// Groups that one look goes through at most.
@@ -123,7 +125,7 @@ pub async fn verify(
     .await?;
     let mut verdict =
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
-    let mut before: Vec<u8> = Vec::new();
+    let (mut before, mut tracks): (Vec<u8>, HashSet<Track>) = Default::default();
     for (index, segment) in segments.iter().enumerate() {
         let number: i32 = segment.try_get("number")?;
         let (entries, total): (i32, i64) = (segment.try_get("entries")?, segment.try_get("total")?);
@@ -140,6 +142,7 @@ pub async fn verify(
             Some("a segment is missing before it")
         } else {
             let rows = rows_of(&mut at_once, leaf, number).await?;
+            tracks.extend(rows.iter().filter_map(Row::track));
             let made = mac(key, leaf, (number, total), &before, rows.iter());
             if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
             {
@@ -162,10 +165,11 @@ pub async fn verify(
         let strays = after_the_end(&mut at_once, leaf, verdict.segment).await?;
         if strays {
             verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
-        } else if untracked(&mut at_once, leaf).await? {
-            let fault = "there are entries that no search by user, address or session finds";
-            verdict.broken = Some((verdict.segment, fault));
         }
+    }
+    if verdict.broken.is_none() && untracked(&mut at_once, leaf, tracks).await? {
+        let fault = "there are entries that no search by user, address or session finds";
+        verdict.broken = Some((verdict.segment, fault));
     }
     Ok(verdict)
 }
@@ -199,21 +203,27 @@ async fn after_the_end(
     sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(connection).await
 }
 
-/// Whether there are entries whose track is not written down: somebody took it away.
-async fn untracked(connection: &mut PgConnection, leaf: LeafName) -> Result<bool, sqlx::Error> {
-    let category = leaf.category.as_str();
-    let statement = format!(
+/// Whether there are tracks that are not written down: somebody took them away.
+async fn untracked(
+    connection: &mut PgConnection,
+    leaf: LeafName,
+    tracks: HashSet<Track>,
+) -> Result<bool, sqlx::Error> {
+    let keys = |place: usize| tracks.iter().map(|track| track[place]).collect::<Vec<_>>();
+    sqlx::query_scalar(
         "SELECT EXISTS (
-             SELECT log.security_audit_track(user_key, ip_key, session_key) FROM log.security_audit
-             WHERE retention_category = '{category}' AND recorded_at >= $1 AND recorded_at < $2
-               AND num_nonnulls(user_key, ip_key, session_key) > 0
+             SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[])
              EXCEPT
-             SELECT log.security_audit_track(user_key, ip_key, session_key)
-             FROM log.security_audit_tracks
-             WHERE day = $3 AND retention_category = '{category}')"
-    );
-    let (start, end) = bounds(leaf.day);
-    sqlx::query_scalar(&statement).bind(start).bind(end).bind(leaf.day).fetch_one(connection).await
+             SELECT user_key, ip_key, session_key FROM log.security_audit_tracks
+             WHERE day = $1 AND retention_category = $2::text::log.retention_category)",
+    )
+    .bind(leaf.day)
+    .bind(leaf.category.as_str())
+    .bind(keys(0))
+    .bind(keys(1))
+    .bind(keys(2))
+    .fetch_one(connection)
+    .await
 }
 
 /// From when to when a day is.

@@ -83,6 +83,12 @@ impl Row {
     /// What a statement must select to get rows.
     pub const COLUMNS: &'static str = COLUMNS;
 
+    /// None where it is found by none of the three.
+    pub(super) fn track(&self) -> Option<Track> {
+        let track = [self.user_key, self.ip_key, self.session_key];
+        track.iter().any(Option::is_some).then_some(track)
+    }
+
     pub(super) fn leaf(&self) -> LeafName {
         // Columns of an enum of the same words.
         let category = self.retention_category.parse().unwrap_or(RetentionCategory::Operational);
@@ -124,7 +130,7 @@ impl Row {
 
 /// What of an entry it is found by: the keys of its user, address and session. Each combination is written
 /// down once a leaf, and searches begin there.
-type Track = [Option<i64>; 3];
+pub(super) type Track = [Option<i64>; 3];
 
 /// Tracks that a process remembers to have been written, and of how many days: of so young ones no retention
 /// is ever over.
@@ -146,8 +152,8 @@ pub struct Store {
 struct Known {
     /// Days whose leaves are there.
     days: HashSet<NaiveDate>,
-    /// How far each chain was when this process saw it last.
-    ends: BTreeMap<LeafName, i32>,
+    /// The end of each chain when this process saw it last: its segment's number and MAC.
+    ends: BTreeMap<LeafName, (i32, Vec<u8>)>,
     tracks: HashSet<(LeafName, Track)>,
 }
 
@@ -172,8 +178,8 @@ impl Known {
 /// What is known of a leaf once its rows are committed.
 struct Written {
     leaf: LeafName,
-    /// Where its chain ends.
-    end: i32,
+    /// Where its chain ends: the segment's number and MAC.
+    end: (i32, Vec<u8>),
     /// Those that are new.
     tracks: Vec<Track>,
 }
@@ -286,15 +292,19 @@ impl Store {
         (leaf, rows): (LeafName, &[Row]),
         way: Way,
     ) -> Result<Written, sqlx::Error> {
-        let (last, total, before): (i32, i64, Vec<u8>) = sqlx::query_as(
-            "SELECT number, total, mac
-             FROM log.security_audit_end($1::text::log.retention_category, $2)",
+        let (seen, seen_mac) = self.known().ends.get(&leaf).cloned().unwrap_or_default();
+        let (last, total, before, now): (i32, i64, Vec<u8>, Option<Vec<u8>>) = sqlx::query_as(
+            "SELECT e.number, e.total, e.mac,
+                    (SELECT s.mac FROM log.security_audit_segments s
+                     WHERE s.day = $2 AND s.retention_category = $1::text::log.retention_category
+                       AND s.number = $3)
+             FROM log.security_audit_end($1::text::log.retention_category, $2) e",
         )
         .bind(leaf.category.as_str())
         .bind(leaf.day)
+        .bind(seen)
         .fetch_one(&mut *connection)
         .await?;
-        let seen = self.known().ends.get(&leaf).copied().unwrap_or(0);
         if last < seen {
             metrics::counter!("agora_security_audit_truncated").increment(1);
             tracing::error!(
@@ -303,11 +313,11 @@ impl Store {
                 seen,
                 "segments of the security audit log are gone from the end of a chain"
             );
+        }
+        if seen > 0 && now.as_ref() != Some(&seen_mac) {
+            // Another history than the one that this process knows: a backup, or a replica that was behind.
             self.known().forget_what_is_there();
         }
-        // While the end of the chain is held, so that no two writers wait for each other's tracks.
-        let tracks = self.new_tracks(leaf, rows);
-        insert_tracks(connection, leaf, &tracks).await?;
         // Not again a number that there was: what is missing stays missing.
         let number = last.max(seen) + 1;
         let written: Vec<&Row> = match way {
@@ -321,8 +331,13 @@ impl Store {
                 rows.iter().filter(|row| new.contains(&row.log_id)).collect()
             }
         };
+        // Once rows are written, which keeps the leaf from being dropped, and while the end of its chain is
+        // held, so that no two writers wait for each other's tracks.
+        let tracks = self.new_tracks(leaf, rows);
+        insert_tracks(connection, leaf, &tracks).await?;
         if written.is_empty() {
-            return Ok(Written { leaf, end: last.max(seen), tracks });
+            let end = if last < seen { (seen, seen_mac) } else { (last, before) };
+            return Ok(Written { leaf, end, tracks });
         }
         let entries = i32::try_from(written.len()).unwrap_or(i32::MAX);
         let total = total + i64::from(entries);
@@ -340,7 +355,7 @@ impl Store {
         .bind(mac.as_slice())
         .execute(connection)
         .await?;
-        Ok(Written { leaf, end: number, tracks })
+        Ok(Written { leaf, end: (number, mac.to_vec()), tracks })
     }
 
     /// Those that this process does not know to be there.
@@ -350,8 +365,7 @@ impl Store {
         let is_young = leaf.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS);
         let mut tracks: Vec<Track> = rows
             .iter()
-            .map(|row| [row.user_key, row.ip_key, row.session_key])
-            .filter(|track| track.iter().any(Option::is_some))
+            .filter_map(Row::track)
             .filter(|track| !is_young || !known.tracks.contains(&(leaf, *track)))
             .collect();
         tracks.sort_unstable();

@@ -152,10 +152,11 @@ impl PlatformExport {
         let mut group = Vec::with_capacity(GROUP);
         while let Some(row) = stream.try_next().await? {
             let cells = cells(&row, self.columns.len())?;
-            if let Some(Cell::Id(id)) = whose.map(|column| &cells[column])
-                && withheld.is_of(*id)
-            {
-                continue;
+            match whose.map(|column| &cells[column]) {
+                Some(Cell::Id(id)) if withheld.is_of(*id) => continue,
+                Some(Cell::Id(_) | Cell::Null) => {}
+                // Whose it is cannot be seen, so nobody may see it.
+                _ => return Err(sqlx::Error::ColumnNotFound(self.whose.to_owned()).into()),
             }
             group.push(cells);
             if group.len() >= GROUP {

@@ -42,9 +42,9 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuditOptions {
     /// Of each round, of each side: with the security audit log and without it by turns
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 3)]
     audit_seconds: u64,
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 20)]
     audit_rounds: usize,
     /// Entries of the security audit log that are searched; 0 leaves the search out
     #[arg(long, default_value_t = 10_000_000)]
@@ -234,7 +234,7 @@ async fn overhead(
         let ratio = median(costs.iter().map(|[with, without]| without / with));
         let [with, without] = [0, 1].map(|side| median(costs.iter().map(|both| both[side])));
         report.line(
-            &format!("… processor time of the whole machine for a {what}, without and with it"),
+            &format!("… processor time of the whole machine, load included, for a {what}, without and with it"),
             format!(
                 "{without:.0} and {with:.0} µs: {ratio:.2} × as many in the same time (median)"
             ),
@@ -399,7 +399,11 @@ async fn searches(
         let mut times = load::histogram();
         for _ in 0..options.audit_searches {
             let begun = Instant::now();
-            reads.json(&format!("/v1/security-audit-logs?limit=50&{filter}")).await?;
+            let page = reads.json(&format!("/v1/security-audit-logs?limit=50&{filter}")).await?;
+            let found = page["items"].as_array().map_or(0, Vec::len);
+            if found != if named.contains("nowhere") { 0 } else { 50 } {
+                return Err(format!("{found} entries were found {named}").into());
+            }
             times.saturating_record(begun.elapsed().as_micros() as u64);
         }
         let [p50, p99] = [0.5, 0.99].map(|it| times.value_at_quantile(it) as f64 / 1_000.0);

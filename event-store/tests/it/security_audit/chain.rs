@@ -65,6 +65,10 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
         ("UPDATE log.security_audit_segments SET entries = 6 WHERE number = 2", 2),
         ("DELETE FROM log.security_audit_segments WHERE number = 3", 3),
         ("DELETE FROM log.security_audit_tracks", 3),
+        (
+            "UPDATE log.security_audit_tracks SET user_key = ip_key # coalesce(user_key, 0), ip_key = NULL",
+            3,
+        ),
     ] {
         let (database, _) = written().await;
         tamper(&database, statement).await;

@@ -88,12 +88,15 @@ pub(super) const ENTITIES: &[Entity] = &[
                     FROM (SELECT DISTINCT day, retention_category,
                               log.security_audit_track(user_key, ip_key, session_key) AS track
                           FROM log.security_audit_tracks WHERE user_key = $1) t
-                    JOIN log.security_audit e
-                      ON e.retention_category = t.retention_category
-                     AND e.recorded_at >= t.day::timestamp AT TIME ZONE 'UTC'
-                     AND e.recorded_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
-                     AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
-                    WHERE e.user_key = $1
+                    -- Not joined: a track names its leaf, and an index of that has its entries.
+                    CROSS JOIN LATERAL (
+                        SELECT * FROM log.security_audit e
+                        WHERE e.retention_category = t.retention_category
+                          AND e.recorded_at >= t.day::timestamp AT TIME ZONE 'UTC'
+                          AND e.recorded_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
+                          AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
+                          AND e.user_key = $1
+                        OFFSET 0) e
                     ORDER BY e.recorded_at DESC, e.log_id DESC",
         rows: Rows::AuditEntries,
     },
