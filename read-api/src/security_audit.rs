@@ -153,7 +153,7 @@ impl Search {
             let (now, later) = rest.split_at(step);
             rest = later;
             let mut leaves = self.keyed(app.opener.vault(), &now.concat()).await?;
-            if self.user.is_some() || self.is_by_leaf() {
+            if !leaves.is_empty() && (self.user.is_some() || self.is_by_leaf()) {
                 leaves = tracked(&mut connection, leaves, user_key).await?;
             }
             if leaves.is_empty() {
