@@ -6,7 +6,7 @@ use agora_domain::{
     security::audit::{AuditEventType, AuditResult, RetentionCategory, RiskScore},
 };
 use agora_event_store::{
-    security_audit::{Entry, Person, Store},
+    security_audit::{Entry, LeafName, Person, Store},
     testing::mmdb,
 };
 use agora_read_api::security_audit::get_to_know;
@@ -134,6 +134,25 @@ async fn sal_11_entries_are_found_by_each_filter_newest_first_in_parts() {
     assert_eq!(walked, of(&|it| it.person.user == Some(user)));
     let cursor = path.rsplit('=').next().unwrap();
     world.get_as(&auditor, &format!("{ROUTE}?limit=7&cursor={cursor}")).await.problem(400);
+}
+
+#[tokio::test]
+async fn sal_08_by_an_address_nothing_is_found_on_days_whose_key_is_gone() {
+    let world = World::new().await;
+    let auditor = world.admin(&[AdminScope::Auditor]).await;
+    let entries = written(&world).await;
+    let newest = entries[0].recorded_at.date_naive();
+    let leaf = LeafName { day: newest, category: RetentionCategory::Operational };
+    world.database.vault().destroy(&leaf.subject(), &[PersonalCategory::Network]).await.unwrap();
+    let world = world.another_instance();
+    let ip = "203.0.113.3".parse().ok();
+    let left: Vec<String> = entries
+        .iter()
+        .filter(|it| it.person.ip == ip && it.recorded_at.date_naive() != newest)
+        .map(|it| it.log_id.to_string())
+        .collect();
+    let found = found(&world, &auditor, "ip=203.0.113.3&retention=OPERATIONAL").await;
+    assert_eq!(ids(&found), left);
 }
 
 #[tokio::test]
