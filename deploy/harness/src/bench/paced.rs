@@ -2,13 +2,19 @@
 //! from then: a service that stalls cannot slow down what is asked of it.
 
 use std::{
+    cell::Cell,
     io,
+    rc::Rc,
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use tokio::{sync::oneshot, task::LocalSet, time::sleep_until};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::LocalSet,
+};
 
 use super::Failure;
 use crate::{
@@ -30,6 +36,14 @@ pub(super) struct Paced {
     /// Visits a second.
     pub(super) rate: u32,
     pub(super) time: Duration,
+}
+
+/// Which visits are due.
+struct Due {
+    /// A permit for each that nobody has begun with.
+    told: Arc<Semaphore>,
+    /// Of the next one.
+    number: Cell<u32>,
 }
 
 #[derive(Debug)]
@@ -57,9 +71,10 @@ impl Paced {
 
     async fn all(self) -> Read {
         let begun = Instant::now();
-        let next = std::rc::Rc::new(std::cell::Cell::new(0_u32));
+        let due = Rc::new(Due { told: Arc::new(Semaphore::new(0)), number: Cell::new(0) });
+        let clock = self.clone().tell(begun, Arc::clone(&due.told));
         let workers: Vec<_> = (0..CONNECTIONS)
-            .map(|_| tokio::task::spawn_local(self.clone().work(begun, next.clone())))
+            .map(|_| tokio::task::spawn_local(self.clone().work(begun, Rc::clone(&due))))
             .collect();
         let mut all = Read { latency: load::histogram(), failed: 0, why: None, rate: 0.0 };
         for worker in workers {
@@ -68,29 +83,47 @@ impl Paced {
             all.failed += own.failed;
             all.why = all.why.or(own.why);
         }
+        clock.join().expect("the clock does not panic");
         all.rate = all.latency.len() as f64 / begun.elapsed().max(self.time).as_secs_f64();
         all
     }
 
-    async fn work(self, begun: Instant, next: std::rc::Rc<std::cell::Cell<u32>>) -> Read {
+    fn after(&self, number: u32) -> Duration {
+        Duration::from_secs_f64(f64::from(number) / f64::from(self.rate))
+    }
+
+    /// Tells when each visit is due: by the system's clock, since tokio's goes by the millisecond.
+    fn tell(self, begun: Instant, told: Arc<Semaphore>) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            for after in (0..).map(|number| self.after(number)).take_while(|it| *it < self.time) {
+                #[expect(clippy::disallowed_methods, reason = "this thread is its own")]
+                std::thread::sleep((begun + after).saturating_duration_since(Instant::now()));
+                told.add_permits(1);
+            }
+            // Past the last visit each worker sees that there is none.
+            told.add_permits(CONNECTIONS);
+        })
+    }
+
+    async fn work(self, begun: Instant, due: Rc<Due>) -> Read {
         let mut read = Read { latency: load::histogram(), failed: 0, why: None, rate: 0.0 };
         let mut connection = None;
-        loop {
-            let number = next.replace(next.get() + 1);
-            let after = Duration::from_secs_f64(f64::from(number) / f64::from(self.rate));
+        while let Ok(told) = due.told.acquire().await {
+            told.forget();
+            let number = due.number.replace(due.number.get() + 1);
+            let after = self.after(number);
             if after >= self.time {
-                return read;
+                break;
             }
-            let due = begun + after;
-            sleep_until(due.into()).await;
+            let due_at = begun + after;
             // Hopelessly behind: what is still due has failed.
-            let result = if due.elapsed() > self.time {
+            let result = if due_at.elapsed() > self.time {
                 Err("it was not asked for in time".to_owned())
             } else {
                 self.visit(&mut connection, number).await
             };
             match result {
-                Ok(()) => read.latency.saturating_record(due.elapsed().as_micros() as u64),
+                Ok(()) => read.latency.saturating_record(due_at.elapsed().as_micros() as u64),
                 Err(why) => {
                     connection = None;
                     read.failed += 1;
@@ -98,6 +131,7 @@ impl Paced {
                 }
             }
         }
+        read
     }
 
     async fn visit(&self, connection: &mut Option<Connection>, number: u32) -> Result<(), String> {

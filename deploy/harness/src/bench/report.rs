@@ -161,7 +161,7 @@ look for each vote's events, too. The memory is this program's own.
 all Postgres' processes, which for a vote includes what the relay, projections and entries of the security \
 audit log cost there.
 - **Reads** have a fixed rate over 64 connections, for ten seconds after two that do not count, and \
-their latency counts from when they were due, up to a timer's millisecond included. They read a page \
+their latency counts from when they were due. They read a page \
 of 20: feeds of a hundred communities, of which the larger are read more often; the home feeds of \
 eight members of 25 communities each; posts, of which each second one has 20 comments or more, each \
 with its comments by score, one request after the other, so that there are two for each of the rate. \
