@@ -16,7 +16,7 @@ use agora_event_store::{
     relay::{self, RelayConfig},
     restores,
     security::SecurityLog,
-    security_audit::{SecurityAudit, SecurityAuditArgs},
+    security_audit::{self, SecurityAudit, SecurityAuditArgs},
 };
 use agora_service::{
     config::{DatabaseArgs, HttpArgs, NatsArgs, VaultArgs},
@@ -128,7 +128,9 @@ async fn main() -> Result<(), Failure> {
             let countries = Countries::open(&serve.security_audit.countries)?;
             let audit = match serve.security_audit.security_audit {
                 true => {
-                    let (pool, vault) = (log.pool().clone(), log.vault().clone());
+                    let url = &arguments.database.database_url;
+                    let pool = security_audit::connections(url, "agora-command-api")?;
+                    let vault = log.vault().clone();
                     Some(SecurityAudit::start(pool, vault, &spool, countries)?)
                 }
                 false => None,

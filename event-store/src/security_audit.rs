@@ -9,6 +9,7 @@
 pub mod chain;
 mod door;
 mod entry;
+mod marks;
 mod sealing;
 mod spool;
 mod store;
@@ -20,6 +21,7 @@ use agora_service::{
     clock,
     geoip::{Countries, CountriesArgs},
     http::access::{Access, Audit},
+    postgres,
 };
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -76,6 +78,22 @@ impl SecurityAuditArgs {
             bytes_max: self.security_audit_spool_mb << 20,
         }
     }
+}
+
+/// Connections for [`SecurityAudit::start`] alone: so it waits for nobody, nobody waits for it, and one that is
+/// used for each group keeps what Postgres has found out about the day's partitions.
+///
+/// # Errors
+/// Where the URL is not one of Postgres.
+pub fn connections(url: &str, application_name: &str) -> Result<PgPool, sqlx::Error> {
+    let pool = postgres::Pool {
+        url,
+        application_name,
+        max_connections: 2,
+        statement_timeout: Some(Duration::from_secs(30)),
+        plans: postgres::Plans::Lookups,
+    };
+    pool.open()
 }
 
 /// Where entries are kept while they cannot be written.

@@ -10,12 +10,12 @@ mod retention;
 use std::time::Duration;
 
 use agora_command_api::App;
+use agora_domain::security::audit::RetentionCategory;
 use agora_event_store::{
     Opener, read,
-    security_audit::{AuditError, Store},
+    security_audit::{AuditError, LeafName, Store},
 };
 use agora_service::geoip::Countries;
-use chrono::NaiveDate;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ async fn hold_and_follow(
 ) -> Result<(), AuditError> {
     let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
     let follower = Follower::new(app, countries.clone());
-    tokio::spawn(track_what_is_new(app.log.pool().clone()));
+    tokio::spawn(mark_what_is_new(app.log.pool().clone()));
     let mut next_house = Instant::now();
     while !stop.is_cancelled() {
         while !stop.is_cancelled() && follower.look(&mut connection).await? {}
@@ -69,49 +69,71 @@ async fn hold_and_follow(
     Ok(())
 }
 
-/// Days whose entries may be of a writer of before migration 1100: what a spool held, too.
-const TRACKED_DAYS: i32 = 7;
+/// Days, of which today is one, whose entries may be of a writer of before migration 1101: what a spool held,
+/// too.
+const MARKED_DAYS: usize = 8;
 
-/// Has entries found by user, address and session that such writers have written since.
-async fn track_what_is_new(pool: PgPool) {
-    match track_days(&pool).await {
-        Ok(0) => {}
-        Ok(tracks) => tracing::info!(tracks, "entries of an older writer can be searched for"),
-        Err(error) => {
-            tracing::warn!(%error, "what an older writer has written may not be found by searches");
+/// Has entries found by searches that such writers have written since.
+async fn mark_what_is_new(pool: PgPool) {
+    let today = agora_service::clock::now().date_naive();
+    for day in today.iter_days().rev().take(MARKED_DAYS) {
+        for category in RetentionCategory::ALL {
+            let leaf = LeafName { day, category: *category };
+            match mark(&pool, leaf).await {
+                Ok(0) => {}
+                Ok(marks) => {
+                    tracing::info!(marks, %day, "entries of an older writer can be searched for");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, %day, "entries of an older writer may not be found by searches");
+                }
+            }
         }
     }
 }
 
-async fn track_days(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    let leaves: Vec<(NaiveDate, String)> = sqlx::query_as(
-        "SELECT day, retention_category::text FROM log.security_audit_leaves
-         WHERE dropped_at IS NULL AND day BETWEEN $1 - $2 AND $1",
-    )
-    .bind(agora_service::clock::now().date_naive())
-    .bind(TRACKED_DAYS)
-    .fetch_all(pool)
-    .await?;
-    let mut tracks = 0;
-    for (day, category) in leaves {
-        let mut transaction = pool.begin().await?;
-        // A place among the leaf's writers, as each of them takes it.
-        sqlx::query("SELECT log.security_audit_end($1::text::log.retention_category, $2)")
-            .bind(&category)
-            .bind(day)
-            .execute(&mut *transaction)
-            .await?;
-        let added: i64 = sqlx::query_scalar(
-            "SELECT log.track_security_audit($1, $2::text::log.retention_category)",
-        )
-        .bind(day)
-        .bind(&category)
-        .fetch_one(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        tracks += added;
+/// Writes down what the entries of a leaf are found by, where it is missing; says how much was.
+async fn mark(pool: &PgPool, leaf: LeafName) -> Result<i64, sqlx::Error> {
+    let (table, category) = (leaf.table(), leaf.category.as_str());
+    // Looked for while others write; the turn is taken where something is to be done.
+    let is_there: Option<String> =
+        sqlx::query_scalar("SELECT to_regclass($1)::text").bind(&table).fetch_one(pool).await?;
+    if is_there.is_none() {
+        return Ok(0);
     }
-    Ok(tracks)
+    let missing = format!(
+        "SELECT EXISTS (
+             SELECT user_key, ip_key, session_key FROM {table}
+             WHERE num_nonnulls(user_key, ip_key, session_key) > 0
+             EXCEPT
+             SELECT user_key, ip_key, session_key FROM log.security_audit_tracks
+             WHERE day = $1 AND retention_category = $2::text::log.retention_category
+         ) OR EXISTS (
+             SELECT event_type, event_result, risk_score FROM {table} WHERE risk_score IS NOT NULL
+             EXCEPT
+             SELECT event_type, event_result, risk_score FROM log.security_audit_kinds
+             WHERE day = $1 AND retention_category = $2::text::log.retention_category)"
+    );
+    let is_missing: bool =
+        sqlx::query_scalar(&missing).bind(leaf.day).bind(category).fetch_one(pool).await?;
+    if !is_missing {
+        return Ok(0);
+    }
+    let mut transaction = pool.begin().await?;
+    // A place among the leaf's writers, as each of them takes it.
+    sqlx::query("SELECT log.security_audit_end($1::text::log.retention_category, $2)")
+        .bind(category)
+        .bind(leaf.day)
+        .execute(&mut *transaction)
+        .await?;
+    let marks =
+        sqlx::query_scalar("SELECT log.mark_security_audit($1, $2::text::log.retention_category)")
+            .bind(leaf.day)
+            .bind(category)
+            .fetch_one(&mut *transaction)
+            .await?;
+    transaction.commit().await?;
+    Ok(marks)
 }
 
 /// Copies from the log.

@@ -6,7 +6,7 @@ use agora_event_store::{
     MasterKeys, Opener, Vault, restores,
     searches::{self, SearchLog},
     security::SecurityLog,
-    security_audit::SecurityAudit,
+    security_audit::{self, SecurityAudit},
 };
 use agora_read_api::{
     access::{Activity, IssuedSessions},
@@ -107,7 +107,8 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let downloads = Downloads::new(objects, Counter::new(&args.command_url)?);
     let spool = args.security_audit.spool("read-api");
     let countries = Countries::open(&args.security_audit.countries)?;
-    let security_audit = SecurityAudit::start(primary.clone(), vault.clone(), &spool, countries)?;
+    let writing = security_audit::connections(&args.database.database_url, "agora-read-api")?;
+    let security_audit = SecurityAudit::start(writing, vault.clone(), &spool, countries)?;
     let app = App {
         downloads,
         controller: args.controller.filter(|text| !text.trim().is_empty()),

@@ -13,7 +13,7 @@ use agora_event_store::{
     vault::{KeyName, SubjectKey, VaultError},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{FromRow, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::{app::App, error::ReadError, rows::PlaceInTime};
@@ -28,6 +28,11 @@ const PLANS: &str = "SELECT set_config('enable_bitmapscan', 'off', true),
 
 /// The track of an entry.
 const TRACK: &str = "log.security_audit_track(user_key, ip_key, session_key)";
+
+/// What has an entry found by its kind `k`: all kinds but the ordinary one are in an index of their own.
+const OF_KIND: &str =
+    " AND (event_type <> 'API_ACCESS' OR event_result <> 'SUCCESS' OR risk_score <> 0)
+    AND event_type = k.of_type AND event_result = k.of_result AND risk_score = k.of_risk";
 
 /// Tracks of one day that are looked through one by one, each for a few microseconds.
 const TRACKS_MAX: usize = 1_000;
@@ -62,11 +67,11 @@ pub fn connections(reads: &PgPool) -> PgPool {
 /// # Errors
 /// Where the database cannot be asked.
 pub async fn get_to_know(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let search = Search { event_type: Some(AuditEventType::ApiAccess), ..Search::default() };
+    let search = Search::default();
     let start = PlaceInTime::start();
     let leaves = search.leaves(connection, start.0).await?;
-    let days = leaves.chunk_by(|a, b| a.day == b.day).take(DAYS_KNOWN);
-    let leaves: Vec<Leaf> = days.flatten().copied().map(Leaf::from).collect();
+    let days = leaves.chunk_by(|a, b| a.name.day == b.name.day).take(DAYS_KNOWN);
+    let leaves: Vec<Leaf> = days.flatten().cloned().collect();
     if leaves.is_empty() {
         return Ok(());
     }
@@ -142,17 +147,21 @@ impl Search {
                 }
             }
         };
-        let mut connection = app.audit_searches.begin().await?;
+        // As it is at one moment: what an entry is found by is written with it.
+        let mut connection = app
+            .audit_searches
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await?;
         sqlx::query(PLANS).execute(&mut *connection).await?;
         let leaves = self.leaves(&mut connection, before.0).await?;
-        let days: Vec<&[LeafName]> = leaves.chunk_by(|a, b| a.day == b.day).collect();
+        let days: Vec<&[Leaf]> = leaves.chunk_by(|a, b| a.name.day == b.name.day).collect();
         let (mut found, mut rest) = (Vec::new(), days.as_slice());
         let mut steps = STEPS.iter().copied().chain(std::iter::repeat(STEPS[STEPS.len() - 1]));
         while !rest.is_empty() && (found.len() as i64) < limit {
             let step = steps.next().unwrap_or(1).min(rest.len());
             let (now, later) = rest.split_at(step);
             rest = later;
-            let mut leaves = self.keyed(app.opener.vault(), &now.concat()).await?;
+            let mut leaves = self.keyed(app.opener.vault(), now.concat()).await?;
             if !leaves.is_empty() && (self.user.is_some() || self.is_by_leaf()) {
                 leaves = tracked(&mut connection, leaves, user_key).await?;
             }
@@ -176,12 +185,12 @@ impl Search {
         Ok(found)
     }
 
-    /// The leaves that hold something, the newest day first.
+    /// The leaves that hold something of what is asked for, the newest day first.
     async fn leaves(
         &self,
         connection: &mut PgConnection,
         before: DateTime<Utc>,
-    ) -> Result<Vec<LeafName>, sqlx::Error> {
+    ) -> Result<Vec<Leaf>, sqlx::Error> {
         let last = self.to.map_or(before, |to| to.min(before)).date_naive();
         let first = self.from.map_or(NaiveDate::MIN, |from| from.date_naive());
         // Postgres' days begin and end within those of chrono.
@@ -190,72 +199,99 @@ impl Search {
             let last = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or(day);
             day.clamp(first, last)
         };
-        let leaves: Vec<(NaiveDate, String)> = sqlx::query_as(
-            "SELECT l.day, l.retention_category::text FROM log.security_audit_leaves l
-             WHERE l.dropped_at IS NULL AND l.day BETWEEN $1 AND $2
-               AND EXISTS (SELECT FROM log.security_audit_segments s
-                           WHERE s.day = l.day AND s.retention_category = l.retention_category)
-             ORDER BY l.day DESC",
+        let (first, last) = (bounded(first), bounded(last));
+        let retention = self.retention.map(RetentionCategory::as_str);
+        if self.event_type.is_none() && self.result.is_none() && self.risk_min.is_none() {
+            let leaves: Vec<LeafRow> = sqlx::query_as(
+                "SELECT l.day, l.retention_category::text AS category
+                 FROM log.security_audit_leaves l
+                 WHERE l.dropped_at IS NULL AND l.day BETWEEN $1 AND $2
+                   AND ($3::text IS NULL OR l.retention_category = $3::text::log.retention_category)
+                   AND EXISTS (SELECT FROM log.security_audit_segments s
+                               WHERE s.day = l.day AND s.retention_category = l.retention_category)
+                 ORDER BY l.day DESC",
+            )
+            .bind(first)
+            .bind(last)
+            .bind(retention)
+            .fetch_all(connection)
+            .await?;
+            return Ok(leaves.into_iter().filter_map(LeafRow::leaf).collect());
+        }
+        let leaves: Vec<LeafKinds> = sqlx::query_as(
+            "SELECT day, retention_category::text AS category, array_agg(event_type::text) AS types,
+                    array_agg(event_result::text) AS results, array_agg(risk_score) AS risks
+             FROM log.security_audit_kinds k
+             WHERE day BETWEEN $1 AND $2
+               AND ($3::text IS NULL OR retention_category = $3::text::log.retention_category)
+               AND ($4::text IS NULL OR event_type = $4::text::log.security_event_type)
+               AND ($5::text IS NULL OR event_result = $5::text::log.security_event_result)
+               AND risk_score >= $6
+               AND EXISTS (SELECT FROM log.security_audit_leaves l
+                           WHERE l.day = k.day AND l.retention_category = k.retention_category
+                             AND l.dropped_at IS NULL)
+             GROUP BY day, retention_category ORDER BY day DESC",
         )
-        .bind(bounded(first))
-        .bind(bounded(last))
+        .bind(first)
+        .bind(last)
+        .bind(retention)
+        .bind(self.event_type.map(AuditEventType::as_str))
+        .bind(self.result.map(AuditResult::as_str))
+        .bind(i16::from(self.risk_min.unwrap_or_default().get()))
         .fetch_all(connection)
         .await?;
-        let leaves = leaves.into_iter().filter_map(|(day, category)| {
-            let category = category.parse().ok()?;
-            let wanted = self.retention.is_none_or(|wanted| wanted == category);
-            wanted.then_some(LeafName { day, category })
+        let leaves = leaves.into_iter().filter_map(|found| {
+            let (row, kinds) = found.split();
+            // By time where ordinary accesses are asked for, too: nearly all of a leaf that has some are.
+            let by_kind = !kinds.iter().any(Kind::is_ordinary);
+            Some(Leaf { kinds: by_kind.then_some(kinds), ..row.leaf()? })
         });
         Ok(leaves.collect())
     }
 
     /// The leaves with what entries are found by in each; without those whose keys are gone, where that
     /// is asked for.
-    async fn keyed(&self, vault: &Vault, leaves: &[LeafName]) -> Result<Vec<Leaf>, VaultError> {
+    async fn keyed(&self, vault: &Vault, leaves: Vec<Leaf>) -> Result<Vec<Leaf>, VaultError> {
         if !self.is_by_leaf() {
-            return Ok(leaves.iter().copied().map(Leaf::from).collect());
+            return Ok(leaves);
         }
-        let names: Vec<KeyName> = leaves.iter().map(|leaf| leaf.key_name()).collect();
+        let names: Vec<KeyName> = leaves.iter().map(|leaf| leaf.name.key_name()).collect();
         let keys = vault.find(&names).await?;
-        let keyed = leaves.iter().filter_map(|name| match keys.get(&name.key_name()) {
-            Some(SubjectKey::Present(key)) => Some(Leaf {
-                name: *name,
-                address: self.address.map(|address| index_of_address(key, address)),
-                session: self.session.as_ref().map(|session| index_of_session(key, session)),
-                tracks: None,
-            }),
-            _ => None,
-        });
+        let keyed =
+            leaves.into_iter().zip(&names).filter_map(|(leaf, name)| match keys.get(name) {
+                Some(SubjectKey::Present(key)) => Some(Leaf {
+                    address: self.address.map(|address| index_of_address(key, address)),
+                    session: self.session.as_ref().map(|session| index_of_session(key, session)),
+                    ..leaf
+                }),
+                _ => None,
+            });
         Ok(keyed.collect())
     }
 
     /// `$1` and `$2` bound the time, `$3` and `$4` are the place before, `$5` is the number of rows, `$6`
     /// the user's key.
     pub fn statement(&self, leaves: &[Leaf]) -> String {
-        // Words of closed lists and numbers: as values, Postgres could not see that an index of a part
-        // of the rows has them all.
         let mut conditions = String::from(
             "recorded_at <= $3 AND (recorded_at, log_id) < ($3, $4)
              AND ($1::timestamptz IS NULL OR recorded_at >= $1)
              AND ($2::timestamptz IS NULL OR recorded_at < $2)",
         );
-        let mut add = |condition: String| {
-            conditions.push_str(" AND ");
-            conditions.push_str(&condition);
-        };
-        add(match self.user {
-            Some(_) => "user_key = $6".to_owned(),
-            None => "$6::bigint IS NULL".to_owned(),
+        conditions.push_str(match self.user {
+            Some(_) => " AND user_key = $6",
+            None => " AND $6::bigint IS NULL",
         });
+        // Words of closed lists, and numbers.
+        let mut kind = String::new();
         if let Some(event_type) = self.event_type {
-            add(format!("event_type = '{}'", event_type.as_str()));
+            kind.push_str(&format!(" AND event_type = '{}'", event_type.as_str()));
         }
         if let Some(result) = self.result {
-            add(format!("event_result = '{}'", result.as_str()));
+            kind.push_str(&format!(" AND event_result = '{}'", result.as_str()));
         }
         // Every entry has a score of 0 or more.
         if let Some(risk_min) = self.risk_min.map(RiskScore::get).filter(|score| *score > 0) {
-            add(format!("risk_score >= {risk_min}"));
+            kind.push_str(&format!(" AND risk_score >= {risk_min}"));
         }
         let columns = Row::COLUMNS;
         let order = "ORDER BY recorded_at DESC, log_id DESC LIMIT $5";
@@ -268,24 +304,31 @@ impl Search {
                 let (address, session) =
                     (of("ip_key", leaf.address), of("session_key", leaf.session));
                 let table = leaf.name.table();
-                let all = |columns: &str, track: &str| {
+                let all = |columns: &str, by: &str| {
                     format!(
                         "SELECT {columns} FROM {table}
-                         WHERE {conditions}{address}{session}{track} {order}"
+                         WHERE {conditions}{address}{session}{by} {order}"
                     )
                 };
-                match leaf.tracks.as_deref() {
-                    None => format!("({})", all(columns, "")),
-                    Some([track]) => {
-                        format!("({})", all(columns, &format!(" AND {TRACK} = {track}")))
+                // The newest of each, in the order of an index, and the newest of these.
+                let of_each = |ways: &str, by: &str| {
+                    format!(
+                        "(SELECT {columns} FROM {ways}
+                          CROSS JOIN LATERAL ({}) e {order})",
+                        all("*", by)
+                    )
+                };
+                match (leaf.tracks.as_deref(), leaf.kinds.as_deref()) {
+                    (None, None) => format!("({})", all(columns, &kind)),
+                    (None, Some(kinds)) => of_each(&Kind::all(kinds), OF_KIND),
+                    (Some([track]), _) => {
+                        format!("({})", all(columns, &format!("{kind} AND {TRACK} = {track}")))
                     }
-                    Some(tracks) => {
+                    (Some(tracks), _) => {
                         let tracks: Vec<String> = tracks.iter().map(i64::to_string).collect();
-                        format!(
-                            "(SELECT {columns} FROM unnest('{{{}}}'::bigint[]) AS t (track)
-                              CROSS JOIN LATERAL ({}) e {order})",
-                            tracks.join(","),
-                            all("*", &format!(" AND {TRACK} = t.track"))
+                        of_each(
+                            &format!("unnest('{{{}}}'::bigint[]) AS t (track)", tracks.join(",")),
+                            &format!("{kind} AND {TRACK} = t.track"),
                         )
                     }
                 }
@@ -356,11 +399,73 @@ pub struct Leaf {
     /// What the entries that are searched for have, where user, address or session are given and it is
     /// not too many.
     pub tracks: Option<Vec<i64>>,
+    /// The kinds of it that are asked for, where none of them is the ordinary one.
+    pub kinds: Option<Vec<Kind>>,
+}
+
+#[derive(FromRow)]
+struct LeafRow {
+    day: NaiveDate,
+    category: String,
+}
+
+impl LeafRow {
+    /// None where it is of a category that this version does not know.
+    fn leaf(self) -> Option<Leaf> {
+        Some(LeafName { day: self.day, category: self.category.parse().ok()? }.into())
+    }
+}
+
+/// A leaf, and the kinds of it that are asked for, column by column.
+#[derive(FromRow)]
+struct LeafKinds {
+    #[sqlx(flatten)]
+    row: LeafRow,
+    types: Vec<String>,
+    results: Vec<String>,
+    risks: Vec<i16>,
+}
+
+impl LeafKinds {
+    fn split(self) -> (LeafRow, Vec<Kind>) {
+        let kinds = self.types.into_iter().zip(self.results).zip(self.risks);
+        let kinds = kinds.map(|((event_type, result), risk)| Kind { event_type, result, risk });
+        (self.row, kinds.collect())
+    }
+}
+
+/// What an entry says of what happened: the database's words, and a number.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    pub event_type: String,
+    pub result: String,
+    pub risk: i16,
+}
+
+impl Kind {
+    /// An access that succeeded, and looked like nothing else.
+    fn is_ordinary(&self) -> bool {
+        self.event_type == AuditEventType::ApiAccess.as_str()
+            && self.result == AuditResult::Success.as_str()
+            && self.risk == 0
+    }
+
+    /// As a table `k`.
+    fn all(kinds: &[Self]) -> String {
+        let list = |of: fn(&Self) -> String| kinds.iter().map(of).collect::<Vec<_>>().join(",");
+        format!(
+            "unnest('{{{}}}'::log.security_event_type[], '{{{}}}'::log.security_event_result[],
+                    '{{{}}}'::smallint[]) AS k (of_type, of_result, of_risk)",
+            list(|it| it.event_type.clone()),
+            list(|it| it.result.clone()),
+            list(|it| it.risk.to_string())
+        )
+    }
 }
 
 impl From<LeafName> for Leaf {
     fn from(name: LeafName) -> Self {
-        Self { name, address: None, session: None, tracks: None }
+        Self { name, address: None, session: None, tracks: None, kinds: None }
     }
 }
 

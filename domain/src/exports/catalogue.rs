@@ -67,7 +67,10 @@ pub struct PersonalFields {
 pub const TABLES: &[(&str, &[&str])] = &[
     ("admin", &["read.admins"]),
     ("admin_roster", &[]),
-    ("audit_record", &["log.security_audit", "log.security_audit_tracks"]),
+    (
+        "audit_record",
+        &["log.security_audit", "log.security_audit_kinds", "log.security_audit_tracks"],
+    ),
     ("breach", &["read.breaches"]),
     ("bufdir_report", &["read.bufdir_reports"]),
     ("comment", &["read.comments", "read.comment_search", "read.moderation_log"]),

@@ -4,19 +4,23 @@
 //! Groups that are missing from its end are noticed by who writes: each writer knows what it has seen last.
 //! What was cut off while nobody wrote shows only against a copy that is kept elsewhere.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use agora_domain::security::audit::RetentionCategory;
 use chrono::NaiveDate;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool, Row as _};
+use sqlx::{FromRow, PgConnection, PgPool, Row as _};
 
-use super::{Row, sealing::LeafName, store::Track};
+use super::{Row, marks::Marks, sealing::LeafName};
 use crate::vault::{Key, MasterKeys};
 
 /// Groups that one look goes through at most.
 pub const SEGMENTS_MAX: i64 = 500;
+
+/// Groups whose entries are asked for at once: what was written a moment ago is in no index by segments yet, and
+/// is looked through each time.
+const SEGMENTS_AT_ONCE: i32 = 20;
 
 /// What was found in a leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +42,12 @@ pub fn key(masters: &MasterKeys) -> Key {
 }
 
 /// The MAC of a segment.
-pub(super) fn mac<'r>(
+pub(super) fn mac<'r, T: AsRef<str> + 'r>(
     key: &Key,
     leaf: LeafName,
     (number, total): (i32, i64),
     before: &[u8],
-    rows: impl Iterator<Item = &'r Row>,
+    rows: impl Iterator<Item = &'r Row<T>>,
 ) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key.as_ref())
         .expect("HMAC takes keys of any length");
@@ -61,7 +65,7 @@ pub(super) fn mac<'r>(
 }
 
 /// SHA-256 over everything that is stored of an entry, each part with its length.
-fn digest(row: &Row) -> [u8; 32] {
+fn digest<T: AsRef<str>>(row: &Row<T>) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"agora/security-audit/entry/v1,");
     hash.update(row.log_id.as_bytes());
@@ -74,11 +78,13 @@ fn digest(row: &Row) -> [u8; 32] {
         None => hash.update(0_u64.to_be_bytes()),
     };
     for word in [&row.retention_category, &row.event_type, &row.event_result] {
-        text(Some(word.as_bytes()));
+        text(Some(word.as_ref().as_bytes()));
     }
-    for part in [&row.endpoint, &row.http_method, &row.threat_indicators, &row.metadata] {
-        text(part.as_deref().map(str::as_bytes));
+    for part in [&row.endpoint, &row.http_method] {
+        text(part.as_ref().map(|it| it.as_ref().as_bytes()));
     }
+    text(row.threat_indicators.as_deref().map(str::as_bytes));
+    text(row.metadata.as_ref().map(|it| it.as_ref().as_bytes()));
     text(row.payload_hash.as_deref());
     text(row.sealed.as_deref());
     text(row.case_id.as_ref().map(|id| id.as_bytes().as_slice()));
@@ -125,7 +131,8 @@ pub async fn verify(
     .await?;
     let mut verdict =
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
-    let (mut before, mut tracks): (Vec<u8>, HashSet<Track>) = Default::default();
+    let (mut before, mut marks): (Vec<u8>, Marks) = Default::default();
+    let (mut asked, mut found): (i32, HashMap<i32, Vec<Row>>) = (after, HashMap::new());
     for (index, segment) in segments.iter().enumerate() {
         let number: i32 = segment.try_get("number")?;
         let (entries, total): (i32, i64) = (segment.try_get("entries")?, segment.try_get("total")?);
@@ -141,8 +148,12 @@ pub async fn verify(
         let fault = if number != verdict.segment + 1 {
             Some("a segment is missing before it")
         } else {
-            let rows = rows_of(&mut at_once, leaf, number).await?;
-            tracks.extend(rows.iter().filter_map(Row::track));
+            if number > asked {
+                asked = number.saturating_add(SEGMENTS_AT_ONCE - 1);
+                found = rows_of(&mut at_once, leaf, number, asked).await?;
+            }
+            let rows = found.remove(&number).unwrap_or_default();
+            marks.extend(Marks::of(&rows, None));
             let made = mac(key, leaf, (number, total), &before, rows.iter());
             if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
             {
@@ -161,69 +172,66 @@ pub async fn verify(
         verdict.entries += i64::from(entries);
         (verdict.total, before) = (total, stored);
     }
-    if !verdict.goes_on {
-        let strays = after_the_end(&mut at_once, leaf, verdict.segment).await?;
-        if strays {
-            verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
-        }
+    if !verdict.goes_on && strays(&mut at_once, leaf, verdict.segment).await? {
+        verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
     }
-    if verdict.broken.is_none() && untracked(&mut at_once, leaf, tracks).await? {
-        let fault = "there are entries that no search by user, address or session finds";
+    if verdict.broken.is_none() && marks.is_any_missing(&mut at_once, leaf).await? {
+        let fault = "there are entries that searches do not find";
         verdict.broken = Some((verdict.segment, fault));
     }
     Ok(verdict)
 }
 
+#[derive(FromRow)]
+struct InSegment {
+    segment: i32,
+    #[sqlx(flatten)]
+    row: Row,
+}
+
+/// The entries of some segments, by their numbers.
 async fn rows_of(
     connection: &mut PgConnection,
     leaf: LeafName,
-    number: i32,
-) -> Result<Vec<Row>, sqlx::Error> {
+    first: i32,
+    last: i32,
+) -> Result<HashMap<i32, Vec<Row>>, sqlx::Error> {
     let statement = format!(
-        "SELECT {} FROM log.security_audit
-         WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2 AND segment = $3",
+        "SELECT segment, {} FROM log.security_audit
+         WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2
+           AND segment BETWEEN $3 AND $4",
         super::store::COLUMNS,
         leaf.category.as_str()
     );
     let (start, end) = bounds(leaf.day);
-    sqlx::query_as(&statement).bind(start).bind(end).bind(number).fetch_all(connection).await
+    let rows: Vec<InSegment> = sqlx::query_as(&statement)
+        .bind(start)
+        .bind(end)
+        .bind(first)
+        .bind(last)
+        .fetch_all(connection)
+        .await?;
+    let mut found: HashMap<i32, Vec<Row>> = HashMap::new();
+    for InSegment { segment, row } in rows {
+        found.entry(segment).or_default().push(row);
+    }
+    Ok(found)
 }
 
-async fn after_the_end(
+/// Whether there are entries of segments that come later, or of none.
+async fn strays(
     connection: &mut PgConnection,
     leaf: LeafName,
     last: i32,
 ) -> Result<bool, sqlx::Error> {
     let statement = format!(
         "SELECT EXISTS (SELECT FROM log.security_audit
-         WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2 AND segment > $3)",
+         WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2
+           AND (segment > $3 OR segment < 1))",
         leaf.category.as_str()
     );
     let (start, end) = bounds(leaf.day);
     sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(connection).await
-}
-
-/// Whether there are tracks that are not written down: somebody took them away.
-async fn untracked(
-    connection: &mut PgConnection,
-    leaf: LeafName,
-    tracks: HashSet<Track>,
-) -> Result<bool, sqlx::Error> {
-    let keys = |place: usize| tracks.iter().map(|track| track[place]).collect::<Vec<_>>();
-    sqlx::query_scalar(
-        "SELECT EXISTS (
-             SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[])
-             EXCEPT
-             SELECT user_key, ip_key, session_key FROM log.security_audit_tracks
-             WHERE day = $1 AND retention_category = $2::text::log.retention_category)",
-    )
-    .bind(leaf.day)
-    .bind(leaf.category.as_str())
-    .bind(keys(0))
-    .bind(keys(1))
-    .bind(keys(2))
-    .fetch_one(connection)
-    .await
 }
 
 /// From when to when a day is.

@@ -1,6 +1,6 @@
 //! An entry before it is sealed.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use agora_domain::security::audit::{AuditEventType, AuditResult, RetentionCategory, RiskScore};
 use agora_service::http::access::Access;
@@ -20,7 +20,7 @@ pub struct Entry {
     pub result: AuditResult,
     pub retention: RetentionCategory,
     pub endpoint: Option<String>,
-    pub http_method: Option<String>,
+    pub http_method: Option<Cow<'static, str>>,
     pub response_code: Option<u16>,
     pub request_size_bytes: Option<u64>,
     pub response_size_bytes: Option<u64>,
@@ -42,7 +42,7 @@ pub struct Person {
     pub user: Option<Uuid>,
     /// `member`, `admin` or `guest`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub kind: Option<Cow<'static, str>>,
     /// The login; leaves this struct only as its hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Uuid>,
@@ -105,10 +105,10 @@ impl Entry {
         entry.threat_indicators = indicators.into_iter().map(str::to_owned).collect();
         entry.endpoint = access.route.as_ref().map(|route| route.as_str().to_owned());
         // A method outside of the standard is the client's own word.
-        let method = access.method.as_str();
         let standard = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
-        let method = if standard.contains(&method) { method } else { "OTHER" };
-        entry.http_method = Some(method.to_owned());
+        let method = standard.into_iter().find(|it| *it == access.method.as_str());
+        let method = method.unwrap_or("OTHER");
+        entry.http_method = Some(method.into());
         // Whoever leaves before the answer has asked all the same.
         entry.response_code = Some(access.status).filter(|status| *status > 0);
         entry.request_size_bytes = Some(access.request_bytes);
@@ -135,7 +135,7 @@ impl Entry {
         entry.person = Person {
             // A guest has no account, and nothing that could be erased by itself.
             user: id.filter(|_| kind != Some("guest")),
-            kind: kind.map(str::to_owned),
+            kind: kind.map(Cow::from),
             session: access.known.session,
             ip: access.client,
             user_agent: access.user_agent,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     AuditError, Entry, chain,
+    marks::Marks,
     sealing::{self, LeafName, SealedEntry},
 };
 use crate::{Vault, copy::CopyData, vault::Key};
@@ -54,26 +55,26 @@ enum Way {
     Missing,
 }
 
-/// An entry as it is stored.
+/// An entry as it is stored; its texts are its own, or an [`Entry`]'s.
 #[derive(Clone, Debug, FromRow)]
-pub struct Row {
+pub struct Row<T = String> {
     pub log_id: Uuid,
     pub recorded_at: DateTime<Utc>,
-    pub retention_category: String,
-    pub event_type: String,
-    pub event_result: String,
+    pub retention_category: T,
+    pub event_type: T,
+    pub event_result: T,
     pub(super) user_key: Option<i64>,
     pub(super) ip_key: Option<i64>,
     pub(super) session_key: Option<i64>,
-    pub endpoint: Option<String>,
-    pub http_method: Option<String>,
+    pub endpoint: Option<T>,
+    pub http_method: Option<T>,
     pub response_code: Option<i16>,
     pub request_size_bytes: Option<i64>,
     pub response_size_bytes: Option<i64>,
     pub processing_time_ms: Option<i32>,
     pub risk_score: Option<i16>,
     pub threat_indicators: Option<String>,
-    pub metadata: Option<String>,
+    pub metadata: Option<T>,
     pub payload_hash: Option<Vec<u8>>,
     pub case_id: Option<Uuid>,
     pub(super) sealed: Option<Vec<u8>>,
@@ -82,33 +83,32 @@ pub struct Row {
 impl Row {
     /// What a statement must select to get rows.
     pub const COLUMNS: &'static str = COLUMNS;
+}
 
-    /// None where it is found by none of the three.
-    pub(super) fn track(&self) -> Option<Track> {
-        let track = [self.user_key, self.ip_key, self.session_key];
-        track.iter().any(Option::is_some).then_some(track)
-    }
-
+impl<T: AsRef<str>> Row<T> {
     pub(super) fn leaf(&self) -> LeafName {
         // Columns of an enum of the same words.
-        let category = self.retention_category.parse().unwrap_or(RetentionCategory::Operational);
+        let category =
+            self.retention_category.as_ref().parse().unwrap_or(RetentionCategory::Operational);
         LeafName { day: self.recorded_at.date_naive(), category }
     }
+}
 
-    fn of(entry: &Entry, sealed: SealedEntry) -> Self {
+impl<'e> Row<&'e str> {
+    fn of(entry: &'e Entry, sealed: SealedEntry) -> Self {
         let size = |bytes: Option<u64>| bytes.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
         let indicators = &entry.threat_indicators;
         Self {
             log_id: entry.log_id,
             recorded_at: entry.recorded_at,
-            retention_category: entry.retention.as_str().to_owned(),
-            event_type: entry.event_type.as_str().to_owned(),
-            event_result: entry.result.as_str().to_owned(),
+            retention_category: entry.retention.as_str(),
+            event_type: entry.event_type.as_str(),
+            event_result: entry.result.as_str(),
             user_key: sealed.user_key,
             ip_key: sealed.ip_key,
             session_key: sealed.session_key,
-            endpoint: entry.endpoint.clone(),
-            http_method: entry.http_method.clone(),
+            endpoint: entry.endpoint.as_deref(),
+            http_method: entry.http_method.as_deref(),
             // Nothing that the table refuses: one such entry would keep all after it waiting.
             response_code: entry
                 .response_code
@@ -120,7 +120,7 @@ impl Row {
             risk_score: Some(i16::from(entry.risk_score.get())),
             threat_indicators: (!indicators.is_empty())
                 .then(|| serde_json::Value::from(indicators.clone()).to_string()),
-            metadata: entry.metadata.clone(),
+            metadata: entry.metadata.as_deref(),
             payload_hash: entry.payload_hash.map(|hash| hash.to_vec()),
             case_id: entry.case_id,
             sealed: sealed.sealed,
@@ -128,13 +128,9 @@ impl Row {
     }
 }
 
-/// What of an entry it is found by: the keys of its user, address and session. Each combination is written
-/// down once a leaf, and searches begin there.
-pub(super) type Track = [Option<i64>; 3];
-
-/// Tracks that a process remembers to have been written, and of how many days: of so young ones no retention
+/// Marks that a process remembers to have been written, and of how many days: of so young ones no retention
 /// is ever over.
-const TRACKS_MAX: usize = 100_000;
+const MARKS_MAX: usize = 100_000;
 const YOUNG_DAYS: u64 = 2;
 
 /// The way to the table, with what this process knows of it. Who can begin again where a write fails uses it
@@ -154,24 +150,24 @@ struct Known {
     days: HashSet<NaiveDate>,
     /// The end of each chain when this process saw it last: its segment's number and MAC.
     ends: BTreeMap<LeafName, (i32, Vec<u8>)>,
-    tracks: HashSet<(LeafName, Track)>,
+    marks: BTreeMap<LeafName, Marks>,
 }
 
 impl Known {
     fn remember(&mut self, written: Vec<Written>) {
-        if self.tracks.len() > TRACKS_MAX {
-            self.tracks.clear();
+        if self.marks.values().map(Marks::len).sum::<usize>() > MARKS_MAX {
+            self.marks.clear();
         }
-        for Written { leaf, end, tracks } in written {
+        for Written { leaf, end, marks } in written {
             self.ends.insert(leaf, end);
-            self.tracks.extend(tracks.into_iter().map(|track| (leaf, track)));
+            self.marks.entry(leaf).or_default().extend(marks);
         }
     }
 
     /// Nothing that may have been in a database that was replaced.
     fn forget_what_is_there(&mut self) {
         self.days.clear();
-        self.tracks.clear();
+        self.marks.clear();
     }
 }
 
@@ -181,7 +177,7 @@ struct Written {
     /// Where its chain ends: the segment's number and MAC.
     end: (i32, Vec<u8>),
     /// Those that are new.
-    tracks: Vec<Track>,
+    marks: Marks,
 }
 
 impl Store {
@@ -214,13 +210,12 @@ impl Store {
             return Ok(());
         }
         let sealed = sealing::seal(&self.vault, &self.countries, entries).await?;
-        let mut leaves: BTreeMap<LeafName, Vec<Row>> = BTreeMap::new();
-        for (entry, sealed) in entries.iter().zip(sealed) {
+        let mut sealed: Vec<(&Entry, SealedEntry)> = entries.iter().zip(sealed).collect();
+        // In the order of the primary key, each goes behind the one before it without a search.
+        sealed.sort_unstable_by_key(|(entry, _)| (entry.recorded_at, entry.log_id));
+        let mut leaves: BTreeMap<LeafName, Vec<Row<&str>>> = BTreeMap::new();
+        for (entry, sealed) in sealed {
             leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));
-        }
-        for rows in leaves.values_mut() {
-            // In the order of the primary key, each goes behind the one before it without a search.
-            rows.sort_unstable_by_key(|row| (row.recorded_at, row.log_id));
         }
         self.prepare(leaves.keys()).await?;
         let mut prepared_anew = false;
@@ -259,7 +254,7 @@ impl Store {
 
     async fn write_leaves(
         &self,
-        leaves: &BTreeMap<LeafName, Vec<Row>>,
+        leaves: &BTreeMap<LeafName, Vec<Row<&str>>>,
         way: Way,
     ) -> Result<(), sqlx::Error> {
         let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
@@ -272,7 +267,7 @@ impl Store {
     async fn write_on(
         &self,
         connection: &mut PgConnection,
-        leaves: &BTreeMap<LeafName, Vec<Row>>,
+        leaves: &BTreeMap<LeafName, Vec<Row<&str>>>,
         way: Way,
     ) -> Result<Vec<Written>, sqlx::Error> {
         let mut transaction = connection.begin().await?;
@@ -289,7 +284,7 @@ impl Store {
     async fn write_leaf(
         &self,
         connection: &mut PgConnection,
-        (leaf, rows): (LeafName, &[Row]),
+        (leaf, rows): (LeafName, &[Row<&str>]),
         way: Way,
     ) -> Result<Written, sqlx::Error> {
         let (seen, seen_mac) = self.known().ends.get(&leaf).cloned().unwrap_or_default();
@@ -320,7 +315,7 @@ impl Store {
         }
         // Not again a number that there was: what is missing stays missing.
         let number = last.max(seen) + 1;
-        let written: Vec<&Row> = match way {
+        let written: Vec<&Row<&str>> = match way {
             Way::Copy => {
                 copy(connection, number, rows).await?;
                 rows.iter().collect()
@@ -332,12 +327,12 @@ impl Store {
             }
         };
         // Once rows are written, which keeps the leaf from being dropped, and while the end of its chain is
-        // held, so that no two writers wait for each other's tracks.
-        let tracks = self.new_tracks(leaf, rows);
-        insert_tracks(connection, leaf, &tracks).await?;
+        // held, so that no two writers wait for each other's marks.
+        let marks = self.new_marks(leaf, rows);
+        marks.insert(connection, leaf).await?;
         if written.is_empty() {
             let end = if last < seen { (seen, seen_mac) } else { (last, before) };
-            return Ok(Written { leaf, end, tracks });
+            return Ok(Written { leaf, end, marks });
         }
         let entries = i32::try_from(written.len()).unwrap_or(i32::MAX);
         let total = total + i64::from(entries);
@@ -355,80 +350,48 @@ impl Store {
         .bind(mac.as_slice())
         .execute(connection)
         .await?;
-        Ok(Written { leaf, end: (number, mac.to_vec()), tracks })
+        Ok(Written { leaf, end: (number, mac.to_vec()), marks })
     }
 
     /// Those that this process does not know to be there.
-    fn new_tracks(&self, leaf: LeafName, rows: &[Row]) -> Vec<Track> {
-        let known = self.known();
+    fn new_marks(&self, leaf: LeafName, rows: &[Row<&str>]) -> Marks {
         // Leaves of long ago may have been dropped, and made anew by others.
         let is_young = leaf.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS);
-        let mut tracks: Vec<Track> = rows
-            .iter()
-            .filter_map(Row::track)
-            .filter(|track| !is_young || !known.tracks.contains(&(leaf, *track)))
-            .collect();
-        tracks.sort_unstable();
-        tracks.dedup();
-        tracks
+        Marks::of(rows, self.known().marks.get(&leaf).filter(|_| is_young))
     }
-}
-
-async fn insert_tracks(
-    connection: &mut PgConnection,
-    leaf: LeafName,
-    tracks: &[Track],
-) -> Result<(), sqlx::Error> {
-    if tracks.is_empty() {
-        return Ok(());
-    }
-    let keys = |place: usize| tracks.iter().map(|track| track[place]).collect::<Vec<_>>();
-    sqlx::query(
-        "INSERT INTO log.security_audit_tracks (day, retention_category, user_key, ip_key, session_key)
-         SELECT $1, $2::text::log.retention_category, *
-         FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) ON CONFLICT DO NOTHING",
-    )
-    .bind(leaf.day)
-    .bind(leaf.category.as_str())
-    .bind(keys(0))
-    .bind(keys(1))
-    .bind(keys(2))
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// Copies rows into the table: half of what it costs to insert them.
 async fn copy(
     connection: &mut PgConnection,
     segment: i32,
-    rows: &[Row],
+    rows: &[Row<&str>],
 ) -> Result<(), sqlx::Error> {
     const COPY: &str = "COPY log.security_audit (segment, log_id, recorded_at, retention_category,
         event_type, event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
         request_size_bytes, response_size_bytes, processing_time_ms, risk_score, threat_indicators,
         metadata, payload_hash, case_id, sealed) FROM STDIN (FORMAT binary)";
-    let mut data = CopyData::new(rows.len() * 640);
+    let mut data = CopyData::new(rows.len() * 512);
     for row in rows {
         data.row(21);
         data.value(segment)?;
         data.value(row.log_id)?;
         data.value(row.recorded_at)?;
-        data.value(row.retention_category.as_str())?;
-        data.value(row.event_type.as_str())?;
-        data.value(row.event_result.as_str())?;
+        data.value(row.retention_category)?;
+        data.value(row.event_type)?;
+        data.value(row.event_result)?;
         data.value(row.user_key)?;
         data.value(row.ip_key)?;
         data.value(row.session_key)?;
-        data.value(row.endpoint.as_deref())?;
-        data.value(row.http_method.as_deref())?;
+        data.value(row.endpoint)?;
+        data.value(row.http_method)?;
         data.value(row.response_code)?;
         data.value(row.request_size_bytes)?;
         data.value(row.response_size_bytes)?;
         data.value(row.processing_time_ms)?;
         data.value(row.risk_score)?;
         data.value(row.threat_indicators.as_deref())?;
-        data.value(row.metadata.as_deref())?;
+        data.value(row.metadata)?;
         data.value(row.payload_hash.as_deref())?;
         data.value(row.case_id)?;
         data.value(row.sealed.as_deref())?;
@@ -443,7 +406,7 @@ async fn copy(
 async fn insert_missing(
     connection: &mut PgConnection,
     segment: i32,
-    rows: &[Row],
+    rows: &[Row<&str>],
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     macro_rules! column {
         ($field:ident) => {
@@ -475,21 +438,21 @@ async fn insert_missing(
     .bind(segment)
     .bind(column!(log_id))
     .bind(column!(recorded_at))
-    .bind(rows.first().map(|row| row.retention_category.as_str()))
-    .bind(rows.iter().map(|row| row.event_type.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.event_result.as_str()).collect::<Vec<_>>())
+    .bind(rows.first().map(|row| row.retention_category))
+    .bind(column!(event_type))
+    .bind(column!(event_result))
     .bind(column!(user_key))
     .bind(column!(ip_key))
     .bind(column!(session_key))
-    .bind(column!(text endpoint))
-    .bind(column!(text http_method))
+    .bind(column!(endpoint))
+    .bind(column!(http_method))
     .bind(column!(response_code))
     .bind(column!(request_size_bytes))
     .bind(column!(response_size_bytes))
     .bind(column!(processing_time_ms))
     .bind(column!(risk_score))
     .bind(column!(text threat_indicators))
-    .bind(column!(text metadata))
+    .bind(column!(metadata))
     .bind(column!(text payload_hash))
     .bind(column!(case_id))
     .bind(column!(text sealed))

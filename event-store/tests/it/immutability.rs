@@ -119,9 +119,13 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ("DELETE FROM log.security_audit", &[]),
     ("DELETE FROM log.security_audit_segments", &[]),
     ("SELECT FROM log.security_audit_tracks", &[WRITER, READER, AUDITOR]),
+    ("SELECT FROM log.security_audit_kinds", &[WRITER, READER, AUDITOR]),
     ("SELECT log.track_security_audit(current_date, 'SECURITY')", &[WRITER]),
+    ("SELECT log.mark_security_audit(current_date, 'SECURITY')", &[WRITER]),
     ("UPDATE log.security_audit_tracks SET user_key = 1", &[]),
     ("DELETE FROM log.security_audit_tracks", &[]),
+    ("UPDATE log.security_audit_kinds SET risk_score = 1", &[]),
+    ("DELETE FROM log.security_audit_kinds", &[]),
     ("SELECT pg_advisory_lock_shared(1)", &[WRITER, PROJECTOR, READER, AUDITOR]),
     (
         "INSERT INTO log.events SELECT 2, gen_random_uuid(), 'a', 'b', 1, 'c', '1', '{}', '{}', now(), sha256('')",

@@ -67,7 +67,7 @@ fn entry_at(at: DateTime<Utc>, user: Option<Uuid>) -> Entry {
     entry.response_code = Some(200);
     entry.person = Person {
         user,
-        kind: user.map(|_| "member".to_owned()),
+        kind: user.map(|_| "member".into()),
         session: user,
         ip: Some(ADDRESS.parse().unwrap()),
         user_agent: Some("a browser".to_owned()),

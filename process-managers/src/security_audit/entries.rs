@@ -150,7 +150,7 @@ fn entry(event: &Event, metadata: &Metadata) -> Option<Entry> {
     let by_request = metadata.ip.is_some();
     if let Some(name) = metadata.command_name.as_ref().filter(|_| by_request) {
         entry.endpoint = Some(format!("/v1/commands/{name}"));
-        entry.http_method = Some("POST".to_owned());
+        entry.http_method = Some("POST".into());
     }
     let mut told = json!({ "event": event.event_type, "position": event.position });
     if let Some(command) = &metadata.command_name {
@@ -167,7 +167,7 @@ fn entry(event: &Event, metadata: &Metadata) -> Option<Entry> {
     let session = if is_session { event.aggregate_id.parse().ok() } else { metadata.session };
     entry.person = Person {
         user: Some(actor.id).filter(|_| actor.has_account()),
-        kind: Some(actor.kind.as_str().to_owned()),
+        kind: Some(actor.kind.as_str().into()),
         session,
         ..Person::default()
     };

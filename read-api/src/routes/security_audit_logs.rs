@@ -229,12 +229,12 @@ impl Filter {
 pub(super) async fn record<Q>(app: &App, read: &Read<Q>, route: &'static str) {
     let mut entry = Entry::at(clock::now(), AuditEventType::AdminAction, AuditResult::Success);
     entry.endpoint = Some(route.to_owned());
-    entry.http_method = Some("GET".to_owned());
+    entry.http_method = Some("GET".into());
     entry.metadata = Some(r#"{"action":"security_audit_log_read"}"#.to_owned());
     let actor = read.caller.actor();
     entry.person = Person {
         user: actor.map(|actor| actor.id),
-        kind: actor.map(|actor| actor.kind.as_str().to_owned()),
+        kind: actor.map(|actor| actor.kind.as_str().into()),
         session: read.caller.session().map(|session| session.0),
         ip: read.client_address(),
         user_agent: read.user_agent().map(str::to_owned),

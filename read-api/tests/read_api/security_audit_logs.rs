@@ -33,7 +33,7 @@ fn entry(at: DateTime<Utc>, number: u128) -> Entry {
     entry.response_code = Some(200);
     entry.person = Person {
         user: Some(Uuid::from_u128(number % 3 + 1)),
-        kind: Some("member".to_owned()),
+        kind: Some("member".into()),
         session: Some(Uuid::from_u128(number % 6 + 100)),
         ip: Some(format!("203.0.113.{}", number % 4).parse().unwrap()),
         user_agent: Some("a browser".to_owned()),
@@ -134,6 +134,55 @@ async fn sal_11_entries_are_found_by_each_filter_newest_first_in_parts() {
     assert_eq!(walked, of(&|it| it.person.user == Some(user)));
     let cursor = path.rsplit('=').next().unwrap();
     world.get_as(&auditor, &format!("{ROUTE}?limit=7&cursor={cursor}")).await.problem(400);
+}
+
+/// Entries of several kinds by turns, on two days and at one instant of each.
+#[tokio::test]
+async fn sal_11_kinds_of_one_day_come_in_one_order_page_by_page() {
+    let world = World::new().await;
+    let auditor = world.admin(&[AdminScope::Auditor]).await;
+    let now = clock::now();
+    let entries: Vec<Entry> = (0..60_u32)
+        .map(|number| {
+            let at = now - TimeDelta::days(i64::from(1 + number / 30));
+            let mut entry = entry(at, number.into());
+            let (result, risk) = match number % 4 {
+                0 => (AuditResult::Failure, 40),
+                1 => (AuditResult::Failure, 10),
+                2 => (AuditResult::Success, 30),
+                _ => (AuditResult::Success, 0),
+            };
+            (entry.result, entry.risk_score) = (result, RiskScore::try_from(risk).unwrap());
+            entry
+        })
+        .collect();
+    store(&world).await.write(&entries).await.unwrap();
+    for (query, kinds) in [
+        ("risk_min=10", &[0, 1, 2][..]),
+        ("risk_min=11", &[0, 2]),
+        ("result=FAILURE", &[0, 1]),
+        ("result=FAILURE&risk_min=11", &[0]),
+        ("result=SUCCESS&type=API_ACCESS&retention=OPERATIONAL", &[2, 3]),
+        ("result=BLOCKED", &[]),
+    ] {
+        let mut wanted: Vec<&Entry> = entries
+            .iter()
+            .zip(0..)
+            .filter(|(_, it)| kinds.contains(&(it % 4)))
+            .map(|it| it.0)
+            .collect();
+        wanted.sort_by_key(|it| std::cmp::Reverse((it.recorded_at, it.log_id)));
+        let wanted: Vec<String> = wanted.iter().map(|it| it.log_id.to_string()).collect();
+        let (mut walked, mut path) = (Vec::new(), format!("{ROUTE}?limit=7&{query}"));
+        loop {
+            let part = world.get_as(&auditor, &path).await.ok();
+            walked.extend(ids(part["items"].as_array().unwrap()));
+            let Some(next) = part["next"].as_str() else { break };
+            path = format!("{ROUTE}?limit=7&{query}&cursor={next}");
+        }
+        // Who walks is told of, too, as an act of another kind.
+        assert_eq!(walked, wanted, "{query}");
+    }
 }
 
 #[tokio::test]

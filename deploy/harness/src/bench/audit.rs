@@ -321,7 +321,7 @@ async fn fill(options: &AuditOptions, pool: &PgPool, report: &mut Report) -> Res
         filled += 500_000;
     }
     sqlx::query(
-        "SELECT log.track_security_audit(day, retention_category) FROM log.security_audit_leaves",
+        "SELECT log.mark_security_audit(day, retention_category) FROM log.security_audit_leaves",
     )
     .execute(pool)
     .await?;
@@ -359,7 +359,7 @@ async fn searches(
             entry.risk_score = RiskScore::try_from(95).unwrap_or_default();
             entry.person = Person {
                 user: Some(user),
-                kind: Some("member".to_owned()),
+                kind: Some("member".into()),
                 session: Some(session),
                 ip: "198.51.100.77".parse().ok(),
                 ..Person::default()

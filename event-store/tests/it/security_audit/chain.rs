@@ -1,5 +1,7 @@
 //! SAL-11: what is gone or was changed shows.
 
+use std::time::Duration;
+
 use agora_domain::security::audit::RetentionCategory;
 use agora_event_store::security_audit::chain::{self, Verdict};
 use sqlx::{Connection, PgConnection};
@@ -31,6 +33,7 @@ async fn tamper(database: &TestDatabase, statement: &str) {
         format!("ALTER TABLE log.security_audit_operational_{day} DISABLE TRIGGER USER"),
         "ALTER TABLE log.security_audit_segments DISABLE TRIGGER USER".to_owned(),
         "ALTER TABLE log.security_audit_tracks DISABLE TRIGGER USER".to_owned(),
+        "ALTER TABLE log.security_audit_kinds DISABLE TRIGGER USER".to_owned(),
         statement.replace("{leaf}", &format!("log.security_audit_operational_{day}")),
     ] {
         sqlx::query(&statement).execute(&mut owner).await.unwrap();
@@ -69,6 +72,14 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
             "UPDATE log.security_audit_tracks SET user_key = ip_key # coalesce(user_key, 0), ip_key = NULL",
             3,
         ),
+        ("DELETE FROM log.security_audit_kinds", 3),
+        ("UPDATE log.security_audit_leaves SET dropped_at = now()", 3),
+        (
+            "INSERT INTO {leaf} (recorded_at, log_id, retention_category, event_type, event_result, segment)
+             VALUES (now(), gen_random_uuid(), 'OPERATIONAL', 'API_ACCESS', 'SUCCESS', 0)",
+            4,
+        ),
+        ("UPDATE log.security_audit_kinds SET risk_score = 1", 3),
     ] {
         let (database, _) = written().await;
         tamper(&database, statement).await;
@@ -78,18 +89,19 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
 }
 
 #[tokio::test]
-async fn sal_11_entries_of_an_older_writer_are_tracked_afterwards() {
+async fn sal_11_entries_of_an_older_writer_are_marked_afterwards() {
     let (database, _) = written().await;
     tamper(&database, "DELETE FROM log.security_audit_tracks").await;
-    let track = async || -> i64 {
-        sqlx::query_scalar("SELECT log.track_security_audit($1, 'OPERATIONAL')")
+    tamper(&database, "DELETE FROM log.security_audit_kinds").await;
+    let mark = async || -> i64 {
+        sqlx::query_scalar("SELECT log.mark_security_audit($1, 'OPERATIONAL')")
             .bind(Utc::now().date_naive())
             .fetch_one(&database.pool)
             .await
             .unwrap()
     };
-    assert!(track().await > 0);
-    assert_eq!(track().await, 0, "each is there once");
+    assert!(mark().await > 1, "of tracks and kinds");
+    assert_eq!(mark().await, 0, "each is there once");
     assert_eq!(verify(&database).await.broken, None);
 }
 
@@ -129,6 +141,8 @@ async fn races_sal_11_a_chain_that_is_being_written_looks_whole() {
     let writer = tokio::spawn(async move {
         loop {
             store.write(&[entry(None), entry(None)]).await.unwrap();
+            // As fast as it is looked at, and no faster: each look is longer than the one before.
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     });
     let mut last = 0;

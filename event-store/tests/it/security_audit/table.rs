@@ -214,6 +214,7 @@ async fn sal_02_nobody_changes_or_deletes_an_entry_in_any_partition() {
             "TRUNCATE log.security_audit",
             "DELETE FROM log.security_audit_segments",
             "DELETE FROM log.security_audit_tracks",
+            "DELETE FROM log.security_audit_kinds",
             "UPDATE log.security_audit_leaves SET dropped_at = now()",
             "DROP TABLE log.security_audit",
         ] {
