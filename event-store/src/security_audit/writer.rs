@@ -78,7 +78,8 @@ async fn gather(
                 () = hurry.notified() => {}
             }
         }
-        let mut group = Group { entries: Vec::new(), acks: Acks::new() };
+        let entries = Vec::with_capacity((messages.len() + 1).min(GROUP_MAX));
+        let mut group = Group { entries, acks: Acks::new() };
         let mut next = Some(first);
         while let Some(message) = next {
             match message {

@@ -2,6 +2,7 @@
 //! passing, handed over without waiting, written by somebody else.
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -92,6 +93,8 @@ const KEPT: [&str; 14] = [
     "sec-gpc",
     "x-requested-with",
 ];
+/// As long as they are of most clients.
+const USUAL_HEADERS: usize = 256;
 const HEADER_BYTES_MAX: usize = 256;
 const USER_AGENT_BYTES_MAX: usize = 512;
 const REFERRER_BYTES_MAX: usize = 2_048;
@@ -127,7 +130,7 @@ impl Audit {
             client,
             user_agent: headers
                 .get(header::USER_AGENT)
-                .map(|value| plain(value.as_bytes(), USER_AGENT_BYTES_MAX)),
+                .map(|value| plain(value.as_bytes(), USER_AGENT_BYTES_MAX).into_owned()),
             referrer: headers.get(header::REFERER).map(|value| referrer(value.as_bytes())),
             headers: kept(headers),
             known: Known::default(),
@@ -308,36 +311,36 @@ impl HttpBody for Sent {
 
 /// The kept headers as a JSON object; none where there are none.
 fn kept(headers: &HeaderMap) -> Option<String> {
-    let mut json = String::new();
+    let mut json = Vec::new();
     for (name, value) in headers {
         if KEPT.contains(&name.as_str()) {
-            json.push(if json.is_empty() { '{' } else { ',' });
-            json.push('"');
-            json.push_str(name.as_str());
-            json.push_str("\":");
+            if json.is_empty() {
+                json.reserve(USUAL_HEADERS);
+            }
+            json.push(if json.is_empty() { b'{' } else { b',' });
+            json.push(b'"');
+            json.extend_from_slice(name.as_str().as_bytes());
+            json.extend_from_slice(b"\":");
             // A text as JSON: what could end a line or begin another is escaped (ASVS 16.4.1).
             let text = plain(value.as_bytes(), HEADER_BYTES_MAX);
-            json.push_str(&serde_json::Value::from(text).to_string());
+            serde_json::to_writer(&mut json, &text).ok()?;
         }
     }
     if json.is_empty() {
         return None;
     }
-    json.push('}');
-    Some(json)
+    json.push(b'}');
+    String::from_utf8(json).ok()
 }
 
 /// Text without control characters, cut to so many bytes.
-fn plain(bytes: &[u8], bytes_max: usize) -> String {
+fn plain(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
     let cut = &bytes[..bytes.len().min(bytes_max)];
-    if cut.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-        // Checked: it is ASCII.
-        return String::from_utf8_lossy(cut).into_owned();
+    let text = String::from_utf8_lossy(cut);
+    if !text.contains(char::is_control) {
+        return text;
     }
-    String::from_utf8_lossy(cut)
-        .chars()
-        .map(|it| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it })
-        .collect()
+    text.chars().map(|it| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it }).collect()
 }
 
 /// Without query and fragment, in which tokens travel, and without user and password.
