@@ -3,9 +3,22 @@
 -- written down once a leaf, as tracks are: a search names only the partitions that hold what it looks for,
 -- and looks for each of their kinds in one index, in order.
 --
--- Readers and writers of the log wait from here on: indexes of it go, and whoever held one partition and
--- waited for another would wait for ever.
-LOCK TABLE log.security_audit IN ACCESS EXCLUSIVE MODE;
+-- Readers and writers of the log wait from here on, since indexes of it go. Searches hold partitions from the
+-- newest on, so they are taken in that order: nobody waits for who waits for it.
+LOCK TABLE ONLY log.security_audit, ONLY log.security_audit_operational, ONLY log.security_audit_security,
+    ONLY log.security_audit_compliance, ONLY log.security_audit_forensic IN ACCESS EXCLUSIVE MODE;
+DO $$
+DECLARE
+    v_leaf text;
+BEGIN
+    FOR v_leaf IN
+        SELECT log.security_audit_leaf(l.retention_category, l.day) FROM log.security_audit_leaves l
+        WHERE l.dropped_at IS NULL ORDER BY l.day DESC
+    LOOP
+        EXECUTE format('LOCK TABLE log.%I IN ACCESS EXCLUSIVE MODE', v_leaf);
+    END LOOP;
+END
+$$;
 
 CREATE TABLE log.security_audit_kinds (
     day                date                      NOT NULL,

@@ -34,8 +34,10 @@ const WINDOW: u64 = 20_000;
 
 /// Follows until told to stop. Of several instances one holds the lease.
 pub async fn run(app: App, countries: Countries, stop: CancellationToken) {
+    // Once, by whoever takes the lease first: it goes through days of entries.
+    let mut marking = false;
     while !stop.is_cancelled() {
-        if let Err(error) = hold_and_follow(&app, &countries, &stop).await {
+        if let Err(error) = hold_and_follow(&app, &countries, &mut marking, &stop).await {
             tracing::warn!(%error, "the security audit log waits for the database");
         }
         stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await;
@@ -45,11 +47,14 @@ pub async fn run(app: App, countries: Countries, stop: CancellationToken) {
 async fn hold_and_follow(
     app: &App,
     countries: &Countries,
+    marking: &mut bool,
     stop: &CancellationToken,
 ) -> Result<(), AuditError> {
     let Some(mut connection) = take_lease(app, NAME).await? else { return Ok(()) };
     let follower = Follower::new(app, countries.clone());
-    tokio::spawn(mark_what_is_new(app.log.pool().clone()));
+    if !std::mem::replace(marking, true) {
+        tokio::spawn(mark_what_is_new(app.log.pool().clone()));
+    }
     let mut next_house = Instant::now();
     while !stop.is_cancelled() {
         while !stop.is_cancelled() && follower.look(&mut connection).await? {}

@@ -173,7 +173,8 @@ pub async fn verify(
         (verdict.total, before) = (total, stored);
     }
     if !verdict.goes_on && strays(&mut at_once, leaf, verdict.segment).await? {
-        verdict.broken = Some((verdict.segment + 1, "there are entries of no segment"));
+        verdict.broken =
+            Some((verdict.segment.saturating_add(1), "there are entries of no segment"));
     }
     if verdict.broken.is_none() && marks.is_any_missing(&mut at_once, leaf).await? {
         let fault = "there are entries that searches do not find";

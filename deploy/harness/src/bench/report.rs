@@ -154,9 +154,9 @@ relay, projectors and process managers run. No voter votes twice on a post, so e
 request appends one event; events are counted in the log. The lag of the slowest projection is \
 taken when the load ends, and awaited before anything else runs.
 - **Exports** are made in process as a worker makes them: a statement's rows, the format, SHA-256 and \
-a file on the disk, beside `COPY` of the same table to nowhere, in rounds of all of them. A person's bundle holds each row in two \
-files, so `COPY` counts twice: of the votes alone, which decides, and by the bundle's statements, which \
-look for each vote's events, too. The memory is this program's own.
+a file on the disk, beside `COPY` of the same table to nowhere, in rounds of all of them. A person's \
+bundle holds each row in two files, so `COPY` counts twice: of the votes alone, which decides, and by \
+the bundle's statements, which look for each vote's events, too. The memory is this program's own.
 - **Refused requests** are compared by CPU time, of the service as the kernel counts it, and with that of \
 all Postgres' processes, which for a vote includes what the relay, projections and entries of the security \
 audit log cost there.
