@@ -229,6 +229,40 @@ async fn an_erasure_waits_for_whoever_may_have_opened_a_text_before() {
     assert_eq!(forgetting.await.unwrap(), 2);
 }
 
+/// As at the end of a rebuild, which has opened the text before its key went.
+#[tokio::test]
+async fn ddr_14_words_in_a_table_that_takes_its_place_meanwhile_are_taken_out() {
+    let desk = Desk::new().await;
+    let ada = somebody();
+    desk.post(ada, "Some title", "And a body too.").await;
+    desk.scene.project().await;
+    sqlx::raw_sql(
+        "CREATE TABLE read_build.post_search (LIKE read.post_search INCLUDING ALL);
+         INSERT INTO read_build.post_search SELECT * FROM read.post_search",
+    )
+    .execute(&desk.scene.db.pool)
+    .await
+    .unwrap();
+    let mut swap = desk.scene.db.pool.begin().await.unwrap();
+    sqlx::raw_sql(
+        "DROP TABLE read.post_search; ALTER TABLE read_build.post_search SET SCHEMA read",
+    )
+    .execute(&mut *swap)
+    .await
+    .unwrap();
+    desk.destroy(ada).await;
+    let databases = desk.scene.connect();
+    let forgetting = tokio::spawn({
+        let subject = ada.subject().as_str().to_owned();
+        async move { search::forget(&subject, &databases).await.unwrap() }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!forgetting.is_finished());
+    swap.commit().await.unwrap();
+    assert_eq!(forgetting.await.unwrap(), 1);
+    assert_eq!(desk.words("post_search").await, [""]);
+}
+
 #[tokio::test]
 async fn while_the_vault_is_away_only_the_search_tables_wait() {
     let desk = Desk::new().await;
