@@ -197,6 +197,18 @@ async fn a_key_that_was_destroyed_elsewhere_opens_nothing() {
     assert_eq!((words[0].is_empty(), words[1].is_empty()), (false, true));
 }
 
+/// An erasure that waits for what somebody holds.
+async fn forgetting(desk: &Desk, person: Actor) -> tokio::task::JoinHandle<i64> {
+    let databases = desk.scene.connect();
+    let forgetting = tokio::spawn({
+        let subject = person.subject().as_str().to_owned();
+        async move { search::forget(&subject, &databases).await.unwrap() }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!forgetting.is_finished());
+    forgetting
+}
+
 #[tokio::test]
 async fn an_erasure_waits_for_whoever_may_have_opened_a_text_before() {
     let desk = Desk::new().await;
@@ -210,13 +222,7 @@ async fn an_erasure_waits_for_whoever_may_have_opened_a_text_before() {
         .await
         .unwrap();
     desk.destroy(ada).await;
-    let databases = desk.scene.connect();
-    let forgetting = tokio::spawn({
-        let subject = ada.subject().as_str().to_owned();
-        async move { search::forget(&subject, &databases).await.unwrap() }
-    });
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    assert!(!forgetting.is_finished());
+    let forgetting = forgetting(&desk, ada).await;
     sqlx::query(
         "INSERT INTO read.post_search
          VALUES (gen_random_uuid(), gen_random_uuid(), $1, to_tsvector('late'), false)",
@@ -251,13 +257,7 @@ async fn ddr_14_words_in_a_table_that_takes_its_place_meanwhile_are_taken_out() 
     .await
     .unwrap();
     desk.destroy(ada).await;
-    let databases = desk.scene.connect();
-    let forgetting = tokio::spawn({
-        let subject = ada.subject().as_str().to_owned();
-        async move { search::forget(&subject, &databases).await.unwrap() }
-    });
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    assert!(!forgetting.is_finished());
+    let forgetting = forgetting(&desk, ada).await;
     swap.commit().await.unwrap();
     assert_eq!(forgetting.await.unwrap(), 1);
     assert_eq!(desk.words("post_search").await, [""]);

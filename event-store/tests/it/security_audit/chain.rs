@@ -141,7 +141,7 @@ async fn races_sal_11_a_chain_that_is_being_written_looks_whole() {
     let writer = tokio::spawn(async move {
         loop {
             store.write(&[entry(None), entry(None)]).await.unwrap();
-            // As fast as it is looked at, and no faster: each look is longer than the one before.
+            // Each look is longer than the one before: not as fast as it can.
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     });
