@@ -153,7 +153,7 @@ pub async fn verify(
                 found = rows_of(&mut at_once, leaf, number, asked).await?;
             }
             let rows = found.remove(&number).unwrap_or_default();
-            marks.extend(Marks::of(&rows, None));
+            marks.extend(Marks::of(&rows));
             let made = mac(key, leaf, (number, total), &before, rows.iter());
             if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
             {

@@ -22,22 +22,17 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Those of these entries that are not known.
-    pub(super) fn of<T: AsRef<str>>(rows: &[Row<T>], known: Option<&Self>) -> Self {
-        let mut marks = Self::default();
-        for row in rows {
-            if let Some(track) =
-                track(row).filter(|it| known.is_none_or(|known| !known.tracks.contains(it)))
-            {
-                marks.tracks.insert(track);
-            }
-            if let Some(kind) =
-                kind(row).filter(|it| known.is_none_or(|known| !known.kinds.contains(it)))
-            {
-                marks.kinds.insert(kind);
-            }
+    pub(super) fn of<T: AsRef<str>>(rows: &[Row<T>]) -> Self {
+        Self {
+            tracks: rows.iter().filter_map(track).collect(),
+            kinds: rows.iter().filter_map(kind).collect(),
         }
-        marks
+    }
+
+    pub(super) fn without(mut self, known: &Self) -> Self {
+        self.tracks.retain(|track| !known.tracks.contains(track));
+        self.kinds.retain(|kind| !known.kinds.contains(kind));
+        self
     }
 
     pub(super) fn extend(&mut self, others: Self) {

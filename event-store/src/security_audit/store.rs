@@ -357,7 +357,11 @@ impl Store {
     fn new_marks(&self, leaf: LeafName, rows: &[Row<&str>]) -> Marks {
         // Leaves of long ago may have been dropped, and made anew by others.
         let is_young = leaf.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS);
-        Marks::of(rows, self.known().marks.get(&leaf).filter(|_| is_young))
+        let marks = Marks::of(rows);
+        match self.known().marks.get(&leaf).filter(|_| is_young) {
+            Some(known) => marks.without(known),
+            None => marks,
+        }
     }
 }
 
