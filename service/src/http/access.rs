@@ -114,6 +114,7 @@ impl Audit {
         headers: &HeaderMap,
         client: Option<IpAddr>,
         announced_bytes: u64,
+        begun: Instant,
     ) -> Option<Told> {
         if route.is_some_and(|route| UNTOLD.contains(&route.as_str())) {
             return None;
@@ -136,7 +137,6 @@ impl Audit {
             known: Known::default(),
             at_the_door: false,
         });
-        let begun = Instant::now();
         Some(Told { audit: self.clone(), access: Some(access), payload: None, begun })
     }
 
@@ -151,7 +151,7 @@ impl Audit {
         if (self.0.counter)(client) {
             return;
         }
-        let told = self.begin(method, None, headers, Some(client), 0);
+        let told = self.begin(method, None, headers, Some(client), 0, Instant::now());
         if let Some(mut access) = told.and_then(|mut told| told.access.take()) {
             access.status = status;
             access.at_the_door = true;
@@ -170,34 +170,33 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Counts and hashes a body while it is read.
-    pub(super) fn watch(&mut self, body: Body) -> Body {
-        if HttpBody::is_end_stream(&body) {
-            return body;
-        }
-        let payload = Payload(Arc::new(Mutex::new((self.audit.0.payloads.clone(), 0))));
-        self.payload = Some(payload.clone());
-        Body::new(Watched { inner: body, payload })
+    /// What counts and hashes its body while that is read.
+    pub(super) fn payload(&mut self) -> Payload {
+        let payload = Payload(Arc::new(Mutex::new(Read {
+            bytes: 0,
+            hash: Hash::Begun(self.audit.0.payloads.clone()),
+        })));
+        self.payload.insert(payload).clone()
     }
 
     /// What was seen up to now.
-    fn take(&mut self) -> Option<Box<Access>> {
+    fn take(&mut self, took: Duration) -> Option<Box<Access>> {
         let mut access = self.access.take()?;
-        access.took = self.begun.elapsed();
+        access.took = took;
         if let Some(payload) = self.payload.take() {
-            let (mac, bytes) = payload.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (bytes, hash) = payload.end();
             // What was refused unread has the size that it announced.
             if bytes > 0 {
                 access.request_bytes = bytes;
-                access.payload_hash = Some(mac.finalize().into_bytes().into());
+                access.payload_hash = Some(hash);
             }
         }
         Some(access)
     }
 
     /// Hands over what was seen, now or when the reply has been sent.
-    pub(super) fn end(mut self, mut response: Response) -> Response {
-        let Some(mut access) = self.take() else { return response };
+    pub(super) fn end(mut self, mut response: Response, took: Duration) -> Response {
+        let Some(mut access) = self.take(took) else { return response };
         access.status = response.status().as_u16();
         if let Some(known) = response.extensions_mut().remove::<Known>() {
             access.known = known;
@@ -219,7 +218,7 @@ impl Told {
 
 impl Drop for Told {
     fn drop(&mut self) {
-        if let Some(access) = self.take() {
+        if let Some(access) = self.take(self.begun.elapsed()) {
             (self.audit.0.sink)(access);
         }
     }
@@ -227,38 +226,37 @@ impl Drop for Told {
 
 /// What was read of a request's body so far.
 #[derive(Clone)]
-pub(super) struct Payload(Arc<Mutex<(Hmac<Sha256>, u64)>>);
+pub(super) struct Payload(Arc<Mutex<Read>>);
 
-struct Watched {
-    inner: Body,
-    payload: Payload,
+struct Read {
+    bytes: u64,
+    hash: Hash,
 }
 
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = axum::Error;
+enum Hash {
+    Begun(Hmac<Sha256>),
+    Ended([u8; 32]),
+}
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            let mut payload = self.payload.0.lock().unwrap_or_else(PoisonError::into_inner);
-            payload.0.update(data);
-            payload.1 += data.len() as u64;
+impl Payload {
+    /// The next part of it.
+    pub(super) fn add(&self, data: &[u8]) {
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Hash::Begun(mac) = &mut read.hash {
+            mac.update(data);
+            read.bytes += data.len() as u64;
         }
-        polled
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+    /// Nothing more is read of it; says how many bytes it had, and their hash.
+    pub(super) fn end(&self) -> (u64, [u8; 32]) {
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = match &read.hash {
+            Hash::Begun(mac) => mac.clone().finalize().into_bytes().into(),
+            Hash::Ended(hash) => *hash,
+        };
+        read.hash = Hash::Ended(hash);
+        (read.bytes, hash)
     }
 }
 
@@ -336,6 +334,11 @@ fn kept(headers: &HeaderMap) -> Option<String> {
 /// Text without control characters, cut to so many bytes.
 fn plain(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
     let cut = &bytes[..bytes.len().min(bytes_max)];
+    // As nearly all are.
+    let is_printed_ascii = cut.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_printed_ascii && let Ok(text) = str::from_utf8(cut) {
+        return text.into();
+    }
     let text = String::from_utf8_lossy(cut);
     if !text.contains(char::is_control) {
         return text;

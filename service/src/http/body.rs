@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::BODY_BYTES_MAX;
+use super::{BODY_BYTES_MAX, access::Payload};
 
 /// How long a body may pause.
 const PAUSE_LIMIT: Duration = Duration::from_secs(15);
@@ -80,18 +80,17 @@ impl Held {
 }
 
 /// Bounds a body in bytes, in pauses and in the time that it takes in all: whoever sends a byte every few
-/// seconds does not pause. Where it has all arrived, as small ones have, this costs no timer.
-pub(super) fn bounded(body: Body, limit: Duration, held: Held) -> Body {
-    if HttpBody::is_end_stream(&body) {
-        return body;
-    }
+/// seconds does not pause. Where it has all arrived, as small ones have, this costs no timer. What is read is
+/// added to `payload`.
+pub(super) fn bounded(body: Body, limit: Duration, held: Held, payload: Option<Payload>) -> Body {
     let inner = Limited::new(body, BODY_BYTES_MAX);
-    Body::new(Bounded { inner, held, bytes: 0, limit, ends_at: None, pause: None })
+    Body::new(Bounded { inner, held, payload, bytes: 0, limit, ends_at: None, pause: None })
 }
 
 struct Bounded {
     inner: Limited<Body>,
     held: Held,
+    payload: Option<Payload>,
     bytes: usize,
     limit: Duration,
     /// Since something was waited for.
@@ -111,11 +110,17 @@ impl HttpBody for Bounded {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
             self.pause = None;
+            if let (None, Some(payload)) = (&frame, &self.payload) {
+                payload.end();
+            }
             if let Some(data) = frame.as_ref().and_then(|it| it.as_ref().ok()?.data_ref()) {
                 let bytes = self.bytes + data.len();
                 self.bytes = bytes;
                 if let Err(full) = self.held.reach(bytes) {
                     return Poll::Ready(Some(Err(full.into())));
+                }
+                if let Some(payload) = &self.payload {
+                    payload.add(data);
                 }
             }
             return Poll::Ready(frame);

@@ -17,13 +17,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{FutureExt, future::BoxFuture};
+use hyper::body::Body as HttpBody;
 use metrics::{Counter, Histogram, counter, histogram};
 use tower::Service;
 use tracing::{Instrument, debug_span, error};
 
 use super::{
     BODY_BYTES_MAX,
-    access::Audit,
+    access::{Audit, Told},
     body::{self, Room},
     browsers,
     front::Limits,
@@ -74,14 +75,15 @@ where
         let mut told = self.audit.as_ref().and_then(|audit| {
             let client = request.extensions().get::<ClientAddress>().map(|client| client.0);
             let announced = announced_length(&request);
-            audit.begin(&method, route.as_ref(), request.headers(), client, announced)
+            audit.begin(&method, route.as_ref(), request.headers(), client, announced, started)
         });
         if let Some(problem) = too_large(&request, limits) {
             let mut refused = problem.into_response();
             browsers::tell(&mut refused, limits.is_behind_tls);
-            count(&method, route.as_ref(), refused.status().as_u16(), started.elapsed());
+            let took = started.elapsed();
+            count(&method, route.as_ref(), refused.status().as_u16(), took);
             let refused = match told {
-                Some(told) => told.end(refused),
+                Some(told) => told.end(refused, took),
                 None => refused,
             };
             return std::future::ready(Ok(refused)).boxed();
@@ -96,11 +98,10 @@ where
             telemetry::continue_trace(&span, request.headers());
         }
         let held = self.room.hold();
-        let request = request.map(|body| {
-            let body = body::bounded(body, limits.body, held.clone());
-            match &mut told {
-                Some(told) => told.watch(body),
-                None => body,
+        let request = request.map(|body| match HttpBody::is_end_stream(&body) {
+            true => body,
+            false => {
+                body::bounded(body, limits.body, held.clone(), told.as_mut().map(Told::payload))
             }
         });
         let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
@@ -125,10 +126,11 @@ where
             browsers::tell(&mut response, limits.is_behind_tls);
             // What was read is held until it is answered.
             drop(held);
-            count(&method, route.as_ref(), response.status().as_u16(), started.elapsed());
+            let took = started.elapsed();
+            count(&method, route.as_ref(), response.status().as_u16(), took);
             tracing::Span::current().record("status", response.status().as_u16());
             Ok(match told {
-                Some(told) => told.end(response),
+                Some(told) => told.end(response, took),
                 None => response,
             })
         };
