@@ -43,9 +43,19 @@ impl CopyData {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// Ends the data: nothing comes after.
+    pub(crate) fn end(&mut self) {
         self.0.extend_from_slice(&END.to_be_bytes());
-        std::mem::take(&mut *self.0)
+    }
+
+    /// What is to be sent next.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Once it is sent.
+    pub(crate) fn sent(&mut self) {
+        self.0.clear();
     }
 }
 
@@ -61,6 +71,9 @@ mod tests {
         data.value(None::<&str>).unwrap();
         data.value("ab").unwrap();
         let row = [0, 3, 0, 0, 0, 2, 0, 7, 255, 255, 255, 255, 0, 0, 0, 2, b'a', b'b'];
-        assert_eq!(data.finish(), [HEADER.as_slice(), &row, &[255, 255]].concat());
+        assert_eq!(data.bytes(), [HEADER.as_slice(), &row].concat());
+        data.sent();
+        data.end();
+        assert_eq!(data.bytes(), [255, 255]);
     }
 }

@@ -10,6 +10,7 @@ pub mod chain;
 mod door;
 mod entry;
 mod marks;
+mod row;
 mod sealing;
 mod spool;
 mod store;
@@ -27,11 +28,11 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use entry::{Entry, Person};
+pub use row::Row;
 pub use sealing::{
-    LeafName, Opened, SealedEntry, index_of_address, index_of_session, index_of_user, open,
-    session_hash,
+    LeafName, Opened, index_of_address, index_of_session, index_of_user, open, session_hash,
 };
-pub use store::{Row, Store};
+pub use store::Store;
 
 use self::door::{Door, Next};
 use crate::{Vault, vault::VaultError};
@@ -80,8 +81,8 @@ impl SecurityAuditArgs {
     }
 }
 
-/// Connections for [`SecurityAudit::start`] alone: so it waits for nobody, nobody waits for it, and one that is
-/// used for each group keeps what Postgres has found out about the day's partitions.
+/// A connection for [`SecurityAudit::start`] alone: so it waits for nobody, nobody waits for it, and what Postgres
+/// has found out about the day's partitions is there for the next group. Of two each would have to find it out.
 ///
 /// # Errors
 /// Where the URL is not one of Postgres.
@@ -89,7 +90,7 @@ pub fn connections(url: &str, application_name: &str) -> Result<PgPool, sqlx::Er
     let pool = postgres::Pool {
         url,
         application_name,
-        max_connections: 2,
+        max_connections: 1,
         statement_timeout: Some(Duration::from_secs(30)),
         plans: postgres::Plans::Lookups,
     };

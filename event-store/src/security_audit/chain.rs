@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use agora_domain::security::audit::RetentionCategory;
 use chrono::NaiveDate;
 use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, PgConnection, PgPool, Row as _};
 
 use super::{Row, marks::Marks, sealing::LeafName};
@@ -41,41 +41,43 @@ pub fn key(masters: &MasterKeys) -> Key {
     masters.derive("security-audit/chain")
 }
 
-/// The MAC of a segment.
-pub(super) fn mac<'r, T: AsRef<str> + 'r>(
+/// The MAC of a segment of so many entries, in whatever order they are read.
+pub(super) fn mac(
     key: &Key,
     leaf: LeafName,
     (number, total): (i32, i64),
     before: &[u8],
-    rows: impl Iterator<Item = &'r Row<T>>,
-) -> [u8; 32] {
+    mut digests: Vec<Digest>,
+) -> Digest {
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key.as_ref())
         .expect("HMAC takes keys of any length");
     let place = format!("agora/security-audit/segment/v1,{},{number},{total},", leaf.subject());
     mac.update(place.as_bytes());
     mac.update(&(before.len() as u64).to_be_bytes());
     mac.update(before);
-    let mut digests: Vec<[u8; 32]> = rows.map(digest).collect();
-    // In an order of their own, so that it does not matter in which they are read.
     digests.sort_unstable();
-    for digest in digests {
-        mac.update(&digest);
-    }
+    mac.update(digests.as_flattened());
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256 over everything that is stored of an entry, each part with its length.
-fn digest<T: AsRef<str>>(row: &Row<T>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(b"agora/security-audit/entry/v1,");
-    hash.update(row.log_id.as_bytes());
-    hash.update(row.recorded_at.timestamp_micros().to_be_bytes());
+pub(super) type Digest = [u8; 32];
+
+/// SHA-256 over everything that is stored of an entry, each part with its length. `scratch` is for that, and has
+/// been used for the entry before.
+pub(super) fn digest<T: AsRef<str>, B: AsRef<[u8]>>(
+    row: &Row<T, B>,
+    scratch: &mut Vec<u8>,
+) -> Digest {
+    scratch.clear();
+    scratch.extend_from_slice(b"agora/security-audit/entry/v1,");
+    scratch.extend_from_slice(row.log_id.as_bytes());
+    scratch.extend_from_slice(&row.recorded_at.timestamp_micros().to_be_bytes());
     let mut text = |text: Option<&[u8]>| match text {
         Some(text) => {
-            hash.update((text.len() as u64 + 1).to_be_bytes());
-            hash.update(text);
+            scratch.extend_from_slice(&(text.len() as u64 + 1).to_be_bytes());
+            scratch.extend_from_slice(text);
         }
-        None => hash.update(0_u64.to_be_bytes()),
+        None => scratch.extend_from_slice(&0_u64.to_be_bytes()),
     };
     for word in [&row.retention_category, &row.event_type, &row.event_result] {
         text(Some(word.as_ref().as_bytes()));
@@ -85,8 +87,8 @@ fn digest<T: AsRef<str>>(row: &Row<T>) -> [u8; 32] {
     }
     text(row.threat_indicators.as_deref().map(str::as_bytes));
     text(row.metadata.as_ref().map(|it| it.as_ref().as_bytes()));
-    text(row.payload_hash.as_deref());
-    text(row.sealed.as_deref());
+    text(row.payload_hash.as_ref().map(AsRef::as_ref));
+    text(row.sealed.as_ref().map(AsRef::as_ref));
     text(row.case_id.as_ref().map(|id| id.as_bytes().as_slice()));
     let numbers = [
         row.user_key,
@@ -101,7 +103,7 @@ fn digest<T: AsRef<str>>(row: &Row<T>) -> [u8; 32] {
     for number in numbers {
         text(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
-    hash.finalize().into()
+    Sha256::digest(&scratch).into()
 }
 
 /// Goes through the chain of a leaf after a segment, at most [`SEGMENTS_MAX`] of them; as it is at one
@@ -132,6 +134,7 @@ pub async fn verify(
     let mut verdict =
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
     let (mut before, mut marks): (Vec<u8>, Marks) = Default::default();
+    let mut scratch = Vec::new();
     let (mut asked, mut found): (i32, HashMap<i32, Vec<Row>>) = (after, HashMap::new());
     for (index, segment) in segments.iter().enumerate() {
         let number: i32 = segment.try_get("number")?;
@@ -153,8 +156,9 @@ pub async fn verify(
                 found = rows_of(&mut at_once, leaf, number, asked).await?;
             }
             let rows = found.remove(&number).unwrap_or_default();
-            marks.extend(Marks::of(&rows));
-            let made = mac(key, leaf, (number, total), &before, rows.iter());
+            rows.iter().for_each(|row| marks.add(row));
+            let digests = rows.iter().map(|row| digest(row, &mut scratch)).collect();
+            let made = mac(key, leaf, (number, total), &before, digests);
             if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
             {
                 Some("its entries are not as many as were written")
@@ -201,7 +205,7 @@ async fn rows_of(
         "SELECT segment, {} FROM log.security_audit
          WHERE retention_category = '{}' AND recorded_at >= $1 AND recorded_at < $2
            AND segment BETWEEN $3 AND $4",
-        super::store::COLUMNS,
+        super::row::COLUMNS,
         leaf.category.as_str()
     );
     let (start, end) = bounds(leaf.day);

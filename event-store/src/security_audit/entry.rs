@@ -95,7 +95,7 @@ impl Entry {
 
     /// What an access, that may stand for several, becomes: an entry, and one more where it was a login that
     /// failed (SAL-05).
-    pub(super) fn of_access(access: Access, occurrences: u64, entries: &mut Vec<Self>) {
+    pub(super) fn of_access(access: Box<Access>, occurrences: u64, entries: &mut Vec<Self>) {
         let (result, indicators) = judge(&access);
         let mut entry = Self::at(access.at, AuditEventType::ApiAccess, result);
         if matches!(result, AuditResult::Blocked | AuditResult::Suspicious) {

@@ -1,9 +1,8 @@
 //! What entries are found by, written down once a leaf in the transaction of the first entry that has it: the
 //! tracks (ADR 21) and the kinds (ADR 22) of its entries. Searches begin there.
 
-use std::collections::HashSet;
-
 use agora_domain::security::audit::{AuditEventType, AuditResult};
+use foldhash::HashSet;
 use sqlx::PgConnection;
 
 use super::{Row, sealing::LeafName};
@@ -22,17 +21,15 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn of<T: AsRef<str>>(rows: &[Row<T>]) -> Self {
-        Self {
-            tracks: rows.iter().filter_map(track).collect(),
-            kinds: rows.iter().filter_map(kind).collect(),
-        }
+    /// Those of one more entry.
+    pub(super) fn add<T: AsRef<str>, B>(&mut self, row: &Row<T, B>) {
+        self.add_unknown(row, &Self::default());
     }
 
-    pub(super) fn without(mut self, known: &Self) -> Self {
-        self.tracks.retain(|track| !known.tracks.contains(track));
-        self.kinds.retain(|kind| !known.kinds.contains(kind));
-        self
+    /// As [`Self::add`], but for those that are known.
+    pub(super) fn add_unknown<T: AsRef<str>, B>(&mut self, row: &Row<T, B>, known: &Self) {
+        self.tracks.extend(track(row).filter(|track| !known.tracks.contains(track)));
+        self.kinds.extend(kind(row).filter(|kind| !known.kinds.contains(kind)));
     }
 
     pub(super) fn extend(&mut self, others: Self) {
@@ -138,13 +135,13 @@ impl Marks {
 }
 
 /// None where it is found by none of the three.
-fn track<T>(row: &Row<T>) -> Option<Track> {
+fn track<T, B>(row: &Row<T, B>) -> Option<Track> {
     let track = [row.user_key, row.ip_key, row.session_key];
     track.iter().any(Option::is_some).then_some(track)
 }
 
 /// None where it has words that this version does not know.
-fn kind<T: AsRef<str>>(row: &Row<T>) -> Option<Kind> {
+fn kind<T: AsRef<str>, B>(row: &Row<T, B>) -> Option<Kind> {
     let event_type = row.event_type.as_ref().parse().ok()?;
     Some((event_type, row.event_result.as_ref().parse().ok()?, row.risk_score?))
 }

@@ -4,40 +4,38 @@
 //! leaf. Whose key it is stands beside it, under the leaf's key. So an entry is anonymous once either is gone:
 //! the person's, by an erasure, or the leaf's, with its retention (SAL-08).
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+mod opening;
+
+use std::{net::IpAddr, ops::Range};
 
 use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
 use agora_service::geoip::Countries;
 use chacha20::{R20, hchacha};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
 use chrono::{DateTime, NaiveDate, Utc};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use hmac::{Hmac, Mac};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::{Entry, Row};
+pub use self::opening::{Opened, open};
+use super::Entry;
 use crate::{
     Vault,
     vault::{Key, KeyName, MasterKeys, SubjectKey, VaultError},
 };
 
 const VERSION: u8 = 2;
-/// As entries were sealed at first: their content as JSON, with nonces of their own.
-const VERSION_OF_JSON: u8 = 1;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 /// A UUID and the cipher's tag.
 const WHOSE: usize = 16 + TAG;
-/// No shorter than most entries are once they are sealed.
-const USUAL: usize = 256;
+/// As long as most entries are once they are sealed, or longer.
+const USUAL: usize = 320;
+/// The version, whether it has a user, the nonce, whose it is; of the content what is not a text: a session,
+/// an address, and of each part whether it is there and how long it is; the tag.
+const BESIDE_TEXTS: usize = 2 + NONCE + WHOSE + 128 + TAG;
 
 /// A partition of one category and one day, with a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,22 +66,6 @@ impl LeafName {
     }
 }
 
-/// What of an entry is personal, as it comes out again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Opened {
-    pub user: Option<Uuid>,
-    pub kind: Option<String>,
-    /// The session's hash (SAL-10).
-    pub session: Option<String>,
-    pub ip: Option<IpAddr>,
-    pub user_agent: Option<String>,
-    pub referrer: Option<String>,
-    pub headers: Option<String>,
-    /// Two letters, where a database knew it when the entry was written.
-    pub country: Option<String>,
-}
-
 /// What is sealed of it, beside whose it is, in postcard's format: half as long as JSON, and every byte of an
 /// entry is hashed, encrypted, copied and logged. Another form of it is another version.
 #[derive(Serialize, Deserialize)]
@@ -98,31 +80,42 @@ struct Content<'a> {
 }
 
 impl Content<'_> {
-    fn opened(self, user: Option<Uuid>) -> Opened {
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        Opened {
-            user,
-            kind: text(self.kind),
-            session: self.session.map(hex::encode),
-            ip: self.ip,
-            user_agent: text(self.user_agent),
-            referrer: text(self.referrer),
-            headers: text(self.headers),
-            country: text(self.country),
-        }
+    /// A sealed entry with this content is no longer.
+    fn bytes_max(&self) -> usize {
+        let texts = [self.kind, self.user_agent, self.referrer, self.headers, self.country];
+        BESIDE_TEXTS + texts.iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 
 type SessionHash = [u8; 16];
 
-/// What is stored of what is personal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SealedEntry {
-    pub user_key: Option<i64>,
-    pub ip_key: Option<i64>,
-    pub session_key: Option<i64>,
-    /// None where it was erased before it was written.
-    pub sealed: Option<Vec<u8>>,
+/// By what an entry is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Indexes {
+    pub(super) user: Option<i64>,
+    pub(super) ip: Option<i64>,
+    pub(super) session: Option<i64>,
+}
+
+/// What is personal in a group of entries, sealed: one text for each behind the other, since a group has
+/// thousands of them.
+#[derive(Default)]
+pub(super) struct Sealed {
+    texts: Vec<u8>,
+    /// Where each of the entries' begins and ends; empty where it was erased before it was written.
+    entries: Vec<(Indexes, Range<usize>)>,
+}
+
+impl Sealed {
+    /// The entry of a place, in the order in which they were sealed.
+    pub(super) fn of(&self, entry: usize) -> (Indexes, Option<&[u8]>) {
+        let (indexes, place) = &self.entries[entry];
+        (*indexes, (!place.is_empty()).then(|| &self.texts[place.clone()]))
+    }
+
+    fn nothing(&mut self) {
+        self.entries.push(Default::default());
+    }
 }
 
 /// A login as it stands in the log: a keyed hash, so that nobody who reads it can use it.
@@ -271,7 +264,7 @@ pub(super) async fn seal(
     vault: &Vault,
     countries: &Countries,
     entries: &[Entry],
-) -> Result<Vec<SealedEntry>, VaultError> {
+) -> Result<Sealed, VaultError> {
     let days: HashSet<LeafName> = entries.iter().map(LeafName::of).collect();
     let people: HashSet<Uuid> = entries.iter().filter_map(|entry| entry.person.user).collect();
     let of_days = days.iter().map(|leaf| leaf.key_name());
@@ -297,80 +290,96 @@ pub(super) async fn seal(
         end.is_some_and(|end| entry.recorded_at <= *end)
     };
     let sessions = mac(&vault.masters().derive("security-audit/session"));
-    let sealed = entries.iter().map(|entry| {
+    let mut sealed = Sealed {
+        texts: Vec::with_capacity(entries.len() * USUAL),
+        entries: Vec::with_capacity(entries.len()),
+    };
+    for entry in entries {
         if is_over(entry) {
-            return SealedEntry::default();
+            sealed.nothing();
+            continue;
         }
-        let leaf = leaves.get_mut(&LeafName::of(entry));
+        let name = LeafName::of(entry);
         let user = entry.person.user.map(|id| Some((id, users.get_mut(&id)?)));
-        match (leaf, user) {
-            (Some(leaf), None) => seal_one(entry, leaf, None, &sessions, countries),
+        match (leaves.get_mut(&name), user) {
+            (Some(leaf), None) => {
+                sealed.add(entry, (name, leaf), None, &sessions, countries);
+            }
             (Some(leaf), Some(Some(user))) => {
-                seal_one(entry, leaf, Some(user), &sessions, countries)
+                sealed.add(entry, (name, leaf), Some(user), &sessions, countries);
             }
             // Whoever was erased is told of no more.
-            (None, _) | (_, Some(None)) => SealedEntry::default(),
+            (None, _) | (_, Some(None)) => sealed.nothing(),
         }
-    });
-    Ok(sealed.collect())
+    }
+    Ok(sealed)
 }
 
 fn of_person(user: &Uuid) -> KeyName {
     (Subject::from(*user), PersonalCategory::Network)
 }
 
-fn seal_one(
-    entry: &Entry,
-    leaf: &mut LeafKey,
-    user: Option<(Uuid, &mut UserKey)>,
-    sessions: &Hmac<Sha256>,
-    countries: &Countries,
-) -> SealedEntry {
-    let person = &entry.person;
-    let name = LeafName::of(entry);
-    let (session, session_key) =
-        person.session.map(|session| leaf.session(session, sessions)).unzip();
-    let ip_key = person.ip.map(|address| leaf.address(address));
-    let country = person.ip.and_then(|address| countries.of(address));
-    let content = Content {
-        kind: person.kind.as_deref(),
-        session,
-        ip: person.ip.map(|address| address.to_canonical()),
-        user_agent: person.user_agent.as_deref(),
-        referrer: person.referrer.as_deref(),
-        headers: person.headers.as_deref(),
-        country: country.as_deref(),
-    };
-    let user_key = user.as_ref().map(|(_, user)| user.index);
-    let mut sealed = Vec::with_capacity(USUAL);
-    sealed.extend_from_slice(&[VERSION, u8::from(user.is_some())]);
-    let (cipher, nonce) = match user {
-        None => {
-            let nonce = leaf.nonces.next();
-            sealed.extend_from_slice(&nonce);
-            (&leaf.nonces.cipher, nonce)
-        }
-        Some((id, user)) => {
-            let (whose, nonces) = user.whose.entry(name).or_insert_with(|| {
-                let nonces = Nonces::new(&user.key);
-                let mut whose = [0; WHOSE];
-                whose[..16].copy_from_slice(id.as_bytes());
-                let of_leaf = cipher(&leaf.key, &nonces.first);
-                encrypt(&of_leaf, &nonces.first, &mut whose, &bound_to_leaf(name));
-                (whose, nonces)
-            });
-            let nonce = nonces.next();
-            sealed.extend_from_slice(&nonce);
-            sealed.extend_from_slice(whose);
-            (&nonces.cipher, nonce)
-        }
-    };
-    let begin = sealed.len();
-    let mut sealed = postcard::to_extend(&content, sealed).expect("texts and ids can be written");
-    sealed.extend_from_slice(&[0; TAG]);
-    let bound = bound(VERSION, entry.log_id, entry.recorded_at, name);
-    encrypt(cipher, &nonce, &mut sealed[begin..], &bound);
-    SealedEntry { user_key, ip_key, session_key, sealed: Some(sealed) }
+impl Sealed {
+    fn add(
+        &mut self,
+        entry: &Entry,
+        (name, leaf): (LeafName, &mut LeafKey),
+        user: Option<(Uuid, &mut UserKey)>,
+        sessions: &Hmac<Sha256>,
+        countries: &Countries,
+    ) {
+        let person = &entry.person;
+        let (session, session_index) =
+            person.session.map(|session| leaf.session(session, sessions)).unzip();
+        let indexes = Indexes {
+            user: user.as_ref().map(|(_, user)| user.index),
+            ip: person.ip.map(|address| leaf.address(address)),
+            session: session_index,
+        };
+        let country = person.ip.and_then(|address| countries.of(address));
+        let content = Content {
+            kind: person.kind.as_deref(),
+            session,
+            ip: person.ip.map(|address| address.to_canonical()),
+            user_agent: person.user_agent.as_deref(),
+            referrer: person.referrer.as_deref(),
+            headers: person.headers.as_deref(),
+            country: country.as_deref(),
+        };
+        let texts = &mut self.texts;
+        let begin = texts.len();
+        texts.extend_from_slice(&[VERSION, u8::from(user.is_some())]);
+        let (cipher, nonce) = match user {
+            None => {
+                let nonce = leaf.nonces.next();
+                texts.extend_from_slice(&nonce);
+                (&leaf.nonces.cipher, nonce)
+            }
+            Some((id, user)) => {
+                let (whose, nonces) = user.whose.entry(name).or_insert_with(|| {
+                    let nonces = Nonces::new(&user.key);
+                    let mut whose = [0; WHOSE];
+                    whose[..16].copy_from_slice(id.as_bytes());
+                    let of_leaf = cipher(&leaf.key, &nonces.first);
+                    encrypt(&of_leaf, &nonces.first, &mut whose, &bound_to_leaf(name));
+                    (whose, nonces)
+                });
+                let nonce = nonces.next();
+                texts.extend_from_slice(&nonce);
+                texts.extend_from_slice(whose);
+                (&nonces.cipher, nonce)
+            }
+        };
+        let of_content = texts.len();
+        texts.resize(begin + content.bytes_max(), 0);
+        let written = postcard::to_slice(&content, &mut texts[of_content..]);
+        let bytes = written.expect("texts and ids fit into it").len();
+        texts.truncate(of_content + bytes);
+        texts.extend_from_slice(&[0; TAG]);
+        let bound = bound(VERSION, entry.log_id, entry.recorded_at, name);
+        encrypt(cipher, &nonce, &mut texts[of_content..], &bound);
+        self.entries.push((indexes, begin..texts.len()));
+    }
 }
 
 /// Encrypts a text that has the place for the tag behind it.
@@ -382,18 +391,6 @@ fn encrypt(cipher: &LessSafeKey, nonce: &[u8; NONCE], buffer: &mut [u8], bound: 
     let of_cipher = Nonce::assume_unique_for_key(of_cipher);
     let made = cipher.seal_in_place_separate_tag(of_cipher, Aad::from(bound), text);
     tag.copy_from_slice(made.expect("an entry is within the cipher's limits").as_ref());
-}
-
-fn decrypt(key: &Key, nonce: &[u8; NONCE], sealed: &[u8], bound: &[u8]) -> Option<Vec<u8>> {
-    XChaCha20Poly1305::new((&**key).into())
-        .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: bound })
-        .ok()
-}
-
-/// A second nonce beside the first, in the version of JSON.
-fn other(mut nonce: [u8; NONCE]) -> [u8; NONCE] {
-    nonce[NONCE - 1] ^= 1;
-    nonce
 }
 
 /// Of which leaf an entry is.
@@ -410,85 +407,6 @@ fn bound(version: u8, log_id: Uuid, recorded_at: DateTime<Utc>, leaf: LeafName) 
     bytes.extend_from_slice(&recorded_at.timestamp_micros().to_be_bytes());
     bytes.extend_from_slice(leaf.category.as_str().as_bytes());
     bytes
-}
-
-/// Opens entries; none where a key is gone, and with it what was personal (SAL-08).
-///
-/// # Errors
-/// Where the vault cannot be asked.
-pub async fn open(vault: &Vault, rows: &[Row]) -> Result<Vec<Option<Opened>>, VaultError> {
-    let leaf_names: Vec<KeyName> = rows.iter().map(|row| row.leaf().key_name()).collect();
-    let leaves = vault.find(&leaf_names).await?;
-    let whose: Vec<Option<Whose>> = rows
-        .iter()
-        .zip(&leaf_names)
-        .map(|(row, name)| match leaves.get(name) {
-            Some(SubjectKey::Present(key)) => Whose::of(row, key),
-            _ => None,
-        })
-        .collect();
-    let user_names: Vec<KeyName> =
-        whose.iter().flatten().filter_map(|whose| whose.user.as_ref().map(of_person)).collect();
-    let users = vault.find(&user_names).await?;
-    let opened = rows.iter().zip(whose).zip(&leaf_names).map(|((row, whose), leaf)| {
-        let whose = whose?;
-        let key = match whose.user {
-            Some(user) => users.get(&of_person(&user))?,
-            None => leaves.get(leaf)?,
-        };
-        let SubjectKey::Present(key) = key else { return None };
-        whose.open(row, key)
-    });
-    Ok(opened.collect())
-}
-
-/// A sealed entry, taken apart.
-struct Whose<'r> {
-    version: u8,
-    nonce: [u8; NONCE],
-    user: Option<Uuid>,
-    content: &'r [u8],
-}
-
-impl<'r> Whose<'r> {
-    fn of(row: &'r Row, leaf: &Key) -> Option<Self> {
-        let (&[version, has_user], rest) = row.sealed.as_deref()?.split_first_chunk()?;
-        if !(VERSION_OF_JSON..=VERSION).contains(&version) {
-            // Of a newer service.
-            return None;
-        }
-        let (&nonce, rest) = rest.split_first_chunk()?;
-        let (user, content) = match has_user {
-            0 => (None, rest),
-            _ => {
-                let (whose, content) = rest.split_at_checked(WHOSE)?;
-                let whose = match version {
-                    VERSION_OF_JSON => decrypt(leaf, &nonce, whose, &bound_of(version, row)),
-                    _ => decrypt(leaf, &first_of(nonce), whose, &bound_to_leaf(row.leaf())),
-                };
-                (Some(Uuid::from_slice(&whose?).ok()?), content)
-            }
-        };
-        Some(Self { version, nonce, user, content })
-    }
-
-    fn open(self, row: &Row, key: &Key) -> Option<Opened> {
-        let bound = bound_of(self.version, row);
-        match self.version {
-            VERSION_OF_JSON => {
-                let content = decrypt(key, &other(self.nonce), self.content, &bound)?;
-                serde_json::from_slice(&content).ok()
-            }
-            _ => {
-                let content = decrypt(key, &self.nonce, self.content, &bound)?;
-                postcard::from_bytes::<Content<'_>>(&content).ok().map(|it| it.opened(self.user))
-            }
-        }
-    }
-}
-
-fn bound_of(version: u8, row: &Row) -> Vec<u8> {
-    bound(version, row.log_id, row.recorded_at, row.leaf())
 }
 
 #[cfg(test)]

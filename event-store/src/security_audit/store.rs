@@ -5,26 +5,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use agora_domain::security::audit::RetentionCategory;
 use agora_service::{clock, geoip::Countries};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{Days, NaiveDate};
 use sqlx::{
-    Connection, FromRow, PgConnection, PgPool, Postgres, error::DatabaseError, pool::PoolConnection,
+    Connection, PgConnection, PgPool, Postgres, error::DatabaseError, pool::PoolConnection,
 };
 use uuid::Uuid;
 
 use super::{
-    AuditError, Entry, chain,
+    AuditError, Entry,
+    chain::{self, Digest},
     marks::Marks,
-    sealing::{self, LeafName, SealedEntry},
+    row::{Made, copy, insert_missing},
+    sealing::{self, LeafName, Sealed},
 };
-use crate::{Vault, copy::CopyData, vault::Key};
-
-/// The columns of a [`Row`].
-pub(super) const COLUMNS: &str = "log_id, recorded_at, retention_category::text AS retention_category,
-    event_type::text AS event_type, event_result::text AS event_result, user_key, ip_key, session_key,
-    endpoint, http_method, response_code, request_size_bytes, response_size_bytes, processing_time_ms,
-    risk_score, threat_indicators, metadata, payload_hash, case_id, sealed";
+use crate::{Vault, vault::Key};
 
 /// An entry that is there already.
 const UNIQUE_VIOLATION: &str = "23505";
@@ -55,76 +50,49 @@ enum Way {
     Missing,
 }
 
-/// An entry as it is stored; its texts are its own, or an [`Entry`]'s.
-#[derive(Clone, Debug, FromRow)]
-pub struct Row<T = String> {
-    pub log_id: Uuid,
-    pub recorded_at: DateTime<Utc>,
-    pub retention_category: T,
-    pub event_type: T,
-    pub event_result: T,
-    pub(super) user_key: Option<i64>,
-    pub(super) ip_key: Option<i64>,
-    pub(super) session_key: Option<i64>,
-    pub endpoint: Option<T>,
-    pub http_method: Option<T>,
-    pub response_code: Option<i16>,
-    pub request_size_bytes: Option<i64>,
-    pub response_size_bytes: Option<i64>,
-    pub processing_time_ms: Option<i32>,
-    pub risk_score: Option<i16>,
-    pub threat_indicators: Option<String>,
-    pub metadata: Option<T>,
-    pub payload_hash: Option<Vec<u8>>,
-    pub case_id: Option<Uuid>,
-    pub(super) sealed: Option<Vec<u8>>,
+/// Entries that are written together.
+struct Group<'e> {
+    entries: &'e [Entry],
+    sealed: Sealed,
+    /// The places of each leaf's entries.
+    leaves: BTreeMap<LeafName, Vec<usize>>,
 }
 
-impl Row {
-    /// What a statement must select to get rows.
-    pub const COLUMNS: &'static str = COLUMNS;
-}
+impl<'e> Group<'e> {
+    fn new(entries: &'e [Entry], sealed: Sealed) -> Self {
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        // In the order of the primary key, each goes behind the one before it without a search.
+        order.sort_unstable_by_key(|place| (entries[*place].recorded_at, entries[*place].log_id));
+        let mut leaves: BTreeMap<LeafName, Vec<usize>> = BTreeMap::new();
+        for place in order {
+            leaves.entry(LeafName::of(&entries[place])).or_default().push(place);
+        }
+        Self { entries, sealed, leaves }
+    }
 
-impl<T: AsRef<str>> Row<T> {
-    pub(super) fn leaf(&self) -> LeafName {
-        // Columns of an enum of the same words.
-        let category =
-            self.retention_category.as_ref().parse().unwrap_or(RetentionCategory::Operational);
-        LeafName { day: self.recorded_at.date_naive(), category }
+    /// Made for each use: to keep thousands of rows of 400 bytes costs more than to make them again.
+    fn rows<'g>(&'g self, places: &'g [usize]) -> impl Iterator<Item = Made<'g>> {
+        places.iter().map(|place| Made::of(&self.entries[*place], self.sealed.of(*place)))
     }
 }
 
-impl<'e> Row<&'e str> {
-    fn of(entry: &'e Entry, sealed: SealedEntry) -> Self {
-        let size = |bytes: Option<u64>| bytes.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
-        let indicators = &entry.threat_indicators;
-        Self {
-            log_id: entry.log_id,
-            recorded_at: entry.recorded_at,
-            retention_category: entry.retention.as_str(),
-            event_type: entry.event_type.as_str(),
-            event_result: entry.result.as_str(),
-            user_key: sealed.user_key,
-            ip_key: sealed.ip_key,
-            session_key: sealed.session_key,
-            endpoint: entry.endpoint.as_deref(),
-            http_method: entry.http_method.as_deref(),
-            // Nothing that the table refuses: one such entry would keep all after it waiting.
-            response_code: entry
-                .response_code
-                .filter(|code| (100..=599).contains(code))
-                .and_then(|code| i16::try_from(code).ok()),
-            request_size_bytes: size(entry.request_size_bytes),
-            response_size_bytes: size(entry.response_size_bytes),
-            processing_time_ms: entry.processing_time_ms.and_then(|ms| i32::try_from(ms).ok()),
-            risk_score: Some(i16::from(entry.risk_score.get())),
-            threat_indicators: (!indicators.is_empty())
-                .then(|| serde_json::Value::from(indicators.clone()).to_string()),
-            metadata: entry.metadata.as_deref(),
-            payload_hash: entry.payload_hash.map(|hash| hash.to_vec()),
-            case_id: entry.case_id,
-            sealed: sealed.sealed,
-        }
+/// What a segment's MAC is made of, and what is to be marked of its rows.
+#[derive(Default)]
+struct Seen {
+    digests: Vec<Digest>,
+    known: Arc<Marks>,
+    marks: Marks,
+    scratch: Vec<u8>,
+}
+
+impl Seen {
+    fn written(&mut self, row: &Made<'_>) {
+        self.digests.push(chain::digest(row, &mut self.scratch));
+        self.there(row);
+    }
+
+    fn there(&mut self, row: &Made<'_>) {
+        self.marks.add_unknown(row, &self.known);
     }
 }
 
@@ -150,17 +118,17 @@ struct Known {
     days: HashSet<NaiveDate>,
     /// The end of each chain when this process saw it last: its segment's number and MAC.
     ends: BTreeMap<LeafName, (i32, Vec<u8>)>,
-    marks: BTreeMap<LeafName, Marks>,
+    marks: BTreeMap<LeafName, Arc<Marks>>,
 }
 
 impl Known {
     fn remember(&mut self, written: Vec<Written>) {
-        if self.marks.values().map(Marks::len).sum::<usize>() > MARKS_MAX {
+        if self.marks.values().map(|marks| marks.len()).sum::<usize>() > MARKS_MAX {
             self.marks.clear();
         }
         for Written { leaf, end, marks } in written {
             self.ends.insert(leaf, end);
-            self.marks.entry(leaf).or_default().extend(marks);
+            Arc::make_mut(self.marks.entry(leaf).or_default()).extend(marks);
         }
     }
 
@@ -210,24 +178,18 @@ impl Store {
             return Ok(());
         }
         let sealed = sealing::seal(&self.vault, &self.countries, entries).await?;
-        let mut sealed: Vec<(&Entry, SealedEntry)> = entries.iter().zip(sealed).collect();
-        // In the order of the primary key, each goes behind the one before it without a search.
-        sealed.sort_unstable_by_key(|(entry, _)| (entry.recorded_at, entry.log_id));
-        let mut leaves: BTreeMap<LeafName, Vec<Row<&str>>> = BTreeMap::new();
-        for (entry, sealed) in sealed {
-            leaves.entry(LeafName::of(entry)).or_default().push(Row::of(entry, sealed));
-        }
-        self.prepare(leaves.keys()).await?;
+        let group = Group::new(entries, sealed);
+        self.prepare(group.leaves.keys()).await?;
         let mut prepared_anew = false;
         loop {
-            let Err(error) = self.write_leaves(&leaves, way).await else { return Ok(()) };
+            let Err(error) = self.write_group(&group, way).await else { return Ok(()) };
             match error.as_database_error().and_then(DatabaseError::code).as_deref() {
                 Some(UNIQUE_VIOLATION) if way == Way::Copy => way = Way::Missing,
                 // No such partition: its retention is over and it was dropped meanwhile, or a restored
                 // database has none yet.
                 Some(CHECK_VIOLATION) if !prepared_anew => {
                     self.known().forget_what_is_there();
-                    self.prepare(leaves.keys()).await?;
+                    self.prepare(group.leaves.keys()).await?;
                     prepared_anew = true;
                 }
                 _ => return Err(error.into()),
@@ -252,13 +214,9 @@ impl Store {
         Ok(())
     }
 
-    async fn write_leaves(
-        &self,
-        leaves: &BTreeMap<LeafName, Vec<Row<&str>>>,
-        way: Way,
-    ) -> Result<(), sqlx::Error> {
+    async fn write_group(&self, group: &Group<'_>, way: Way) -> Result<(), sqlx::Error> {
         let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
-        let written = self.write_on(&mut connection.connection, leaves, way).await;
+        let written = self.write_on(&mut connection.connection, group, way).await;
         connection.is_whole = true;
         self.known().remember(written?);
         Ok(())
@@ -267,14 +225,14 @@ impl Store {
     async fn write_on(
         &self,
         connection: &mut PgConnection,
-        leaves: &BTreeMap<LeafName, Vec<Row<&str>>>,
+        group: &Group<'_>,
         way: Way,
     ) -> Result<Vec<Written>, sqlx::Error> {
         let mut transaction = connection.begin().await?;
-        let mut written = Vec::with_capacity(leaves.len());
+        let mut written = Vec::with_capacity(group.leaves.len());
         // In one order for all writers, since the end of each chain is held until the commit.
-        for (leaf, rows) in leaves {
-            written.push(self.write_leaf(&mut transaction, (*leaf, rows), way).await?);
+        for leaf in group.leaves.keys() {
+            written.push(self.write_leaf(&mut transaction, group, *leaf, way).await?);
         }
         transaction.commit().await?;
         Ok(written)
@@ -284,10 +242,11 @@ impl Store {
     async fn write_leaf(
         &self,
         connection: &mut PgConnection,
-        (leaf, rows): (LeafName, &[Row<&str>]),
+        group: &Group<'_>,
+        leaf: LeafName,
         way: Way,
     ) -> Result<Written, sqlx::Error> {
-        let (seen, seen_mac) = self.known().ends.get(&leaf).cloned().unwrap_or_default();
+        let (seen_before, seen_mac) = self.known().ends.get(&leaf).cloned().unwrap_or_default();
         let (last, total, before, now): (i32, i64, Vec<u8>, Option<Vec<u8>>) = sqlx::query_as(
             "SELECT e.number, e.total, e.mac,
                     (SELECT s.mac FROM log.security_audit_segments s
@@ -297,46 +256,51 @@ impl Store {
         )
         .bind(leaf.category.as_str())
         .bind(leaf.day)
-        .bind(seen)
+        .bind(seen_before)
         .fetch_one(&mut *connection)
         .await?;
-        if last < seen {
+        if last < seen_before {
             metrics::counter!("agora_security_audit_truncated").increment(1);
             tracing::error!(
                 leaf = leaf.subject().as_str(),
                 last,
-                seen,
+                seen = seen_before,
                 "segments of the security audit log are gone from the end of a chain"
             );
         }
-        if seen > 0 && now.as_ref() != Some(&seen_mac) {
+        if seen_before > 0 && now.as_ref() != Some(&seen_mac) {
             // Another history than the one that this process knows: a backup, or a replica that was behind.
             self.known().forget_what_is_there();
         }
         // Not again a number that there was: what is missing stays missing.
-        let number = last.max(seen) + 1;
-        let written: Vec<&Row<&str>> = match way {
-            Way::Copy => {
-                copy(connection, number, rows).await?;
-                rows.iter().collect()
-            }
+        let number = last.max(seen_before) + 1;
+        let rows = group.rows(&group.leaves[&leaf]);
+        let mut seen = Seen { known: self.known_marks(leaf), ..Seen::default() };
+        match way {
+            Way::Copy => copy(connection, number, rows.inspect(|row| seen.written(row))).await?,
             Way::Missing => {
-                let new: HashSet<Uuid> =
-                    insert_missing(connection, number, rows).await?.into_iter().collect();
-                rows.iter().filter(|row| new.contains(&row.log_id)).collect()
+                let rows: Vec<Made<'_>> = rows.collect();
+                let new = insert_missing(connection, number, &rows).await?;
+                let new: HashSet<Uuid> = new.into_iter().collect();
+                for row in &rows {
+                    match new.contains(&row.log_id) {
+                        true => seen.written(row),
+                        false => seen.there(row),
+                    }
+                }
             }
-        };
+        }
         // Once rows are written, which keeps the leaf from being dropped, and while the end of its chain is
         // held, so that no two writers wait for each other's marks.
-        let marks = self.new_marks(leaf, rows);
+        let marks = seen.marks;
         marks.insert(connection, leaf).await?;
-        if written.is_empty() {
-            let end = if last < seen { (seen, seen_mac) } else { (last, before) };
+        if seen.digests.is_empty() {
+            let end = if last < seen_before { (seen_before, seen_mac) } else { (last, before) };
             return Ok(Written { leaf, end, marks });
         }
-        let entries = i32::try_from(written.len()).unwrap_or(i32::MAX);
+        let entries = i32::try_from(seen.digests.len()).unwrap_or(i32::MAX);
         let total = total + i64::from(entries);
-        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, written.into_iter());
+        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, seen.digests);
         sqlx::query(
             "INSERT INTO log.security_audit_segments (day, retention_category, number, entries, total,
                  mac)
@@ -353,113 +317,11 @@ impl Store {
         Ok(Written { leaf, end: (number, mac.to_vec()), marks })
     }
 
-    /// Those that this process does not know to be there.
-    fn new_marks(&self, leaf: LeafName, rows: &[Row<&str>]) -> Marks {
+    /// Those that this process has written, or found.
+    fn known_marks(&self, leaf: LeafName) -> Arc<Marks> {
         // Leaves of long ago may have been dropped, and made anew by others.
         let is_young = leaf.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS);
-        let marks = Marks::of(rows);
-        match self.known().marks.get(&leaf).filter(|_| is_young) {
-            Some(known) => marks.without(known),
-            None => marks,
-        }
+        let known = is_young.then(|| self.known().marks.get(&leaf).cloned());
+        known.flatten().unwrap_or_default()
     }
-}
-
-/// Copies rows into the table: half of what it costs to insert them.
-async fn copy(
-    connection: &mut PgConnection,
-    segment: i32,
-    rows: &[Row<&str>],
-) -> Result<(), sqlx::Error> {
-    const COPY: &str = "COPY log.security_audit (segment, log_id, recorded_at, retention_category,
-        event_type, event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
-        request_size_bytes, response_size_bytes, processing_time_ms, risk_score, threat_indicators,
-        metadata, payload_hash, case_id, sealed) FROM STDIN (FORMAT binary)";
-    let mut data = CopyData::new(rows.len() * 512);
-    for row in rows {
-        data.row(21);
-        data.value(segment)?;
-        data.value(row.log_id)?;
-        data.value(row.recorded_at)?;
-        data.value(row.retention_category)?;
-        data.value(row.event_type)?;
-        data.value(row.event_result)?;
-        data.value(row.user_key)?;
-        data.value(row.ip_key)?;
-        data.value(row.session_key)?;
-        data.value(row.endpoint)?;
-        data.value(row.http_method)?;
-        data.value(row.response_code)?;
-        data.value(row.request_size_bytes)?;
-        data.value(row.response_size_bytes)?;
-        data.value(row.processing_time_ms)?;
-        data.value(row.risk_score)?;
-        data.value(row.threat_indicators.as_deref())?;
-        data.value(row.metadata)?;
-        data.value(row.payload_hash.as_deref())?;
-        data.value(row.case_id)?;
-        data.value(row.sealed.as_deref())?;
-    }
-    let mut copying = connection.copy_in_raw(COPY).await?;
-    copying.send(data.finish()).await?;
-    copying.finish().await?;
-    Ok(())
-}
-
-/// Inserts rows that are not there yet; says which.
-async fn insert_missing(
-    connection: &mut PgConnection,
-    segment: i32,
-    rows: &[Row<&str>],
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    macro_rules! column {
-        ($field:ident) => {
-            rows.iter().map(|row| row.$field).collect::<Vec<_>>()
-        };
-        (text $field:ident) => {
-            rows.iter().map(|row| row.$field.as_deref()).collect::<Vec<_>>()
-        };
-    }
-    sqlx::query_scalar(
-        "INSERT INTO log.security_audit (segment, log_id, recorded_at, retention_category, event_type,
-             event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
-             request_size_bytes, response_size_bytes, processing_time_ms, risk_score,
-             threat_indicators, metadata, payload_hash, case_id, sealed)
-         SELECT $1, log_id, recorded_at, $4::text::log.retention_category,
-                event_type::log.security_event_type, event_result::log.security_event_result,
-                user_key, ip_key, session_key, endpoint, http_method, response_code, request_size,
-                response_size, processing_time, risk_score, indicators, metadata, payload_hash,
-                case_id, sealed
-         FROM unnest($2::uuid[], $3::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-                     $9::bigint[], $10::text[], $11::text[], $12::smallint[], $13::bigint[],
-                     $14::bigint[], $15::integer[], $16::smallint[], $17::text[], $18::text[],
-                     $19::bytea[], $20::uuid[], $21::bytea[])
-              AS r (log_id, recorded_at, event_type, event_result, user_key, ip_key, session_key,
-                    endpoint, http_method, response_code, request_size, response_size,
-                    processing_time, risk_score, indicators, metadata, payload_hash, case_id, sealed)
-         ON CONFLICT DO NOTHING RETURNING log_id",
-    )
-    .bind(segment)
-    .bind(column!(log_id))
-    .bind(column!(recorded_at))
-    .bind(rows.first().map(|row| row.retention_category))
-    .bind(column!(event_type))
-    .bind(column!(event_result))
-    .bind(column!(user_key))
-    .bind(column!(ip_key))
-    .bind(column!(session_key))
-    .bind(column!(endpoint))
-    .bind(column!(http_method))
-    .bind(column!(response_code))
-    .bind(column!(request_size_bytes))
-    .bind(column!(response_size_bytes))
-    .bind(column!(processing_time_ms))
-    .bind(column!(risk_score))
-    .bind(column!(text threat_indicators))
-    .bind(column!(metadata))
-    .bind(column!(text payload_hash))
-    .bind(column!(case_id))
-    .bind(column!(text sealed))
-    .fetch_all(connection)
-    .await
 }

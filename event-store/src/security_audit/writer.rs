@@ -6,7 +6,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,7 +38,25 @@ pub(super) fn dropped(entries: usize, why: &str) {
 }
 
 type Acks = Vec<oneshot::Sender<()>>;
-type Spools = Arc<Mutex<VecDeque<Spool>>>;
+type Spools = Arc<Files>;
+
+/// Its own file is the last, and the one that is written to.
+struct Files {
+    spools: Mutex<VecDeque<Spool>>,
+    /// As the last work on them has left them: asked for each group, which is no reason to leave the thread.
+    are_empty: AtomicBool,
+}
+
+impl Files {
+    fn new(spools: VecDeque<Spool>) -> Spools {
+        let are_empty = AtomicBool::new(spools.iter().all(Spool::is_empty));
+        Arc::new(Self { spools: Mutex::new(spools), are_empty })
+    }
+
+    fn are_empty(&self) -> bool {
+        self.are_empty.load(Ordering::Acquire)
+    }
+}
 
 struct Group {
     entries: Vec<Entry>,
@@ -55,9 +76,7 @@ pub(super) fn start(
         metrics::counter!(format!("agora_security_audit_{counter}")).increment(0);
     }
     left.retain(|spool| !spool.is_empty());
-    // Its own is the last, and the one that is written to.
-    let spools: VecDeque<Spool> = left.into_iter().chain([own]).collect();
-    let spools = Arc::new(Mutex::new(spools));
+    let spools = Files::new(left.into_iter().chain([own]).collect());
     let (groups, waiting) = mpsc::channel(WAITING_MAX);
     tokio::spawn(gather(messages, hurry, groups, Arc::clone(&spools)));
     tokio::spawn(write(waiting, store, spools));
@@ -84,7 +103,7 @@ async fn gather(
         while let Some(message) = next {
             match message {
                 Message::Access(access, times) => {
-                    Entry::of_access(*access, times, &mut group.entries);
+                    Entry::of_access(access, times, &mut group.entries);
                 }
                 Message::Entry(entry) => group.entries.push(*entry),
                 Message::Flush(done) => group.acks.push(done),
@@ -128,8 +147,7 @@ async fn write(mut waiting: mpsc::Receiver<Group>, store: Store, spools: Spools)
             waiting.recv().await
         };
         let Some(Group { entries, acks }) = group else { return };
-        let behind = on_disk(&spools, |spools| Ok(!spools.iter().all(Spool::is_empty))).await;
-        if behind.unwrap_or(true) || !written(store.write(&entries), entries.len()).await {
+        if !spools.are_empty() || !written(store.write(&entries), entries.len()).await {
             keep(&spools, entries).await;
         }
         acknowledge(acks);
@@ -174,7 +192,7 @@ async fn keep(spools: &Spools, entries: Vec<Entry>) {
 
 /// Writes what the files hold, in their order; false where something is left.
 async fn drain(store: &Store, spools: &Spools) -> bool {
-    loop {
+    while !spools.are_empty() {
         let oldest = on_disk(spools, |spools| {
             let Some(first) = spools.iter_mut().find(|spool| !spool.is_empty()) else {
                 return Ok(Oldest::Nothing);
@@ -212,6 +230,7 @@ async fn drain(store: &Store, spools: &Spools) -> bool {
         }
         metrics::gauge!("agora_security_audit_spool_bytes").set(0.0);
     }
+    true
 }
 
 /// Work on the files, which waits for the disk, off the async threads.
@@ -221,7 +240,10 @@ async fn on_disk<T: Send + 'static>(
 ) -> std::io::Result<T> {
     let spools = Arc::clone(spools);
     tokio::task::spawn_blocking(move || {
-        work(&mut spools.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut files = spools.spools.lock().unwrap_or_else(PoisonError::into_inner);
+        let worked = work(&mut files);
+        spools.are_empty.store(files.iter().all(Spool::is_empty), Ordering::Release);
+        worked
     })
     .await
     .unwrap_or_else(|error| Err(std::io::Error::other(error)))

@@ -1,8 +1,15 @@
 use agora_domain::security::audit::{AuditEventType, AuditResult};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
 use zeroize::Zeroizing;
 
-use super::*;
-use crate::security_audit::Person;
+use super::{
+    opening::{VERSION_OF_JSON, Whose, other},
+    *,
+};
+use crate::security_audit::{Person, Row};
 
 const USER: Uuid = Uuid::from_u128(7);
 
@@ -89,11 +96,16 @@ fn sal_10_entries_of_one_person_have_nonces_of_their_own_and_open_in_their_place
     let (mut leaf_key, mut user_key) = (LeafKey::new(&leaf), UserKey::new(&user));
     let sessions = mac(&key(3));
     let entries = [entry(), entry(), entry()];
-    let rows = entries.each_ref().map(|entry| {
-        let of_user = Some((USER, &mut user_key));
-        let sealed = seal_one(entry, &mut leaf_key, of_user, &sessions, &Countries::default());
-        assert_eq!(sealed.user_key, Some(index_of_user(&user)));
-        row(entry, sealed.sealed.unwrap())
+    let mut sealed = Sealed::default();
+    for entry in &entries {
+        let (of_leaf, of_user) =
+            ((LeafName::of(entry), &mut leaf_key), Some((USER, &mut user_key)));
+        sealed.add(entry, of_leaf, of_user, &sessions, &Countries::default());
+    }
+    let rows = [0, 1, 2].map(|place| {
+        let (indexes, text) = sealed.of(place);
+        assert_eq!(indexes.user, Some(index_of_user(&user)));
+        row(&entries[place], text.unwrap().to_vec())
     });
     let nonce = |row: &Row| row.sealed.as_ref().unwrap()[2..2 + NONCE].to_vec();
     assert!(nonce(&rows[0]) != nonce(&rows[1]) && nonce(&rows[1]) != nonce(&rows[2]));
