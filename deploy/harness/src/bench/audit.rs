@@ -42,9 +42,9 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuditOptions {
     /// Of each round, of each side: with the security audit log and without it by turns
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     audit_seconds: u64,
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 40)]
     audit_rounds: usize,
     /// Entries of the security audit log that are searched; 0 leaves the search out
     #[arg(long, default_value_t = 10_000_000)]
@@ -91,9 +91,12 @@ const CONNECTIONS: usize = 64;
 const VOTERS: usize = 200;
 const POSTS: usize = 2_000;
 
+/// What is measured of each side.
+const COMMANDS: usize = 0;
+const READS: usize = 1;
+
 /// Both APIs of its own, with or without the log.
 struct Side {
-    name: &'static str,
     command_addr: String,
     read_addr: String,
     _processes: [Process; 2],
@@ -105,7 +108,6 @@ fn free_address() -> std::io::Result<String> {
 
 impl Side {
     async fn start(database_url: &str, told: bool) -> Result<Self, Failure> {
-        let name = if told { "with the log" } else { "without it" };
         let binaries = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
         let (command_addr, read_addr) = (free_address()?, free_address()?);
         let start = |binary: &str| {
@@ -132,7 +134,7 @@ impl Side {
                 sleep(Duration::from_millis(100)).await;
             }
         }
-        Ok(Self { name, command_addr, read_addr, _processes: processes })
+        Ok(Self { command_addr, read_addr, _processes: processes })
     }
 
     /// Waits until all entries of a load of so long are written; the share of both times that the load was.
@@ -186,43 +188,44 @@ async fn overhead(
     for round in 0..options.audit_rounds {
         // Whoever is first has a colder machine.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
-        let (mut both, mut cost) = ([[0.0_f64; 2]; 2], [[0.0_f64; 2]; 2]);
-        for index in order {
-            let (side, votes, posts) = &sides[index];
-            let load = Load { connections: CONNECTIONS, time, rate: None };
-            let begun = busy_us()?;
-            let outcome = load::run(Arc::clone(votes), load).await?;
-            let commands = outcome.rate() * side.share(time, &side.command_addr).await?;
-            // What is still to be projected is not the next one's to pay for.
-            watch::reached(&pool, head(&pool).await?).await?;
-            let between = busy_us()?;
-            let seconds = time.as_secs_f64();
-            cost[0][index] = (between - begun) / (outcome.rate() * seconds);
-            let reads = read(&side.read_addr, posts, CONNECTIONS, time).await?;
-            let read = reads * seconds;
-            let reads = reads * side.share(time, &side.read_addr).await?;
-            say(&format!(
-                "  round {}, {}: {commands:.0} commands/s (p99 {:.1} ms), {reads:.0} reads/s",
-                round + 1,
-                side.name,
-                outcome.latency_ms(0.99)
-            ));
-            cost[1][index] = (busy_us()? - between) / read;
-            both[0][index] = commands;
-            both[1][index] = reads;
-        }
-        for (kind, (both, cost)) in both.into_iter().zip(cost).enumerate() {
+        for kind in [COMMANDS, READS] {
+            // One right after the other: what else goes on where the machine stands changes within seconds.
+            let (mut both, mut cost) = ([0.0_f64; 2], [0.0_f64; 2]);
+            for index in order {
+                let (side, votes, posts) = &sides[index];
+                let begun = busy_us()?;
+                let (served, address) = if kind == COMMANDS {
+                    let load = Load { connections: CONNECTIONS, time, rate: None };
+                    (load::run(Arc::clone(votes), load).await?.rate(), &side.command_addr)
+                } else {
+                    (read(&side.read_addr, posts, CONNECTIONS, time).await?, &side.read_addr)
+                };
+                both[index] = served * side.share(time, address).await?;
+                // What is still to be projected is not the next one's to pay for.
+                watch::reached(&pool, head(&pool).await?).await?;
+                cost[index] = (busy_us()? - begun) / (served * time.as_secs_f64());
+            }
             rates[kind].push(both);
             costs[kind].push(cost);
         }
+        let [commands, reads] = [COMMANDS, READS].map(|kind| rates[kind][round]);
+        say(&format!(
+            "  round {}: {:.0} commands/s with the log, {:.0} without it; {:.0} and {:.0} reads/s",
+            round + 1,
+            commands[0],
+            commands[1],
+            reads[0],
+            reads[1]
+        ));
     }
     for (rates, what) in rates.iter().zip(["commands", "reads"]) {
-        let ratio = median(rates.iter().map(|[with, without]| with / without));
+        let ratios: Vec<f64> = rates.iter().map(|[with, without]| with / without).collect();
+        let (ratio, (mean, error)) = (median(ratios.iter().copied()), mean(&ratios));
         let [with, without] = [0, 1].map(|side| median(rates.iter().map(|both| both[side])));
         report.line(
             &format!("{what} with the security audit log, median of {} rounds", rates.len()),
             format!(
-                "{}, {ratio:.2} × those of the same round without it (median {})",
+                "{}, {ratio:.2} × those of the same round without it (median {}; mean {mean:.3} ± {error:.3})",
                 peers::per_second(with),
                 peers::per_second(without)
             ),
@@ -243,6 +246,14 @@ async fn overhead(
         );
     }
     Ok(())
+}
+
+/// The mean of what was measured, and its standard error.
+fn mean(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
 }
 
 /// What all processors have worked until now, in microseconds; what a hypervisor took from them is no work.
