@@ -129,7 +129,7 @@ async fn main() -> Result<(), Failure> {
             let audit = match serve.security_audit.security_audit {
                 true => {
                     let url = &arguments.database.database_url;
-                    let pool = security_audit::connections(url, "agora-command-api")?;
+                    let pool = security_audit::connection(url, "agora-command-api")?;
                     let vault = log.vault().clone();
                     Some(SecurityAudit::start(pool, vault, &spool, countries)?)
                 }

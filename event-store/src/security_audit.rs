@@ -81,12 +81,13 @@ impl SecurityAuditArgs {
     }
 }
 
-/// A connection for [`SecurityAudit::start`] alone: so it waits for nobody, nobody waits for it, and what Postgres
-/// has found out about the day's partitions is there for the next group. Of two each would have to find it out.
+/// A connection for [`SecurityAudit::start`] alone, so that neither it nor anybody else waits for the other. One,
+/// since what its backend has found out about the day's partitions is there for the next group: of two each would
+/// have to find it out. After a write that was given up, it takes some seconds until there is a new one.
 ///
 /// # Errors
 /// Where the URL is not one of Postgres.
-pub fn connections(url: &str, application_name: &str) -> Result<PgPool, sqlx::Error> {
+pub fn connection(url: &str, application_name: &str) -> Result<PgPool, sqlx::Error> {
     let pool = postgres::Pool {
         url,
         application_name,

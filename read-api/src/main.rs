@@ -107,7 +107,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let downloads = Downloads::new(objects, Counter::new(&args.command_url)?);
     let spool = args.security_audit.spool("read-api");
     let countries = Countries::open(&args.security_audit.countries)?;
-    let writing = security_audit::connections(&args.database.database_url, "agora-read-api")?;
+    let writing = security_audit::connection(&args.database.database_url, "agora-read-api")?;
     let security_audit = SecurityAudit::start(writing, vault.clone(), &spool, countries)?;
     let app = App {
         downloads,

@@ -41,33 +41,33 @@ pub fn key(masters: &MasterKeys) -> Key {
     masters.derive("security-audit/chain")
 }
 
+pub(super) type EntryHash = [u8; 32];
+
 /// The MAC of a segment of so many entries, in whatever order they are read.
 pub(super) fn mac(
     key: &Key,
     leaf: LeafName,
     (number, total): (i32, i64),
     before: &[u8],
-    mut digests: Vec<Digest>,
-) -> Digest {
+    mut entries: Vec<EntryHash>,
+) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key.as_ref())
         .expect("HMAC takes keys of any length");
     let place = format!("agora/security-audit/segment/v1,{},{number},{total},", leaf.subject());
     mac.update(place.as_bytes());
     mac.update(&(before.len() as u64).to_be_bytes());
     mac.update(before);
-    digests.sort_unstable();
-    mac.update(digests.as_flattened());
+    entries.sort_unstable();
+    mac.update(entries.as_flattened());
     mac.finalize().into_bytes().into()
 }
 
-pub(super) type Digest = [u8; 32];
-
-/// SHA-256 over everything that is stored of an entry, each part with its length. `scratch` is for that, and has
-/// been used for the entry before.
-pub(super) fn digest<T: AsRef<str>, B: AsRef<[u8]>>(
+/// SHA-256 over everything that is stored of an entry, each part with its length. `scratch` is a buffer that is
+/// used from entry to entry; what is in it does not matter.
+pub(super) fn entry_hash<T: AsRef<str>, B: AsRef<[u8]>>(
     row: &Row<T, B>,
     scratch: &mut Vec<u8>,
-) -> Digest {
+) -> EntryHash {
     scratch.clear();
     scratch.extend_from_slice(b"agora/security-audit/entry/v1,");
     scratch.extend_from_slice(row.log_id.as_bytes());
@@ -157,8 +157,8 @@ pub async fn verify(
             }
             let rows = found.remove(&number).unwrap_or_default();
             rows.iter().for_each(|row| marks.add(row));
-            let digests = rows.iter().map(|row| digest(row, &mut scratch)).collect();
-            let made = mac(key, leaf, (number, total), &before, digests);
+            let hashes = rows.iter().map(|row| entry_hash(row, &mut scratch)).collect();
+            let made = mac(key, leaf, (number, total), &before, hashes);
             if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
             {
                 Some("its entries are not as many as were written")
@@ -244,3 +244,6 @@ pub fn bounds(day: NaiveDate) -> (chrono::DateTime<chrono::Utc>, chrono::DateTim
     let start = day.and_time(chrono::NaiveTime::MIN).and_utc();
     (start, start + chrono::TimeDelta::days(1))
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,7 @@ pub(super) async fn copy<'e>(
         request_size_bytes, response_size_bytes, processing_time_ms, risk_score, threat_indicators,
         metadata, payload_hash, case_id, sealed) FROM STDIN (FORMAT binary)";
     let mut copying = connection.copy_in_raw(COPY).await?;
-    let mut data = CopyData::new(2 * SENT_AT_ONCE);
+    let mut data = CopyData::new((512 * rows.size_hint().0).min(2 * SENT_AT_ONCE));
     for row in rows {
         data.row(21);
         data.value(segment)?;

@@ -33,9 +33,10 @@ const TAG: usize = 16;
 const WHOSE: usize = 16 + TAG;
 /// As long as most entries are once they are sealed, or longer.
 const USUAL: usize = 320;
-/// The version, whether it has a user, the nonce, whose it is; of the content what is not a text: a session,
-/// an address, and of each part whether it is there and how long it is; the tag.
-const BESIDE_TEXTS: usize = 2 + NONCE + WHOSE + 128 + TAG;
+/// Of [`Content`]: its session, its address, and of its five texts whether they are there and how long they are.
+const CONTENT_BESIDE_TEXTS: usize = (1 + 16) + (1 + 1 + 16) + 5 * (1 + 10);
+/// The version, whether it has a user, the nonce, whose it is, the content, the tag.
+const BESIDE_TEXTS: usize = 2 + NONCE + WHOSE + CONTENT_BESIDE_TEXTS + TAG;
 
 /// A partition of one category and one day, with a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

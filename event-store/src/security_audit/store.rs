@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     AuditError, Entry,
-    chain::{self, Digest},
+    chain::{self, EntryHash},
     marks::Marks,
     row::{Made, copy, insert_missing},
     sealing::{self, LeafName, Sealed},
@@ -50,15 +50,15 @@ enum Way {
     Missing,
 }
 
-/// Entries that are written together.
-struct Group<'e> {
+/// Entries that are written together, with what is sealed of them.
+struct SealedGroup<'e> {
     entries: &'e [Entry],
     sealed: Sealed,
     /// The places of each leaf's entries.
     leaves: BTreeMap<LeafName, Vec<usize>>,
 }
 
-impl<'e> Group<'e> {
+impl<'e> SealedGroup<'e> {
     fn new(entries: &'e [Entry], sealed: Sealed) -> Self {
         let mut order: Vec<usize> = (0..entries.len()).collect();
         // In the order of the primary key, each goes behind the one before it without a search.
@@ -70,7 +70,7 @@ impl<'e> Group<'e> {
         Self { entries, sealed, leaves }
     }
 
-    /// Made for each use: to keep thousands of rows of 400 bytes costs more than to make them again.
+    /// Made one by one: thousands of rows of 400 bytes are no longer in the processor's cache when they are sent.
     fn rows<'g>(&'g self, places: &'g [usize]) -> impl Iterator<Item = Made<'g>> {
         places.iter().map(|place| Made::of(&self.entries[*place], self.sealed.of(*place)))
     }
@@ -79,7 +79,7 @@ impl<'e> Group<'e> {
 /// What a segment's MAC is made of, and what is to be marked of its rows.
 #[derive(Default)]
 struct Seen {
-    digests: Vec<Digest>,
+    hashes: Vec<EntryHash>,
     known: Arc<Marks>,
     marks: Marks,
     scratch: Vec<u8>,
@@ -87,7 +87,7 @@ struct Seen {
 
 impl Seen {
     fn written(&mut self, row: &Made<'_>) {
-        self.digests.push(chain::digest(row, &mut self.scratch));
+        self.hashes.push(chain::entry_hash(row, &mut self.scratch));
         self.there(row);
     }
 
@@ -178,7 +178,7 @@ impl Store {
             return Ok(());
         }
         let sealed = sealing::seal(&self.vault, &self.countries, entries).await?;
-        let group = Group::new(entries, sealed);
+        let group = SealedGroup::new(entries, sealed);
         self.prepare(group.leaves.keys()).await?;
         let mut prepared_anew = false;
         loop {
@@ -214,7 +214,7 @@ impl Store {
         Ok(())
     }
 
-    async fn write_group(&self, group: &Group<'_>, way: Way) -> Result<(), sqlx::Error> {
+    async fn write_group(&self, group: &SealedGroup<'_>, way: Way) -> Result<(), sqlx::Error> {
         let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
         let written = self.write_on(&mut connection.connection, group, way).await;
         connection.is_whole = true;
@@ -225,7 +225,7 @@ impl Store {
     async fn write_on(
         &self,
         connection: &mut PgConnection,
-        group: &Group<'_>,
+        group: &SealedGroup<'_>,
         way: Way,
     ) -> Result<Vec<Written>, sqlx::Error> {
         let mut transaction = connection.begin().await?;
@@ -242,7 +242,7 @@ impl Store {
     async fn write_leaf(
         &self,
         connection: &mut PgConnection,
-        group: &Group<'_>,
+        group: &SealedGroup<'_>,
         leaf: LeafName,
         way: Way,
     ) -> Result<Written, sqlx::Error> {
@@ -294,13 +294,13 @@ impl Store {
         // held, so that no two writers wait for each other's marks.
         let marks = seen.marks;
         marks.insert(connection, leaf).await?;
-        if seen.digests.is_empty() {
+        if seen.hashes.is_empty() {
             let end = if last < seen_before { (seen_before, seen_mac) } else { (last, before) };
             return Ok(Written { leaf, end, marks });
         }
-        let entries = i32::try_from(seen.digests.len()).unwrap_or(i32::MAX);
+        let entries = i32::try_from(seen.hashes.len()).unwrap_or(i32::MAX);
         let total = total + i64::from(entries);
-        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, seen.digests);
+        let mac = chain::mac(&self.chain_key, leaf, (number, total), &before, seen.hashes);
         sqlx::query(
             "INSERT INTO log.security_audit_segments (day, retention_category, number, entries, total,
                  mac)

@@ -45,12 +45,14 @@ struct Files {
     spools: Mutex<VecDeque<Spool>>,
     /// As the last work on them has left them: asked for each group, which is no reason to leave the thread.
     are_empty: AtomicBool,
+    /// Told where a group was kept: whoever writes may have seen them empty a moment before.
+    kept: Notify,
 }
 
 impl Files {
     fn new(spools: VecDeque<Spool>) -> Spools {
         let are_empty = AtomicBool::new(spools.iter().all(Spool::is_empty));
-        Arc::new(Self { spools: Mutex::new(spools), are_empty })
+        Arc::new(Self { spools: Mutex::new(spools), are_empty, kept: Notify::new() })
     }
 
     fn are_empty(&self) -> bool {
@@ -137,14 +139,11 @@ fn acknowledge(acks: Acks) {
 async fn write(mut waiting: mpsc::Receiver<Group>, store: Store, spools: Spools) {
     loop {
         // What waits in the files is older than what comes.
-        let spooled = !drain(&store, &spools).await;
-        let group = if spooled {
-            match tokio::time::timeout(RETRY, waiting.recv()).await {
-                Ok(group) => group,
-                Err(_) => continue,
-            }
-        } else {
-            waiting.recv().await
+        let is_drained = drain(&store, &spools).await;
+        let group = tokio::select! {
+            group = waiting.recv() => group,
+            () = spools.kept.notified(), if is_drained => continue,
+            () = tokio::time::sleep(RETRY), if !is_drained => continue,
         };
         let Some(Group { entries, acks }) = group else { return };
         if !spools.are_empty() || !written(store.write(&entries), entries.len()).await {
@@ -185,12 +184,13 @@ async fn keep(spools: &Spools, entries: Vec<Entry>) {
         Ok(bytes) => {
             metrics::counter!("agora_security_audit_spooled").increment(count as u64);
             metrics::gauge!("agora_security_audit_spool_bytes").set(bytes as f64);
+            spools.kept.notify_one();
         }
         Err(error) => dropped(count, &error.to_string()),
     }
 }
 
-/// Writes what the files hold, in their order; false where something is left.
+/// Writes what the files hold, in their order; false where it cannot, and has to be tried again.
 async fn drain(store: &Store, spools: &Spools) -> bool {
     while !spools.are_empty() {
         let oldest = on_disk(spools, |spools| {

@@ -123,7 +123,11 @@ fn api(audit: &SecurityAudit) -> Router {
 }
 
 async fn send(api: &Router, request: Builder, body: &'static str) -> u16 {
-    let mut request = request.body(Body::from(body)).unwrap();
+    send_body(api, request, Body::from(body)).await
+}
+
+async fn send_body(api: &Router, request: Builder, body: Body) -> u16 {
+    let mut request = request.body(body).unwrap();
     request.extensions_mut().insert(ClientAddress::of(ADDRESS.parse().unwrap()));
     let response = api.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();

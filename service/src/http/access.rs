@@ -119,25 +119,8 @@ impl Audit {
         if route.is_some_and(|route| UNTOLD.contains(&route.as_str())) {
             return None;
         }
-        let access = Box::new(Access {
-            at: crate::clock::now(),
-            took: Duration::ZERO,
-            method: method.clone(),
-            route: route.cloned(),
-            status: 0,
-            request_bytes: announced_bytes,
-            response_bytes: None,
-            payload_hash: None,
-            client,
-            user_agent: headers
-                .get(header::USER_AGENT)
-                .map(|value| plain(value.as_bytes(), USER_AGENT_BYTES_MAX).into_owned()),
-            referrer: headers.get(header::REFERER).map(|value| referrer(value.as_bytes())),
-            headers: kept(headers),
-            known: Known::default(),
-            at_the_door: false,
-        });
-        Some(Told { audit: self.clone(), access: Some(access), payload: None, begun })
+        let access = Some(access(method, route, headers, client, announced_bytes));
+        Some(Told { audit: self.clone(), access, payload: None, begun })
     }
 
     /// Tells of a request that was refused at the door.
@@ -151,13 +134,38 @@ impl Audit {
         if (self.0.counter)(client) {
             return;
         }
-        let told = self.begin(method, None, headers, Some(client), 0, Instant::now());
-        if let Some(mut access) = told.and_then(|mut told| told.access.take()) {
-            access.status = status;
-            access.at_the_door = true;
-            (self.0.sink)(access);
-        }
+        let mut access = access(method, None, headers, Some(client), 0);
+        access.status = status;
+        access.at_the_door = true;
+        (self.0.sink)(access);
     }
+}
+
+fn access(
+    method: &Method,
+    route: Option<&MatchedPath>,
+    headers: &HeaderMap,
+    client: Option<IpAddr>,
+    announced_bytes: u64,
+) -> Box<Access> {
+    Box::new(Access {
+        at: crate::clock::now(),
+        took: Duration::ZERO,
+        method: method.clone(),
+        route: route.cloned(),
+        status: 0,
+        request_bytes: announced_bytes,
+        response_bytes: None,
+        payload_hash: None,
+        client,
+        user_agent: headers
+            .get(header::USER_AGENT)
+            .map(|value| plain(value.as_bytes(), USER_AGENT_BYTES_MAX).into_owned()),
+        referrer: headers.get(header::REFERER).map(|value| referrer(value.as_bytes())),
+        headers: kept(headers),
+        known: Known::default(),
+        at_the_door: false,
+    })
 }
 
 /// A request that is to be told of, once: when it is answered, or when it is given up because its client
@@ -218,7 +226,10 @@ impl Told {
 
 impl Drop for Told {
     fn drop(&mut self) {
-        if let Some(access) = self.take(self.begun.elapsed()) {
+        // Nearly always it was told of, and nothing is left to be done.
+        if self.access.is_some()
+            && let Some(access) = self.take(self.begun.elapsed())
+        {
             (self.audit.0.sink)(access);
         }
     }

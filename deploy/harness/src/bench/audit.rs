@@ -42,9 +42,9 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuditOptions {
     /// Of each round, of each side: with the security audit log and without it by turns
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     audit_seconds: u64,
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 30)]
     audit_rounds: usize,
     /// Entries of the security audit log that are searched; 0 leaves the search out
     #[arg(long, default_value_t = 10_000_000)]
@@ -89,7 +89,8 @@ pub(super) async fn all(
 /// In flight.
 const CONNECTIONS: usize = 64;
 const VOTERS: usize = 200;
-const POSTS: usize = 2_000;
+/// Votes a second that there must be enough of.
+const VOTES_MAX: usize = 15_000;
 
 /// What is measured of each side.
 const COMMANDS: usize = 0;
@@ -178,7 +179,9 @@ async fn overhead(
         let side = Side::start(database_url, told).await?;
         // Each has voters and posts of its own, so that no vote meets another side's.
         let run = scene::run_suffix();
-        let scene = scene::set(stack, &run, VOTERS, POSTS).await?;
+        let seconds = options.audit_rounds * options.audit_seconds as usize;
+        let posts = (seconds * VOTES_MAX).div_ceil(VOTERS);
+        let scene = scene::set(stack, &run, VOTERS, posts).await?;
         let votes = Arc::new(Votes::new(&side.command_addr, &scene));
         sides.push((side, votes, scene.posts));
     }
@@ -196,7 +199,11 @@ async fn overhead(
                 let begun = busy_us()?;
                 let (served, address) = if kind == COMMANDS {
                     let load = Load { connections: CONNECTIONS, time, rate: None };
-                    (load::run(Arc::clone(votes), load).await?.rate(), &side.command_addr)
+                    let outcome = load::run(Arc::clone(votes), load).await?;
+                    if votes.left() == 0 {
+                        return Err("there are no votes left to be given".into());
+                    }
+                    (outcome.rate(), &side.command_addr)
                 } else {
                     (read(&side.read_addr, posts, CONNECTIONS, time).await?, &side.read_addr)
                 };
@@ -220,12 +227,12 @@ async fn overhead(
     }
     for (rates, what) in rates.iter().zip(["commands", "reads"]) {
         let ratios: Vec<f64> = rates.iter().map(|[with, without]| with / without).collect();
-        let (ratio, (mean, error)) = (median(ratios.iter().copied()), mean(&ratios));
+        let (ratio, mean) = (median(ratios.iter().copied()), mean(&ratios));
         let [with, without] = [0, 1].map(|side| median(rates.iter().map(|both| both[side])));
         report.line(
             &format!("{what} with the security audit log, median of {} rounds", rates.len()),
             format!(
-                "{}, {ratio:.2} × those of the same round without it (median {}; mean {mean:.3} ± {error:.3})",
+                "{}, {ratio:.2} × those of the same round without it (median {}{mean})",
                 peers::per_second(with),
                 peers::per_second(without)
             ),
@@ -248,12 +255,17 @@ async fn overhead(
     Ok(())
 }
 
-/// The mean of what was measured, and its standard error.
-fn mean(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
+/// The geometric mean of ratios and its standard error; nothing where there are not two of them. (An arithmetic
+/// one is too high by half of what the ratios vary by, squared.)
+fn mean(ratios: &[f64]) -> String {
+    let count = ratios.len() as f64;
+    if ratios.len() < 2 {
+        return String::new();
+    }
+    let mean = ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / count;
+    let squares: f64 = ratios.iter().map(|ratio| (ratio.ln() - mean).powi(2)).sum();
+    let error = (squares / (count - 1.0) / count).sqrt();
+    format!("; geometric mean {:.3}, standard error {error:.3}", mean.exp())
 }
 
 /// What all processors have worked until now, in microseconds; what a hypervisor took from them is no work.

@@ -90,6 +90,53 @@ fn sal_10_what_the_first_version_has_sealed_is_opened() {
     assert_eq!(opened.kind.as_deref(), Some("member"));
 }
 
+/// Made apart, with libsodium: what is stored was made so, and has to open for years.
+#[test]
+fn sal_10_what_the_second_version_has_sealed_is_opened() {
+    const SEALED: &str = "02010505050505050505050505050505050505050505000000017f2121d44dfba3e41b8a0aa0\
+        a87d8645cfec447d51df2b6ea062b6fa3083b0f4bccfbb1557ca8631399c41efed4a868ba00e73ec5c5ccce7299e855d\
+        8eab07d8233ea0614a56c89ccf174a80fc35b33a870e353abb5f4fea89a1d8acda7d2491fccf70ba";
+    let (mut entry, leaf, user) = (entry(), key(1), key(2));
+    entry.log_id = Uuid::from_u128(3);
+    let row = row(&entry, hex::decode(SEALED).unwrap());
+    let opened = open_with(&row, &leaf, &user).unwrap();
+    let Person { ip, user_agent, headers, .. } = entry.person;
+    assert_eq!((opened.user, opened.ip, opened.session), (Some(USER), ip, None));
+    assert_eq!((opened.user_agent, opened.headers), (user_agent, headers));
+    assert_eq!(opened.kind.as_deref(), Some("member"));
+}
+
+#[test]
+fn sal_10_texts_of_any_length_are_sealed_behind_each_other() {
+    let (leaf, user) = (key(1), key(2));
+    let (mut leaf_key, mut user_key) = (LeafKey::new(&leaf), UserKey::new(&user));
+    let entries = [0, 1, 127, 128, 20_000].map(|length| {
+        let mut entry = entry();
+        let text = || Some("x".repeat(length));
+        let ip = Some("2001:db8::1".parse().unwrap());
+        let (user_agent, referrer, headers) = (text(), text(), text());
+        entry.person = Person { ip, user_agent, referrer, headers, ..entry.person };
+        entry
+    });
+    let mut sealed = Sealed::default();
+    for entry in &entries {
+        let (of_leaf, of_user) =
+            ((LeafName::of(entry), &mut leaf_key), Some((USER, &mut user_key)));
+        sealed.add(entry, of_leaf, of_user, &mac(&key(3)), &Countries::default());
+        sealed.nothing();
+    }
+    for (place, entry) in entries.iter().enumerate() {
+        let (_, text) = sealed.of(2 * place);
+        let opened = open_with(&row(entry, text.unwrap().to_vec()), &leaf, &user).unwrap();
+        let Person { ip, user_agent, referrer, headers, .. } = &entry.person;
+        assert_eq!(
+            (&opened.ip, &opened.user_agent, &opened.referrer, &opened.headers),
+            (ip, user_agent, referrer, headers)
+        );
+        assert_eq!(sealed.of(2 * place + 1), Default::default(), "of whoever was erased nothing");
+    }
+}
+
 #[test]
 fn sal_10_entries_of_one_person_have_nonces_of_their_own_and_open_in_their_place_alone() {
     let (leaf, user) = (key(1), key(2));

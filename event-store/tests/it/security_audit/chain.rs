@@ -57,6 +57,21 @@ async fn sal_11_a_chain_that_nobody_touched_holds_and_is_gone_through_in_parts()
 }
 
 #[tokio::test]
+async fn sal_11_a_group_of_which_one_is_there_is_there_once_and_whole() {
+    let database = TestDatabase::new().await;
+    let store = store(&database).await;
+    let entries: Vec<Entry> = (0..1_500).map(|_| entry(Some(Uuid::from_u128(7)))).collect();
+    store.write(&entries[1_499..]).await.unwrap();
+    // It is met while the pieces behind it are still being sent.
+    store.write(&entries).await.unwrap();
+    assert_eq!(count(&database).await, 1_500);
+    store.write(&[entry(None)]).await.unwrap();
+    assert_eq!(count(&database).await, 1_501, "the next statement gets its own answer");
+    let verdict = verify(&database).await;
+    assert_eq!((verdict.broken, verdict.total, verdict.segment), (None, 1_501, 3));
+}
+
+#[tokio::test]
 async fn sal_11_each_way_to_change_what_is_written_shows() {
     for (statement, broken) in [
         ("UPDATE {leaf} SET risk_score = 1 WHERE segment = 2", 2),

@@ -46,6 +46,48 @@ async fn sal_05_sal_06_sal_07_each_access_is_an_entry_with_its_code_sizes_time_a
 }
 
 #[tokio::test]
+async fn sal_07_a_payload_is_hashed_and_counted_as_far_as_it_was_read() {
+    let (database, audit, _) = started().await;
+    let api = api(&audit);
+    let whole = Body::from_stream(futures::stream::iter(
+        ["{\"a\"", ":1", "", "}"].map(|part| Ok::<_, std::io::Error>(Bytes::from(part))),
+    ));
+    let broken = Body::from_stream(futures::stream::iter([
+        Ok(Bytes::from("{\"a\"")),
+        Err(std::io::Error::other("the client is gone")),
+    ]));
+    for body in [whole, broken, Body::from(" ".repeat((1 << 20) + 1)), Body::empty()] {
+        send_body(&api, request("POST", "/v1/commands/cast-vote"), body).await;
+    }
+    // Its handler does not read.
+    let announced = request("POST", "/v1/commands/log-in").header("content-length", "7");
+    send_body(&api, announced, Body::from("{\"a\":1}")).await;
+    audit.flush().await;
+    let key = database.vault().masters().derive("security-audit/payload");
+    let hash = |payload: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_ref()).unwrap();
+        mac.update(payload.as_bytes());
+        Some(mac.finalize().into_bytes().to_vec())
+    };
+    let rows = rows(&database).await;
+    let told: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.event_type == "API_ACCESS")
+        .map(|row| (row.response_code.unwrap(), row.request_size_bytes, row.payload_hash))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (200, Some(7), hash("{\"a\":1}")),
+            (400, Some(4), hash("{\"a\"")),
+            (413, Some(0), None),
+            (200, Some(0), None),
+            (401, Some(7), None),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn sal_05_a_login_that_failed_is_a_login_and_an_access() {
     let (database, audit, _) = started().await;
     let api = api(&audit);

@@ -17,6 +17,8 @@ fn sal_10_a_referrer_loses_what_may_be_secret_in_it() {
 fn sal_10_texts_are_bounded_and_hold_no_control_characters() {
     assert_eq!(plain(b"Mozilla/5.0 (X11)", 64), "Mozilla/5.0 (X11)");
     assert_eq!(plain(&[b'a'; 1_000], 512).len(), 512);
+    assert_eq!(plain("aø".as_bytes(), 2), "a\u{fffd}", "cut within a character");
+    assert_eq!(plain(b"a\x7f", 64), "a\u{fffd}");
     let odd = plain("a\tb\u{1b}[2J\u{85}\u{feff}".as_bytes(), 64);
     assert!(!odd.chars().any(char::is_control), "{odd:?}");
 }
