@@ -140,5 +140,21 @@ async fn ddr_16_what_was_backed_up_comes_back_and_nothing_else_does() {
         assert!(!there.has(erased).await);
         assert!(there.has(before).await, "its title is opened with a key of the vault's backup");
         there.check();
+
+        // A wipe leaves nothing but what a restore needs, and nothing that is in the way of what comes after.
+        let stays = |home: &Installation| {
+            let mut names: Vec<_> =
+                fs::read_dir(&home.home).unwrap().map(|it| it.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        there.succeeds("down", &["--wipe"]);
+        assert_eq!(stays(&there), ["database", ledger, "master-key"], "which others may need");
+        here.succeeds("down", &["--wipe"]);
+        assert_eq!(stays(&here), [ledger], "the key was made for its own databases");
+        for home in [&here, &there] {
+            home.succeeds("up", &[]);
+            assert!(!home.has(before).await);
+        }
     }
 }
