@@ -141,6 +141,7 @@ impl Audit {
     }
 }
 
+/// What is seen of a request before it is handled.
 fn access(
     method: &Method,
     route: Option<&MatchedPath>,
