@@ -7,6 +7,7 @@
 //! (`agora_process_managers::security_audit`), which can begin again at any time: an entry is there once.
 
 pub mod chain;
+mod clients;
 mod door;
 mod entry;
 mod marks;
@@ -30,7 +31,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub use entry::{Entry, Person};
 pub use row::Row;
 pub use sealing::{
-    LeafName, Opened, index_of_address, index_of_session, index_of_user, open, session_hash,
+    LeafName, Opened, fill_in, index_of_address, index_of_session, index_of_user, open,
+    session_hash,
 };
 pub use store::Store;
 

@@ -62,14 +62,19 @@ pub(super) fn mac(
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256 over everything that is stored of an entry, each part with its length. `scratch` is a buffer that is
+/// SHA-256 over everything that is stored of an entry, each part with its length; of one that refers to another
+/// in the second version, which differs in that. `scratch` is a buffer that is
 /// used from entry to entry; what is in it does not matter.
 pub(super) fn entry_hash<T: AsRef<str>, B: AsRef<[u8]>>(
     row: &Row<T, B>,
     scratch: &mut Vec<u8>,
 ) -> EntryHash {
+    let refers = row.sealed_in_recorded_at.is_some() || row.sealed_in_log_id.is_some();
     scratch.clear();
-    scratch.extend_from_slice(b"agora/security-audit/entry/v1,");
+    scratch.extend_from_slice(match refers {
+        false => b"agora/security-audit/entry/v1,",
+        true => b"agora/security-audit/entry/v2,",
+    });
     scratch.extend_from_slice(row.log_id.as_bytes());
     scratch.extend_from_slice(&row.recorded_at.timestamp_micros().to_be_bytes());
     let mut text = |text: Option<&[u8]>| match text {
@@ -102,6 +107,11 @@ pub(super) fn entry_hash<T: AsRef<str>, B: AsRef<[u8]>>(
     ];
     for number in numbers {
         text(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    }
+    if refers {
+        let at = row.sealed_in_recorded_at.map(|at| at.timestamp_micros().to_be_bytes());
+        text(at.as_ref().map(<[u8; 8]>::as_slice));
+        text(row.sealed_in_log_id.as_ref().map(|id| id.as_bytes().as_slice()));
     }
     Sha256::digest(&scratch).into()
 }

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     Entry,
-    sealing::{Indexes, LeafName},
+    clients::SealedIn,
+    sealing::{Indexes, LeafName, Personal},
 };
 use crate::copy::CopyData;
 
@@ -15,7 +16,8 @@ use crate::copy::CopyData;
 pub(super) const COLUMNS: &str = "log_id, recorded_at, retention_category::text AS retention_category,
     event_type::text AS event_type, event_result::text AS event_result, user_key, ip_key, session_key,
     endpoint, http_method, response_code, request_size_bytes, response_size_bytes, processing_time_ms,
-    risk_score, threat_indicators, metadata, payload_hash, case_id, sealed";
+    risk_score, threat_indicators, metadata, payload_hash, case_id, sealed, sealed_in_recorded_at,
+    sealed_in_log_id";
 
 /// Bytes that go to Postgres together: a buffer that stays in the processor's cache on both sides.
 const SENT_AT_ONCE: usize = 128 << 10;
@@ -43,6 +45,8 @@ pub struct Row<T = String, B = Vec<u8>> {
     pub payload_hash: Option<B>,
     pub case_id: Option<Uuid>,
     pub(super) sealed: Option<B>,
+    pub(super) sealed_in_recorded_at: Option<DateTime<Utc>>,
+    pub(super) sealed_in_log_id: Option<Uuid>,
 }
 
 impl Row {
@@ -57,13 +61,24 @@ impl<T: AsRef<str>, B> Row<T, B> {
             self.retention_category.as_ref().parse().unwrap_or(RetentionCategory::Operational);
         LeafName { day: self.recorded_at.date_naive(), category }
     }
+
+    /// The entry that it refers to for what is personal in it.
+    pub(super) fn sealed_in(&self) -> Option<SealedIn> {
+        let (recorded_at, log_id) = (self.sealed_in_recorded_at?, self.sealed_in_log_id?);
+        Some(SealedIn { recorded_at, log_id })
+    }
 }
 
 /// What is made of an entry that is to be written.
 pub(super) type Made<'e> = Row<&'e str, &'e [u8]>;
 
 impl<'e> Made<'e> {
-    pub(super) fn of(entry: &'e Entry, (indexes, sealed): (Indexes, Option<&'e [u8]>)) -> Self {
+    pub(super) fn of(entry: &'e Entry, (indexes, personal): &'e (Indexes, Personal)) -> Self {
+        let (sealed, sealed_in) = match personal {
+            Personal::Erased => (None, None),
+            Personal::Sealed(text) => (Some(text.as_slice()), None),
+            Personal::In(sealed_in) => (None, Some(sealed_in)),
+        };
         let size = |bytes: Option<u64>| bytes.map(|it| i64::try_from(it).unwrap_or(i64::MAX));
         let indicators = &entry.threat_indicators;
         Self {
@@ -92,6 +107,8 @@ impl<'e> Made<'e> {
             payload_hash: entry.payload_hash.as_ref().map(<[u8; 32]>::as_slice),
             case_id: entry.case_id,
             sealed,
+            sealed_in_recorded_at: sealed_in.map(|it| it.recorded_at),
+            sealed_in_log_id: sealed_in.map(|it| it.log_id),
         }
     }
 }
@@ -105,11 +122,11 @@ pub(super) async fn copy<'e>(
     const COPY: &str = "COPY log.security_audit (segment, log_id, recorded_at, retention_category,
         event_type, event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
         request_size_bytes, response_size_bytes, processing_time_ms, risk_score, threat_indicators,
-        metadata, payload_hash, case_id, sealed) FROM STDIN (FORMAT binary)";
+        metadata, payload_hash, case_id, sealed, sealed_in_recorded_at, sealed_in_log_id) FROM STDIN (FORMAT binary)";
     let mut copying = connection.copy_in_raw(COPY).await?;
     let mut data = CopyData::new((512 * rows.size_hint().0).min(2 * SENT_AT_ONCE));
     for row in rows {
-        data.row(21);
+        data.row(23);
         data.value(segment)?;
         data.value(row.log_id)?;
         data.value(row.recorded_at)?;
@@ -131,6 +148,8 @@ pub(super) async fn copy<'e>(
         data.value(row.payload_hash)?;
         data.value(row.case_id)?;
         data.value(row.sealed)?;
+        data.value(row.sealed_in_recorded_at)?;
+        data.value(row.sealed_in_log_id)?;
         if data.bytes().len() >= SENT_AT_ONCE {
             copying.send(data.bytes()).await?;
             data.sent();
@@ -158,19 +177,21 @@ pub(super) async fn insert_missing(
         "INSERT INTO log.security_audit (segment, log_id, recorded_at, retention_category, event_type,
              event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
              request_size_bytes, response_size_bytes, processing_time_ms, risk_score,
-             threat_indicators, metadata, payload_hash, case_id, sealed)
+             threat_indicators, metadata, payload_hash, case_id, sealed, sealed_in_recorded_at,
+             sealed_in_log_id)
          SELECT $1, log_id, recorded_at, $4::text::log.retention_category,
                 event_type::log.security_event_type, event_result::log.security_event_result,
                 user_key, ip_key, session_key, endpoint, http_method, response_code, request_size,
                 response_size, processing_time, risk_score, indicators, metadata, payload_hash,
-                case_id, sealed
+                case_id, sealed, sealed_in_recorded_at, sealed_in_log_id
          FROM unnest($2::uuid[], $3::timestamptz[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
                      $9::bigint[], $10::text[], $11::text[], $12::smallint[], $13::bigint[],
                      $14::bigint[], $15::integer[], $16::smallint[], $17::text[], $18::text[],
-                     $19::bytea[], $20::uuid[], $21::bytea[])
+                     $19::bytea[], $20::uuid[], $21::bytea[], $22::timestamptz[], $23::uuid[])
               AS r (log_id, recorded_at, event_type, event_result, user_key, ip_key, session_key,
                     endpoint, http_method, response_code, request_size, response_size,
-                    processing_time, risk_score, indicators, metadata, payload_hash, case_id, sealed)
+                    processing_time, risk_score, indicators, metadata, payload_hash, case_id, sealed,
+                    sealed_in_recorded_at, sealed_in_log_id)
          ON CONFLICT DO NOTHING RETURNING log_id",
     )
     .bind(segment)
@@ -194,6 +215,8 @@ pub(super) async fn insert_missing(
     .bind(column!(payload_hash))
     .bind(column!(case_id))
     .bind(column!(sealed))
+    .bind(column!(sealed_in_recorded_at))
+    .bind(column!(sealed_in_log_id))
     .fetch_all(connection)
     .await
 }

@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use agora_service::{clock, geoip::Countries};
-use chrono::{Days, NaiveDate};
+use agora_service::geoip::Countries;
+use chrono::NaiveDate;
 use sqlx::{
     Connection, PgConnection, PgPool, Postgres, error::DatabaseError, pool::PoolConnection,
 };
@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::{
     AuditError, Entry,
     chain::{self, EntryHash},
+    clients::Clients,
     marks::Marks,
     row::{Made, copy, insert_missing},
-    sealing::{self, LeafName, Sealed},
+    sealing::{Keys, LeafName, Sealed},
 };
 use crate::{Vault, vault::Key};
 
@@ -72,7 +73,7 @@ impl<'e> SealedGroup<'e> {
 
     /// Made one by one: thousands of rows of 400 bytes are no longer in the processor's cache when they are sent.
     fn rows<'g>(&'g self, places: &'g [usize]) -> impl Iterator<Item = Made<'g>> {
-        places.iter().map(|place| Made::of(&self.entries[*place], self.sealed.of(*place)))
+        places.iter().map(|place| Made::of(&self.entries[*place], &self.sealed.entries[*place]))
     }
 }
 
@@ -96,10 +97,8 @@ impl Seen {
     }
 }
 
-/// Marks that a process remembers to have been written, and of how many days: of so young ones no retention
-/// is ever over.
+/// Marks that a process remembers to have been written.
 const MARKS_MAX: usize = 100_000;
-const YOUNG_DAYS: u64 = 2;
 
 /// The way to the table, with what this process knows of it. Who can begin again where a write fails uses it
 /// directly; everybody else goes by [`super::SecurityAudit`].
@@ -119,15 +118,20 @@ struct Known {
     /// The end of each chain when this process saw it last: its segment's number and MAC.
     ends: BTreeMap<LeafName, (i32, Vec<u8>)>,
     marks: BTreeMap<LeafName, Arc<Marks>>,
+    clients: Clients,
 }
 
 impl Known {
-    fn remember(&mut self, written: Vec<Written>) {
+    fn remember(&mut self, written: Vec<Written>, sealed: Sealed) {
+        self.clients.extend(sealed.clients);
         if self.marks.values().map(|marks| marks.len()).sum::<usize>() > MARKS_MAX {
             self.marks.clear();
         }
         for Written { leaf, end, marks } in written {
-            self.ends.insert(leaf, end);
+            // Numbers only grow, whoever comes first with them.
+            if self.ends.get(&leaf).is_none_or(|seen| seen.0 <= end.0) {
+                self.ends.insert(leaf, end);
+            }
             Arc::make_mut(self.marks.entry(leaf).or_default()).extend(marks);
         }
     }
@@ -136,7 +140,19 @@ impl Known {
     fn forget_what_is_there(&mut self) {
         self.days.clear();
         self.marks.clear();
+        self.clients.forget();
     }
+}
+
+/// Why a group was not written.
+#[derive(Debug, thiserror::Error)]
+enum NotWritten {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// It refers to entries that may not be there: the database has another history than the one that this
+    /// process knows.
+    #[error("the database was replaced")]
+    OtherHistory,
 }
 
 /// What is known of a leaf once its rows are committed.
@@ -177,24 +193,34 @@ impl Store {
         if entries.is_empty() {
             return Ok(());
         }
-        let sealed = sealing::seal(&self.vault, &self.countries, entries).await?;
-        let group = SealedGroup::new(entries, sealed);
-        self.prepare(group.leaves.keys()).await?;
+        let mut keys = Keys::find(&self.vault, entries).await?;
         let mut prepared_anew = false;
         loop {
-            let Err(error) = self.write_group(&group, way).await else { return Ok(()) };
+            let group = SealedGroup::new(entries, self.seal(&mut keys, entries, way));
+            self.prepare(group.leaves.keys()).await?;
+            let error = match self.write_group(group, way).await {
+                Ok(()) => return Ok(()),
+                Err(NotWritten::OtherHistory) => continue,
+                Err(NotWritten::Database(error)) => error,
+            };
             match error.as_database_error().and_then(DatabaseError::code).as_deref() {
                 Some(UNIQUE_VIOLATION) if way == Way::Copy => way = Way::Missing,
                 // No such partition: its retention is over and it was dropped meanwhile, or a restored
                 // database has none yet.
                 Some(CHECK_VIOLATION) if !prepared_anew => {
                     self.known().forget_what_is_there();
-                    self.prepare(group.leaves.keys()).await?;
                     prepared_anew = true;
                 }
                 _ => return Err(error.into()),
             }
         }
+    }
+
+    fn seal(&self, keys: &mut Keys, entries: &[Entry], way: Way) -> Sealed {
+        let known = self.known();
+        // Where one is there already, it may itself refer to another: so none refers to any.
+        let clients = (way == Way::Copy).then_some(&known.clients);
+        keys.seal(entries, &self.countries, clients)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -214,11 +240,11 @@ impl Store {
         Ok(())
     }
 
-    async fn write_group(&self, group: &SealedGroup<'_>, way: Way) -> Result<(), sqlx::Error> {
+    async fn write_group(&self, group: SealedGroup<'_>, way: Way) -> Result<(), NotWritten> {
         let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
-        let written = self.write_on(&mut connection.connection, group, way).await;
+        let written = self.write_on(&mut connection.connection, &group, way).await;
         connection.is_whole = true;
-        self.known().remember(written?);
+        self.known().remember(written?, group.sealed);
         Ok(())
     }
 
@@ -227,7 +253,7 @@ impl Store {
         connection: &mut PgConnection,
         group: &SealedGroup<'_>,
         way: Way,
-    ) -> Result<Vec<Written>, sqlx::Error> {
+    ) -> Result<Vec<Written>, NotWritten> {
         let mut transaction = connection.begin().await?;
         let mut written = Vec::with_capacity(group.leaves.len());
         // In one order for all writers, since the end of each chain is held until the commit.
@@ -245,7 +271,7 @@ impl Store {
         group: &SealedGroup<'_>,
         leaf: LeafName,
         way: Way,
-    ) -> Result<Written, sqlx::Error> {
+    ) -> Result<Written, NotWritten> {
         let (seen_before, seen_mac) = self.known().ends.get(&leaf).cloned().unwrap_or_default();
         let (last, total, before, now): (i32, i64, Vec<u8>, Option<Vec<u8>>) = sqlx::query_as(
             "SELECT e.number, e.total, e.mac,
@@ -271,6 +297,9 @@ impl Store {
         if seen_before > 0 && now.as_ref() != Some(&seen_mac) {
             // Another history than the one that this process knows: a backup, or a replica that was behind.
             self.known().forget_what_is_there();
+            if group.sealed.refers_back {
+                return Err(NotWritten::OtherHistory);
+            }
         }
         // Not again a number that there was: what is missing stays missing.
         let number = last.max(seen_before) + 1;
@@ -319,9 +348,7 @@ impl Store {
 
     /// Those that this process has written, or found.
     fn known_marks(&self, leaf: LeafName) -> Arc<Marks> {
-        // Leaves of long ago may have been dropped, and made anew by others.
-        let is_young = leaf.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS);
-        let known = is_young.then(|| self.known().marks.get(&leaf).cloned());
+        let known = leaf.is_young().then(|| self.known().marks.get(&leaf).cloned());
         known.flatten().unwrap_or_default()
     }
 }

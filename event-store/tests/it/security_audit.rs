@@ -2,6 +2,7 @@
 //! personal goes with its key.
 
 mod chain;
+mod clients;
 mod outages;
 mod privacy;
 mod table;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 
 use agora_domain::security::audit::{AuditEventType, AuditResult};
 use agora_event_store::{
-    security_audit::{Entry, Person, Row, SecurityAudit, SpoolAt, Store},
+    security_audit::{Entry, Person, Row, SecurityAudit, SpoolAt, Store, fill_in},
     testing::TestDatabase,
 };
 use agora_service::{
@@ -87,7 +88,9 @@ async fn count(database: &TestDatabase) -> i64 {
 async fn rows(database: &TestDatabase) -> Vec<Row> {
     let statement =
         format!("SELECT {} FROM log.security_audit ORDER BY recorded_at, log_id", Row::COLUMNS);
-    sqlx::query_as(&statement).fetch_all(&database.pool).await.unwrap()
+    let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&database.pool).await.unwrap();
+    fill_in(&database.pool, &mut rows).await.unwrap();
+    rows
 }
 
 /// Some routes, seen by a log.

@@ -9,7 +9,7 @@ use agora_command_api::{
 };
 use agora_domain::security::ip_address::{IpAddress, IpRecord};
 use agora_event_store::{
-    security_audit::{Row, open},
+    security_audit::{Row, fill_in, open},
     testing::{eventually, mmdb::database},
 };
 use agora_process_managers::{
@@ -112,7 +112,8 @@ async fn sal_05_a_login_that_the_audit_log_copies_says_its_country() {
     let mut connection = world.database.pool.acquire().await.unwrap();
     while follower.look(&mut connection).await.unwrap() {}
     let statement = format!("SELECT {} FROM log.security_audit", Row::COLUMNS);
-    let rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
+    let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
+    fill_in(&world.database.pool, &mut rows).await.unwrap();
     assert_eq!(rows[0].event_type, "LOGIN");
     let opened = open(&world.database.vault(), &rows).await.unwrap();
     assert_eq!(opened[0].as_ref().unwrap().country.as_deref(), Some("NO"));

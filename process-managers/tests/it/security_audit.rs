@@ -1,7 +1,7 @@
 //! SAL-05: what of the log belongs into the security audit log is there, once. SAL-09: partitions come and go.
 
 use agora_domain::security::audit::{AuditEventType, AuditResult, RetentionCategory};
-use agora_event_store::security_audit::{Entry, LeafName, Row, Store, open};
+use agora_event_store::security_audit::{Entry, LeafName, Row, Store, fill_in, open};
 use agora_process_managers::security_audit::{Follower, keep_house};
 use agora_service::{clock, geoip::Countries};
 use chrono::{Days, TimeDelta};
@@ -17,7 +17,10 @@ async fn follow(world: &World, follower: &Follower) {
 async fn rows(world: &World) -> Vec<Row> {
     let statement =
         format!("SELECT {} FROM log.security_audit ORDER BY recorded_at, log_id", Row::COLUMNS);
-    sqlx::query_as(&statement).fetch_all(&world.database.pool).await.unwrap()
+    let mut rows: Vec<Row> =
+        sqlx::query_as(&statement).fetch_all(&world.database.pool).await.unwrap();
+    fill_in(&world.database.pool, &mut rows).await.unwrap();
+    rows
 }
 
 fn told(rows: &[Row]) -> Vec<(String, String)> {

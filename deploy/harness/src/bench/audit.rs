@@ -310,12 +310,14 @@ async fn read(
     Ok(count.load(Ordering::Relaxed) as f64 / time.as_secs_f64())
 }
 
-/// Rows that are nobody's: found by time, type, result and risk, as they would be.
+/// Rows that are nobody's: found by time, type, result and risk, as they would be. Of 500 that come within a
+/// second the first of each partition has a client, to which the others refer.
 const FILL: &str = "
     INSERT INTO log.security_audit (recorded_at, log_id, retention_category, event_type, event_result,
         segment, user_key, ip_key, session_key, endpoint, http_method, response_code,
-        request_size_bytes, response_size_bytes, processing_time_ms, risk_score, sealed)
-    SELECT now() - random() * $2 * interval '1 day', gen_random_uuid(),
+        request_size_bytes, response_size_bytes, processing_time_ms, risk_score, sealed,
+        sealed_in_recorded_at, sealed_in_log_id)
+    SELECT second + g % 500 * interval '1 ms', md5(g::text)::uuid,
         (CASE WHEN g % 50 = 0 THEN 'SECURITY' ELSE 'OPERATIONAL' END)::log.retention_category,
         (CASE WHEN g % 100 = 0 THEN 'LOGIN' ELSE 'API_ACCESS' END)::log.security_event_type,
         (CASE WHEN g % 50 = 0 THEN 'BLOCKED' WHEN g % 20 = 0 THEN 'FAILURE' ELSE 'SUCCESS' END)
@@ -323,8 +325,14 @@ const FILL: &str = "
         1, hashint8extended(g % 100000, 1), hashint8extended(g % 200000, 2),
         hashint8extended(g % 200000, 3), '/v1/commands/cast-vote', 'POST', 200, 120, 300, 2,
         CASE WHEN g % 50 = 0 THEN 60 WHEN g % 20 = 0 THEN 40 ELSE 0 END,
-        decode(repeat('ab', 200), 'hex')
-    FROM generate_series($1::bigint, $1 + 499999) g";
+        CASE WHEN g = first THEN decode(repeat('ab', 200), 'hex') END,
+        CASE WHEN g > first THEN second + first % 500 * interval '1 ms' END,
+        CASE WHEN g > first THEN md5(first::text)::uuid END
+    FROM (
+        SELECT g, second, g - g % 500 + CASE WHEN g % 50 = 0 THEN 0 ELSE 1 END AS first
+        FROM generate_series($1::bigint, $1 + 499999, 500) block
+        CROSS JOIN LATERAL (SELECT now() - random() * $2 * interval '1 day') s (second)
+        CROSS JOIN generate_series(block, block + 499) g) e";
 
 async fn fill(options: &AuditOptions, pool: &PgPool, report: &mut Report) -> Result<(), Failure> {
     for day in 0..=options.audit_days {

@@ -28,12 +28,22 @@ fn sal_11_entries_and_segments_hash_as_they_always_have() {
         payload_hash: Some(&[7_u8; 32][..]),
         case_id: None,
         sealed: Some(&b"sealed"[..]),
+        sealed_in_recorded_at: None,
+        sealed_in_log_id: None,
     };
     let mut scratch = b"of the entry before".to_vec();
     let hash = entry_hash(&row, &mut scratch);
     let stored = "7272bf18c0c104aa63b0eca18b817177349017165fed4536bcf9a25adb9387df";
     assert_eq!(hex::encode(hash), stored);
     assert_eq!(entry_hash(&row, &mut scratch), hash);
+    let refers = Row {
+        sealed: None,
+        sealed_in_recorded_at: DateTime::from_timestamp_micros(1_764_000_000_000_001),
+        sealed_in_log_id: Some(Uuid::from_bytes(std::array::from_fn(|place| place as u8))),
+        ..row.clone()
+    };
+    let stored = "df365d2d5bf4459096c010c2a841283e792bb34ef649f48213f5513eeb39ffa2";
+    assert_eq!(hex::encode(entry_hash(&refers, &mut scratch)), stored, "in the second version");
     let other: EntryHash = Sha256::digest(b"another").into();
     let key: Key = Zeroizing::new([1; 32]);
     for entries in [vec![hash, other], vec![other, hash]] {

@@ -6,18 +6,23 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashSet};
 use serde::Deserialize;
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Content, NONCE, VERSION, WHOSE, bound, bound_to_leaf, first_of, of_person};
+use super::{Content, LeafName, NONCE, VERSION, WHOSE, bound_to_leaf, of_person};
 use crate::{
     Vault,
-    security_audit::Row,
+    security_audit::{Row, chain, clients::SealedIn},
     vault::{Key, KeyName, SubjectKey, VaultError},
 };
 
-/// As entries were sealed at first: their content as JSON, with nonces of their own.
+/// As entries were sealed at first, each by itself: their content as JSON.
 pub(super) const VERSION_OF_JSON: u8 = 1;
+/// As the first, in postcard's format; nonces of one person's entries begin alike, and their id is sealed once.
+const VERSION_OF_EACH: u8 = 2;
 
 /// What of an entry is personal, as it comes out again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -51,7 +56,55 @@ impl Content<'_> {
     }
 }
 
-/// Opens entries; none where a key is gone, and with it what was personal (SAL-08).
+/// Fills in what is sealed in other entries of the same partition, which rows refer to.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn fill_in(pool: &PgPool, rows: &mut [Row]) -> Result<(), sqlx::Error> {
+    let mut wanted: HashMap<LeafName, HashSet<SealedIn>> = HashMap::default();
+    for row in rows.iter() {
+        if let Some(sealed_in) = row.sealed_in() {
+            wanted.entry(row.leaf()).or_default().insert(sealed_in);
+        }
+    }
+    let mut texts: HashMap<(LeafName, SealedIn), Option<Vec<u8>>> = HashMap::default();
+    for (leaf, entries) in wanted {
+        let statement = format!(
+            "SELECT e.recorded_at, e.log_id, e.sealed
+             FROM unnest($3::timestamptz[], $4::uuid[]) AS w (recorded_at, log_id)
+             CROSS JOIN LATERAL (
+                 SELECT * FROM log.security_audit e
+                 WHERE e.retention_category = '{}' AND e.recorded_at >= $1 AND e.recorded_at < $2
+                   AND e.recorded_at = w.recorded_at AND e.log_id = w.log_id
+                 LIMIT 1) e",
+            leaf.category.as_str()
+        );
+        let (start, end) = chain::bounds(leaf.day);
+        let (times, ids): (Vec<_>, Vec<_>) =
+            entries.into_iter().map(|it| (it.recorded_at, it.log_id)).unzip();
+        let found: Vec<(DateTime<Utc>, Uuid, Option<Vec<u8>>)> = sqlx::query_as(&statement)
+            .bind(start)
+            .bind(end)
+            .bind(times)
+            .bind(ids)
+            .fetch_all(pool)
+            .await?;
+        texts.extend(
+            found.into_iter().map(|(recorded_at, log_id, text)| {
+                ((leaf, SealedIn { recorded_at, log_id }), text)
+            }),
+        );
+    }
+    for row in rows {
+        if let Some(sealed_in) = row.sealed_in() {
+            row.sealed = texts.get(&(row.leaf(), sealed_in)).cloned().flatten();
+        }
+    }
+    Ok(())
+}
+
+/// Opens entries that are filled in ([`fill_in`]); none where a key is gone, and with it what was personal
+/// (SAL-08).
 ///
 /// # Errors
 /// Where the vault cannot be asked.
@@ -101,9 +154,11 @@ impl<'r> Whose<'r> {
             0 => (None, rest),
             _ => {
                 let (whose, content) = rest.split_at_checked(WHOSE)?;
+                let to_leaf = |what| bound_to_leaf(what, row.leaf());
                 let whose = match version {
-                    VERSION_OF_JSON => decrypt(leaf, &nonce, whose, &bound_of(version, row)),
-                    _ => decrypt(leaf, &first_of(nonce), whose, &bound_to_leaf(row.leaf())),
+                    VERSION_OF_JSON => decrypt(leaf, &nonce, whose, &bound_to_entry(version, row)),
+                    VERSION_OF_EACH => decrypt(leaf, &first_of(nonce), whose, &to_leaf("whose/v2")),
+                    _ => decrypt(leaf, &nonce, whose, &to_leaf("whose/v3")),
                 };
                 (Some(Uuid::from_slice(&whose?).ok()?), content)
             }
@@ -112,22 +167,28 @@ impl<'r> Whose<'r> {
     }
 
     pub(super) fn open(self, row: &Row, key: &Key) -> Option<Opened> {
-        let bound = bound_of(self.version, row);
+        let (nonce, bound) = match self.version {
+            VERSION_OF_JSON => (other(self.nonce), bound_to_entry(self.version, row)),
+            VERSION_OF_EACH => (self.nonce, bound_to_entry(self.version, row)),
+            _ => (self.nonce, bound_to_leaf("client/v3", row.leaf())),
+        };
+        let content = decrypt(key, &nonce, self.content, &bound)?;
         match self.version {
-            VERSION_OF_JSON => {
-                let content = decrypt(key, &other(self.nonce), self.content, &bound)?;
-                serde_json::from_slice(&content).ok()
-            }
-            _ => {
-                let content = decrypt(key, &self.nonce, self.content, &bound)?;
-                postcard::from_bytes::<Content<'_>>(&content).ok().map(|it| it.opened(self.user))
-            }
+            VERSION_OF_JSON => serde_json::from_slice(&content).ok(),
+            _ => postcard::from_bytes::<Content<'_>>(&content).ok().map(|it| it.opened(self.user)),
         }
     }
 }
 
-fn bound_of(version: u8, row: &Row) -> Vec<u8> {
-    bound(version, row.log_id, row.recorded_at, row.leaf())
+/// Where an entry stands: until the second version it could not be moved to another's place.
+pub(super) fn bound_to_entry(version: u8, row: &Row) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(b"agora/security-audit/v");
+    bytes.extend_from_slice(&[b'0' + version, b',']);
+    bytes.extend_from_slice(row.log_id.as_bytes());
+    bytes.extend_from_slice(&row.recorded_at.timestamp_micros().to_be_bytes());
+    bytes.extend_from_slice(row.leaf().category.as_str().as_bytes());
+    bytes
 }
 
 fn decrypt(key: &Key, nonce: &[u8; NONCE], sealed: &[u8], bound: &[u8]) -> Option<Vec<u8>> {
@@ -139,5 +200,11 @@ fn decrypt(key: &Key, nonce: &[u8; NONCE], sealed: &[u8], bound: &[u8]) -> Optio
 /// A second nonce beside the first, in the version of JSON.
 pub(super) fn other(mut nonce: [u8; NONCE]) -> [u8; NONCE] {
     nonce[NONCE - 1] ^= 1;
+    nonce
+}
+
+/// The one that a person's others follow, in the second version.
+fn first_of(mut nonce: [u8; NONCE]) -> [u8; NONCE] {
+    nonce[NONCE - 4..].fill(0);
     nonce
 }

@@ -1,15 +1,10 @@
 use agora_domain::security::audit::{AuditEventType, AuditResult};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
-use zeroize::Zeroizing;
 
 use super::{
-    opening::{VERSION_OF_JSON, Whose, other},
+    opening::{VERSION_OF_JSON, Whose, bound_to_entry, other},
     *,
 };
-use crate::security_audit::{Person, Row};
+use crate::security_audit::Row;
 
 const USER: Uuid = Uuid::from_u128(7);
 
@@ -54,13 +49,15 @@ fn row(entry: &Entry, sealed: Vec<u8>) -> Row {
         payload_hash: None,
         case_id: None,
         sealed: Some(sealed),
+        sealed_in_recorded_at: None,
+        sealed_in_log_id: None,
     }
 }
 
 /// As the first version sealed it, its user's id and its content under nonces of their own.
 fn sealed_as_json(entry: &Entry, leaf: &Key, user: &Key) -> Vec<u8> {
     let nonce = [9; NONCE];
-    let bound = bound(VERSION_OF_JSON, entry.log_id, entry.recorded_at, LeafName::of(entry));
+    let bound = bound_to_entry(VERSION_OF_JSON, &row(entry, Vec::new()));
     let content =
         br#"{"user":"00000000-0000-0000-0000-000000000007","kind":"member","ip":"203.0.113.77"}"#;
     let under = |key: &Key, nonce, msg| {
@@ -91,14 +88,10 @@ fn sal_10_what_the_first_version_has_sealed_is_opened() {
 }
 
 /// Made apart, with libsodium: what is stored was made so, and has to open for years.
-#[test]
-fn sal_10_what_the_second_version_has_sealed_is_opened() {
-    const SEALED: &str = "02010505050505050505050505050505050505050505000000017f2121d44dfba3e41b8a0aa0\
-        a87d8645cfec447d51df2b6ea062b6fa3083b0f4bccfbb1557ca8631399c41efed4a868ba00e73ec5c5ccce7299e855d\
-        8eab07d8233ea0614a56c89ccf174a80fc35b33a870e353abb5f4fea89a1d8acda7d2491fccf70ba";
+fn opens_as_made(sealed: &str) {
     let (mut entry, leaf, user) = (entry(), key(1), key(2));
     entry.log_id = Uuid::from_u128(3);
-    let row = row(&entry, hex::decode(SEALED).unwrap());
+    let row = row(&entry, hex::decode(sealed).unwrap());
     let opened = open_with(&row, &leaf, &user).unwrap();
     let Person { ip, user_agent, headers, .. } = entry.person;
     assert_eq!((opened.user, opened.ip, opened.session), (Some(USER), ip, None));
@@ -107,9 +100,47 @@ fn sal_10_what_the_second_version_has_sealed_is_opened() {
 }
 
 #[test]
-fn sal_10_texts_of_any_length_are_sealed_behind_each_other() {
+fn sal_10_what_the_second_version_has_sealed_is_opened() {
+    opens_as_made(
+        "02010505050505050505050505050505050505050505000000017f2121d44dfba3e41b8a0aa0a87d8645cfec447d51\
+         df2b6ea062b6fa3083b0f4bccfbb1557ca8631399c41efed4a868ba00e73ec5c5ccce7299e855d8eab07d8233ea0614a\
+         56c89ccf174a80fc35b33a870e353abb5f4fea89a1d8acda7d2491fccf70ba",
+    );
+}
+
+#[test]
+fn sal_10_what_the_third_version_has_sealed_is_opened() {
+    opens_as_made(
+        "03010505050505050505050505050505050505050505050505057f07ea816a1e7086b3ab3b1dfda2574da264e644bb\
+         e78b07fc6c89f2aea8bc58bb826bfbb62b52cdf07c34d08866c4ef56a75ce4315216adf8edc07e0b47666d0dee746cb1\
+         f464b527d9d1537a8dfd544d3376bafd0ae8d0302a45369b54f273b47e2aaf",
+    );
+}
+
+fn keys(leaf: &Key, user: &Key) -> Keys {
+    let leaf = LeafKey::new(Arc::new(leaf.clone()), true);
+    Keys {
+        leaves: [(LeafName::of(&entry()), leaf)].into_iter().collect(),
+        users: [(USER, Arc::new(user.clone()))].into_iter().collect(),
+        ends: std::collections::HashMap::new(),
+        sessions: mac(&key(3)),
+    }
+}
+
+fn sealed(keys: &mut Keys, entries: &[Entry], clients: Option<&Clients>) -> Sealed {
+    keys.seal(entries, &Countries::default(), clients)
+}
+
+fn text(personal: &(Indexes, Personal)) -> Vec<u8> {
+    match &personal.1 {
+        Personal::Sealed(text) => text.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn sal_10_texts_of_any_length_are_sealed() {
     let (leaf, user) = (key(1), key(2));
-    let (mut leaf_key, mut user_key) = (LeafKey::new(&leaf), UserKey::new(&user));
     let entries = [0, 1, 127, 128, 20_000].map(|length| {
         let mut entry = entry();
         let text = || Some("x".repeat(length));
@@ -118,58 +149,111 @@ fn sal_10_texts_of_any_length_are_sealed_behind_each_other() {
         entry.person = Person { ip, user_agent, referrer, headers, ..entry.person };
         entry
     });
-    let mut sealed = Sealed::default();
-    for entry in &entries {
-        let (of_leaf, of_user) =
-            ((LeafName::of(entry), &mut leaf_key), Some((USER, &mut user_key)));
-        sealed.add(entry, of_leaf, of_user, &mac(&key(3)), &Countries::default());
-        sealed.nothing();
-    }
-    for (place, entry) in entries.iter().enumerate() {
-        let (_, text) = sealed.of(2 * place);
-        let opened = open_with(&row(entry, text.unwrap().to_vec()), &leaf, &user).unwrap();
+    let sealed = sealed(&mut keys(&leaf, &user), &entries, Some(&Clients::default()));
+    for (entry, personal) in entries.iter().zip(&sealed.entries) {
+        let opened = open_with(&row(entry, text(personal)), &leaf, &user).unwrap();
         let Person { ip, user_agent, referrer, headers, .. } = &entry.person;
         assert_eq!(
             (&opened.ip, &opened.user_agent, &opened.referrer, &opened.headers),
             (ip, user_agent, referrer, headers)
         );
-        assert_eq!(sealed.of(2 * place + 1), Default::default(), "of whoever was erased nothing");
     }
 }
 
 #[test]
-fn sal_10_entries_of_one_person_have_nonces_of_their_own_and_open_in_their_place_alone() {
+fn sal_10_a_client_is_sealed_once_for_a_leaf_and_opens_there_under_its_keys_alone() {
     let (leaf, user) = (key(1), key(2));
-    let (mut leaf_key, mut user_key) = (LeafKey::new(&leaf), UserKey::new(&user));
-    let sessions = mac(&key(3));
     let entries = [entry(), entry(), entry()];
-    let mut sealed = Sealed::default();
-    for entry in &entries {
-        let (of_leaf, of_user) =
-            ((LeafName::of(entry), &mut leaf_key), Some((USER, &mut user_key)));
-        sealed.add(entry, of_leaf, of_user, &sessions, &Countries::default());
+    let mut clients = Clients::default();
+    let first = sealed(&mut keys(&leaf, &user), &entries, Some(&clients));
+    let sealed_in = SealedIn::from(&entries[0]);
+    let (indexes, _) = first.entries[0];
+    assert_eq!(indexes.user, Some(index_of_user(&user)));
+    assert_eq!(first.entries[1..], [(), ()].map(|()| (indexes, Personal::In(sealed_in))));
+    assert!(!first.refers_back);
+    let text = text(&first.entries[0]);
+    // Of the entry that refers to it, filled in.
+    let row = row(&entries[1], text.clone());
+    let opened = open_with(&row, &leaf, &user).unwrap();
+    assert_eq!(opened.headers, entries[0].person.headers);
+    let session = hashed(&mac(&key(3)), Uuid::from_u128(8));
+    assert_eq!(opened.session, Some(hex::encode(session)));
+    assert!(open_with(&row, &leaf, &key(4)).is_none(), "under another's key");
+    for version in 1..VERSION {
+        let mut as_before = row.clone();
+        as_before.sealed.as_mut().unwrap()[0] = version;
+        assert!(Whose::of(&as_before, &leaf).is_none(), "as another version");
     }
-    let rows = [0, 1, 2].map(|place| {
-        let (indexes, text) = sealed.of(place);
-        assert_eq!(indexes.user, Some(index_of_user(&user)));
-        row(&entries[place], text.unwrap().to_vec())
-    });
-    let nonce = |row: &Row| row.sealed.as_ref().unwrap()[2..2 + NONCE].to_vec();
-    assert!(nonce(&rows[0]) != nonce(&rows[1]) && nonce(&rows[1]) != nonce(&rows[2]));
-    for row in &rows {
-        assert_ne!(nonce(row), user_key.whose[&row.leaf()].1.first, "that is the person's id's");
-        let opened = open_with(row, &leaf, &user).unwrap();
-        assert_eq!(opened.headers, entries[0].person.headers);
-        assert_eq!(opened.session, Some(hex::encode(hashed(&sessions, Uuid::from_u128(8)))));
-        assert!(open_with(row, &leaf, &key(4)).is_none(), "under another's key");
-    }
-    let mut moved = rows[0].clone();
-    moved.sealed.clone_from(&rows[1].sealed);
-    assert!(open_with(&moved, &leaf, &user).is_none(), "in another's place");
-    let mut as_the_first = rows[0].clone();
-    as_the_first.sealed.as_mut().unwrap()[0] = VERSION_OF_JSON;
-    assert!(Whose::of(&as_the_first, &leaf).is_none(), "as another version");
-    let mut of_another_leaf = rows[0].clone();
+    let mut of_another_leaf = row.clone();
     of_another_leaf.retention_category = "SECURITY".to_owned();
     assert!(Whose::of(&of_another_leaf, &leaf).is_none());
+
+    clients.extend(first.clients);
+    let later = sealed(&mut keys(&leaf, &user), &entries[1..2], Some(&clients));
+    assert_eq!(later.entries, [(indexes, Personal::In(sealed_in))]);
+    assert!(later.refers_back);
+    let is_sealed_anew = |keys: &mut Keys, entry: Entry, clients: Option<&Clients>| {
+        let again = sealed(keys, &[entry], clients);
+        matches!(again.entries[..], [(_, Personal::Sealed(_))]) && !again.refers_back
+    };
+    let mut old = keys(&leaf, &user);
+    old.leaves.values_mut().for_each(|leaf| leaf.is_young = false);
+    assert!(is_sealed_anew(&mut old, entry(), Some(&clients)), "its leaf may be another by now");
+    let mut replaced = keys(&leaf, &key(5));
+    assert!(is_sealed_anew(&mut replaced, entry(), Some(&clients)), "under the person's new key");
+    let mut replaced = keys(&key(5), &user);
+    assert!(is_sealed_anew(&mut replaced, entry(), Some(&clients)), "under the leaf's new key");
+    assert!(
+        is_sealed_anew(&mut keys(&leaf, &user), entry(), None),
+        "where it may be there already"
+    );
+    clients.forget();
+    assert!(is_sealed_anew(&mut keys(&leaf, &user), entry(), Some(&clients)));
+}
+
+#[test]
+fn sal_10_whoever_differs_in_anything_is_another_client() {
+    let ip = |text: &str| Some(text.parse().unwrap());
+    let text = |text: &str| Some(text.to_owned());
+    let of = entry().person;
+    let persons = [
+        of.clone(),
+        Person { user: None, ..of.clone() },
+        Person { kind: Some("admin".into()), ..of.clone() },
+        Person { kind: None, ..of.clone() },
+        Person { session: Some(Uuid::from_u128(9)), ..of.clone() },
+        Person { session: None, ..of.clone() },
+        Person { ip: ip("203.0.113.78"), ..of.clone() },
+        Person { ip: ip("2001:db8::1"), ..of.clone() },
+        Person { ip: None, ..of.clone() },
+        Person { user_agent: text("a browse"), referrer: text("r"), ..of.clone() },
+        Person { user_agent: text("a browser"), referrer: text(""), ..of.clone() },
+        Person { user_agent: None, referrer: text("a browser"), ..of.clone() },
+        Person { headers: None, ..of.clone() },
+        Person { headers: text("{}"), ..of.clone() },
+    ];
+    let entries: Vec<Entry> =
+        persons.map(|person| Entry { person, ..entry() }).into_iter().collect();
+    let mut keys = keys(&key(1), &key(2));
+    let all = sealed(&mut keys, &entries, Some(&Clients::default()));
+    assert!(all.entries.iter().all(|it| matches!(it.1, Personal::Sealed(_))));
+    let mapped = Person { ip: ip("::ffff:203.0.113.77"), ..of };
+    let same = [entry(), Entry { person: mapped, ..entry() }];
+    let same = sealed(&mut keys, &same, Some(&Clients::default()));
+    assert!(matches!(same.entries[1].1, Personal::In(_)), "one address in two forms");
+}
+
+#[test]
+fn sal_08_of_whoever_was_erased_nothing_is_sealed_or_referred_to() {
+    let mut keys = keys(&key(1), &key(2));
+    let clients = Clients::default();
+    let (before, after) = (entry(), entry());
+    keys.ends.insert(of_person(&USER), before.recorded_at);
+    let after = Entry { recorded_at: after.recorded_at + chrono::TimeDelta::seconds(1), ..after };
+    let all = sealed(&mut keys, &[before, after], Some(&clients));
+    assert_eq!(all.entries[0], (Indexes::default(), Personal::Erased));
+    assert!(matches!(all.entries[1].1, Personal::Sealed(_)));
+    keys.users.clear();
+    let all = sealed(&mut keys, &[entry()], Some(&clients));
+    assert_eq!(all.entries, [(Indexes::default(), Personal::Erased)]);
 }

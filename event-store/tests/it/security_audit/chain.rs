@@ -76,7 +76,15 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
     for (statement, broken) in [
         ("UPDATE {leaf} SET risk_score = 1 WHERE segment = 2", 2),
         ("UPDATE {leaf} SET endpoint = NULL WHERE segment = 1", 1),
-        ("UPDATE {leaf} SET sealed = NULL WHERE segment = 3", 3),
+        // Sealed in the first entry, to which all others refer.
+        ("UPDATE {leaf} SET sealed = NULL WHERE segment = 1", 1),
+        ("UPDATE {leaf} SET sealed_in_log_id = log_id WHERE segment = 3", 3),
+        ("UPDATE {leaf} SET sealed_in_log_id = NULL WHERE segment = 3", 3),
+        ("UPDATE {leaf} SET sealed_in_recorded_at = NULL WHERE segment = 3", 3),
+        (
+            "UPDATE {leaf} SET sealed_in_recorded_at = NULL, sealed_in_log_id = NULL WHERE segment = 3",
+            3,
+        ),
         ("DELETE FROM {leaf} WHERE ctid IN (SELECT ctid FROM {leaf} WHERE segment = 2 LIMIT 1)", 2),
         ("DELETE FROM {leaf} WHERE segment = 2", 2),
         ("DELETE FROM log.security_audit_segments WHERE number = 2", 3),

@@ -84,7 +84,12 @@ pub(super) const ENTITIES: &[Entity] = &[
                            e.user_key, e.ip_key, e.session_key, e.endpoint, e.http_method,
                            e.response_code, e.request_size_bytes, e.response_size_bytes,
                            e.processing_time_ms, e.risk_score, e.threat_indicators, e.metadata,
-                           e.payload_hash, e.case_id, e.sealed
+                           e.payload_hash, e.case_id, e.sealed_in_recorded_at, e.sealed_in_log_id,
+                           -- The first of those that refer to an entry is that entry, which is the person's, too.
+                           first_value(e.sealed) OVER (
+                               PARTITION BY e.retention_category,
+                                            coalesce(e.sealed_in_log_id, e.log_id)
+                               ORDER BY e.sealed_in_log_id NULLS FIRST) AS sealed
                     FROM (SELECT DISTINCT day, retention_category,
                               log.security_audit_track(user_key, ip_key, session_key) AS track
                           FROM log.security_audit_tracks WHERE user_key = $1) t
