@@ -35,6 +35,7 @@ pub use sealing::{
     session_hash,
 };
 pub use store::Store;
+pub use writer::GATHER;
 
 use self::door::{Door, Next};
 use crate::{Vault, vault::VaultError};

@@ -15,7 +15,7 @@ use std::{
 use agora_domain::security::audit::{AuditEventType, AuditResult, RiskScore};
 use agora_event_store::{
     Vault,
-    security_audit::{Entry, Person, Store},
+    security_audit::{Entry, GATHER, Person, Store},
 };
 use agora_service::clock;
 use chrono::TimeDelta;
@@ -152,7 +152,8 @@ impl Side {
                 return Err("entries of the security audit log are lost".into());
             }
             if count("agora_security_audit_written") >= count("agora_security_audit_queued") {
-                let late = begun.elapsed().saturating_sub(GATHERED);
+                // How long entries wait for others is no work.
+                let late = begun.elapsed().saturating_sub(GATHER);
                 return Ok(load.as_secs_f64() / (load + late).as_secs_f64());
             }
             if begun.elapsed() > Duration::from_secs(60) {
@@ -162,9 +163,6 @@ impl Side {
         }
     }
 }
-
-/// How long entries wait for others, which is no work.
-const GATHERED: Duration = Duration::from_millis(100);
 
 async fn overhead(
     options: &AuditOptions,
