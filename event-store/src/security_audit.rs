@@ -28,11 +28,11 @@ use agora_service::{
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+pub use clients::fill_in;
 pub use entry::{Entry, Person};
 pub use row::Row;
 pub use sealing::{
-    LeafName, Opened, fill_in, index_of_address, index_of_session, index_of_user, open,
-    session_hash,
+    LeafName, Opened, index_of_address, index_of_session, index_of_user, open, session_hash,
 };
 pub use store::Store;
 pub use writer::GATHER;

@@ -9,7 +9,7 @@ use agora_domain::{
 };
 use agora_event_store::{
     Vault,
-    security_audit::{LeafName, Row, index_of_address, index_of_session, index_of_user},
+    security_audit::{LeafName, Row, fill_in, index_of_address, index_of_session, index_of_user},
     vault::{KeyName, SubjectKey, VaultError},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -182,6 +182,7 @@ impl Search {
                 .await?;
             found.extend(rows);
         }
+        fill_in(&mut connection, &mut found).await?;
         Ok(found)
     }
 
@@ -506,5 +507,16 @@ pub async fn by_id(pool: &PgPool, log_id: Uuid) -> Result<Option<Row>, sqlx::Err
          WHERE recorded_at >= $1 AND recorded_at < $1 + interval '1 millisecond' AND log_id = $2",
         Row::COLUMNS
     );
-    sqlx::query_as(&statement).persistent(false).bind(at).bind(log_id).fetch_optional(pool).await
+    // Once it has looked into a partition, that is there until it ends.
+    let mut transaction = pool.begin().await?;
+    let found = sqlx::query_as(&statement)
+        .persistent(false)
+        .bind(at)
+        .bind(log_id)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let mut found: Vec<Row> = found;
+    fill_in(&mut transaction, &mut found).await?;
+    transaction.commit().await?;
+    Ok(found.pop())
 }

@@ -12,7 +12,12 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, PgConnection, PgPool, Row as _};
 
-use super::{Row, marks::Marks, sealing::LeafName};
+use super::{
+    Row,
+    clients::{self, SealedIn},
+    marks::Marks,
+    sealing::LeafName,
+};
 use crate::vault::{Key, MasterKeys};
 
 /// Groups that one look goes through at most.
@@ -62,8 +67,8 @@ pub(super) fn mac(
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256 over everything that is stored of an entry, each part with its length; of one that refers to another
-/// in the second version, which differs in that. `scratch` is a buffer that is
+/// SHA-256 over everything that is stored of an entry, each part with its length. Of one that refers to another
+/// (ADR 23) it is of the second version, which has the reference behind all else. `scratch` is a buffer that is
 /// used from entry to entry; what is in it does not matter.
 pub(super) fn entry_hash<T: AsRef<str>, B: AsRef<[u8]>>(
     row: &Row<T, B>,
@@ -143,7 +148,8 @@ pub async fn verify(
     .await?;
     let mut verdict =
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
-    let (mut before, mut marks): (Vec<u8>, Marks) = Default::default();
+    let (mut before, mut marks, mut refers): (Vec<u8>, Marks, HashMap<SealedIn, Row>) =
+        Default::default();
     let mut scratch = Vec::new();
     let (mut asked, mut found): (i32, HashMap<i32, Vec<Row>>) = (after, HashMap::new());
     for (index, segment) in segments.iter().enumerate() {
@@ -169,8 +175,9 @@ pub async fn verify(
             rows.iter().for_each(|row| marks.add(row));
             let hashes = rows.iter().map(|row| entry_hash(row, &mut scratch)).collect();
             let made = mac(key, leaf, (number, total), &before, hashes);
-            if rows.len() as i64 != i64::from(entries) || total != verdict.total + rows.len() as i64
-            {
+            let count = rows.len() as i64;
+            refers.extend(rows.into_iter().filter_map(|row| Some((row.sealed_in()?, row))));
+            if count != i64::from(entries) || total != verdict.total + count {
                 Some("its entries are not as many as were written")
             } else if made.as_slice() != stored {
                 Some("an entry, or what is said of the segment, was changed")
@@ -192,6 +199,11 @@ pub async fn verify(
     }
     if verdict.broken.is_none() && marks.is_any_missing(&mut at_once, leaf).await? {
         let fault = "there are entries that searches do not find";
+        verdict.broken = Some((verdict.segment, fault));
+    }
+    let refers: Vec<Row> = refers.into_values().collect();
+    if verdict.broken.is_none() && clients::is_any_missing(&mut at_once, &refers).await? {
+        let fault = "there are entries that refer to one in which their client is not sealed";
         verdict.broken = Some((verdict.segment, fault));
     }
     Ok(verdict)

@@ -1,16 +1,21 @@
 //! Clients: what a client says of itself is the same from entry to entry, so it is sealed once for a partition,
 //! in the first entry that has it, and others refer to that one (ADR 23).
 
-use chrono::{DateTime, Utc};
-use foldhash::HashMap;
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
-use zeroize::Zeroizing;
+use std::net::IpAddr;
 
-use super::{Entry, Person, sealing::Indexes};
+use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashSet};
+use sha2::{Digest as _, Sha256};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::{
+    Entry, Person, Row,
+    sealing::{Indexes, LeafName},
+};
 use crate::vault::Key;
 
-/// Clients that a process remembers.
+/// Clients that a process remembers, and those of a group.
 const CLIENTS_MAX: usize = 100_000;
 
 /// The entry in which a client is sealed.
@@ -37,17 +42,18 @@ pub(super) struct Client {
 /// other process: nothing of it is kept in memory.
 pub(super) type ClientHash = [u8; 16];
 
-/// Clients of which something was written that is there.
+/// Clients of which an entry is there.
 pub(super) struct Clients {
-    key: Zeroizing<[u8; 32]>,
+    /// SHA-256 that has begun with this process's key.
+    keyed: Sha256,
     sealed: HashMap<ClientHash, Client>,
 }
 
 impl Default for Clients {
     fn default() -> Self {
         #[expect(clippy::disallowed_methods, reason = "a key of this process alone")]
-        let key = Zeroizing::new(rand::random());
-        Self { key, sealed: HashMap::default() }
+        let key: [u8; 32] = rand::random();
+        Self { keyed: Sha256::new_with_prefix(key), sealed: HashMap::default() }
     }
 }
 
@@ -58,12 +64,9 @@ impl Clients {
         person: &Person,
         leaf: &Key,
         user: Option<&Key>,
-        scratch: &mut Zeroizing<Vec<u8>>,
+        scratch: &mut Vec<u8>,
     ) -> ClientHash {
         scratch.clear();
-        scratch.extend_from_slice(self.key.as_ref());
-        // With another key for the same partition or person, it is another client.
-        scratch.extend_from_slice(leaf.as_ref());
         let mut part = |part: Option<&[u8]>| match part {
             Some(part) => {
                 scratch.extend_from_slice(&(part.len() as u64 + 1).to_be_bytes());
@@ -71,18 +74,25 @@ impl Clients {
             }
             None => scratch.extend_from_slice(&[0; 8]),
         };
-        part(user.map(|key| key.as_slice()));
         part(person.session.as_ref().map(|session| session.as_bytes().as_slice()));
         let address = person.ip.map(|address| match address.to_canonical() {
-            std::net::IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            std::net::IpAddr::V6(address) => address.octets(),
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
         });
         part(address.as_ref().map(<[u8; 16]>::as_slice));
         part(person.kind.as_deref().map(str::as_bytes));
         for text in [&person.user_agent, &person.referrer, &person.headers] {
             part(text.as_deref().map(str::as_bytes));
         }
-        let hash: [u8; 32] = Sha256::digest(scratch.as_slice()).into();
+        let mut hash = self.keyed.clone();
+        // With another key for the same partition or person, it is another client.
+        hash.update(leaf.as_ref());
+        hash.update([u8::from(user.is_some())]);
+        if let Some(user) = user {
+            hash.update(user.as_ref());
+        }
+        hash.update(scratch);
+        let hash: [u8; 32] = hash.finalize().into();
         *hash.first_chunk().expect("it is longer")
     }
 
@@ -92,6 +102,11 @@ impl Clients {
 
     pub(super) fn extend(&mut self, others: HashMap<ClientHash, Client>) {
         if self.sealed.len() > CLIENTS_MAX {
+            self.sealed.retain(|_, client| {
+                LeafName::is_young_day(client.sealed_in.recorded_at.date_naive())
+            });
+        }
+        if self.sealed.len() > CLIENTS_MAX {
             self.forget();
         }
         self.sealed.extend(others);
@@ -100,4 +115,90 @@ impl Clients {
     pub(super) fn forget(&mut self) {
         self.sealed.clear();
     }
+}
+
+#[derive(FromRow)]
+struct Text {
+    /// Its number among those that are asked.
+    leaf: i32,
+    recorded_at: DateTime<Utc>,
+    log_id: Uuid,
+    sealed: Option<Vec<u8>>,
+}
+
+/// What is sealed in some entries.
+type Texts = HashMap<(LeafName, SealedIn), Option<Vec<u8>>>;
+
+/// The texts that rows refer to, as far as they are there. The rows' partitions have to be.
+async fn texts_of<'r>(
+    connection: &mut PgConnection,
+    rows: impl Iterator<Item = &'r Row>,
+) -> Result<Texts, sqlx::Error> {
+    let mut wanted: HashMap<LeafName, HashSet<SealedIn>> = HashMap::default();
+    for row in rows {
+        if let Some(sealed_in) = row.sealed_in() {
+            wanted.entry(row.leaf()).or_default().insert(sealed_in);
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(Texts::default());
+    }
+    let wanted: Vec<(LeafName, HashSet<SealedIn>)> = wanted.into_iter().collect();
+    let (mut parts, mut leaves, mut times, mut ids) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (number, (leaf, entries)) in (0_i32..).zip(&wanted) {
+        for SealedIn { recorded_at, log_id } in entries {
+            leaves.push(number);
+            times.push(*recorded_at);
+            ids.push(*log_id);
+        }
+        // With a limit none of them is joined but by its key.
+        parts.push(format!(
+            "SELECT w.leaf, w.recorded_at, w.log_id, e.sealed
+             FROM unnest($1::integer[], $2::timestamptz[], $3::uuid[]) AS w (leaf, recorded_at, log_id)
+             CROSS JOIN LATERAL (SELECT sealed FROM {} e
+                                 WHERE e.recorded_at = w.recorded_at AND e.log_id = w.log_id LIMIT 1) e
+             WHERE w.leaf = {number}",
+            leaf.table()
+        ));
+    }
+    let found: Vec<Text> = sqlx::query_as(&parts.join(" UNION ALL "))
+        // Another statement each day.
+        .persistent(false)
+        .bind(leaves)
+        .bind(times)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    let texts = found.into_iter().filter_map(|Text { leaf, recorded_at, log_id, sealed }| {
+        let (leaf, _) = wanted.get(usize::try_from(leaf).ok()?)?;
+        Some(((*leaf, SealedIn { recorded_at, log_id }), sealed))
+    });
+    Ok(texts.collect())
+}
+
+/// Fills in what is sealed in other entries, which rows refer to. In the transaction that has found the rows, so
+/// that their partitions are still there.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn fill_in(connection: &mut PgConnection, rows: &mut [Row]) -> Result<(), sqlx::Error> {
+    let texts = texts_of(connection, rows.iter()).await?;
+    for row in rows {
+        if let Some(sealed_in) = row.sealed_in() {
+            row.sealed = texts.get(&(row.leaf(), sealed_in)).cloned().flatten();
+        }
+    }
+    Ok(())
+}
+
+/// Whether some refer to an entry that is not there, or in which nothing is sealed.
+pub(super) async fn is_any_missing(
+    connection: &mut PgConnection,
+    rows: &[Row],
+) -> Result<bool, sqlx::Error> {
+    let texts = texts_of(connection, rows.iter()).await?;
+    let is_there =
+        |row: &Row, sealed_in| matches!(texts.get(&(row.leaf(), sealed_in)), Some(Some(_)));
+    Ok(rows.iter().any(|row| row.sealed_in().is_some_and(|sealed_in| !is_there(row, sealed_in))))
 }

@@ -122,7 +122,8 @@ pub(super) async fn copy<'e>(
     const COPY: &str = "COPY log.security_audit (segment, log_id, recorded_at, retention_category,
         event_type, event_result, user_key, ip_key, session_key, endpoint, http_method, response_code,
         request_size_bytes, response_size_bytes, processing_time_ms, risk_score, threat_indicators,
-        metadata, payload_hash, case_id, sealed, sealed_in_recorded_at, sealed_in_log_id) FROM STDIN (FORMAT binary)";
+        metadata, payload_hash, case_id, sealed, sealed_in_recorded_at, sealed_in_log_id)
+        FROM STDIN (FORMAT binary)";
     let mut copying = connection.copy_in_raw(COPY).await?;
     let mut data = CopyData::new((512 * rows.size_hint().0).min(2 * SENT_AT_ONCE));
     for row in rows {

@@ -21,9 +21,8 @@ use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-pub use self::opening::{Opened, fill_in, open};
+pub use self::opening::{Opened, open};
 use super::{
     Entry, Person,
     clients::{Client, ClientHash, Clients, SealedIn},
@@ -68,7 +67,11 @@ impl LeafName {
     /// Whether it is so young that no retention is over: of what is older somebody may have dropped what a
     /// process remembers to be there.
     pub(super) fn is_young(self) -> bool {
-        self.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS)
+        Self::is_young_day(self.day)
+    }
+
+    pub(super) fn is_young_day(day: NaiveDate) -> bool {
+        day >= clock::now().date_naive() - Days::new(YOUNG_DAYS)
     }
 
     /// By which name the vault knows its key.
@@ -249,7 +252,7 @@ impl Keys {
         clients: Option<&Clients>,
     ) -> Sealed {
         let mut sealed = Sealed { entries: Vec::with_capacity(entries.len()), ..Sealed::default() };
-        let mut scratch = Zeroizing::default();
+        let mut scratch = Vec::new();
         for entry in entries {
             let personal = self.seal_one(entry, countries, clients, &mut sealed, &mut scratch);
             sealed.entries.push(personal.unwrap_or((Indexes::default(), Personal::Erased)));
@@ -263,7 +266,7 @@ impl Keys {
         countries: &Countries,
         clients: Option<&Clients>,
         sealed: &mut Sealed,
-        scratch: &mut Zeroizing<Vec<u8>>,
+        scratch: &mut Vec<u8>,
     ) -> Option<(Indexes, Personal)> {
         if self.is_over(entry) {
             return None;
@@ -328,9 +331,8 @@ fn seal_person(
         headers: person.headers.as_deref(),
         country: country.as_deref(),
     };
-    let content = Zeroizing::new(
-        postcard::to_extend(&content, Vec::new()).expect("texts and ids are of postcard's forms"),
-    );
+    let content =
+        postcard::to_extend(&content, Vec::new()).expect("texts and ids are of postcard's forms");
     #[expect(clippy::disallowed_methods, reason = "nonces are made here")]
     let nonce: [u8; NONCE] = rand::random();
     let mut text = vec![VERSION, u8::from(user.is_some())];

@@ -55,12 +55,14 @@ enum Way {
 struct SealedGroup<'e> {
     entries: &'e [Entry],
     sealed: Sealed,
+    /// What its references are of: see [`Known`].
+    history: u64,
     /// The places of each leaf's entries.
     leaves: BTreeMap<LeafName, Vec<usize>>,
 }
 
 impl<'e> SealedGroup<'e> {
-    fn new(entries: &'e [Entry], sealed: Sealed) -> Self {
+    fn new(entries: &'e [Entry], sealed: Sealed, history: u64) -> Self {
         let mut order: Vec<usize> = (0..entries.len()).collect();
         // In the order of the primary key, each goes behind the one before it without a search.
         order.sort_unstable_by_key(|place| (entries[*place].recorded_at, entries[*place].log_id));
@@ -68,7 +70,7 @@ impl<'e> SealedGroup<'e> {
         for place in order {
             leaves.entry(LeafName::of(&entries[place])).or_default().push(place);
         }
-        Self { entries, sealed, leaves }
+        Self { entries, sealed, history, leaves }
     }
 
     /// Made one by one: thousands of rows of 400 bytes are no longer in the processor's cache when they are sent.
@@ -119,11 +121,15 @@ struct Known {
     ends: BTreeMap<LeafName, (i32, Vec<u8>)>,
     marks: BTreeMap<LeafName, Arc<Marks>>,
     clients: Clients,
+    /// Counts how often it turned out that another database has taken the place of the one that was known.
+    history: u64,
 }
 
 impl Known {
-    fn remember(&mut self, written: Vec<Written>, sealed: Sealed) {
-        self.clients.extend(sealed.clients);
+    fn remember(&mut self, written: Vec<Written>, group: SealedGroup<'_>) {
+        if group.history == self.history {
+            self.clients.extend(group.sealed.clients);
+        }
         if self.marks.values().map(|marks| marks.len()).sum::<usize>() > MARKS_MAX {
             self.marks.clear();
         }
@@ -141,6 +147,7 @@ impl Known {
         self.days.clear();
         self.marks.clear();
         self.clients.forget();
+        self.history += 1;
     }
 }
 
@@ -194,13 +201,16 @@ impl Store {
             return Ok(());
         }
         let mut keys = Keys::find(&self.vault, entries).await?;
-        let mut prepared_anew = false;
+        let (mut prepared_anew, mut refers) = (false, true);
         loop {
-            let group = SealedGroup::new(entries, self.seal(&mut keys, entries, way));
+            let group = self.seal(&mut keys, entries, refers && way == Way::Copy);
             self.prepare(group.leaves.keys()).await?;
             let error = match self.write_group(group, way).await {
                 Ok(()) => return Ok(()),
-                Err(NotWritten::OtherHistory) => continue,
+                Err(NotWritten::OtherHistory) => {
+                    refers = false;
+                    continue;
+                }
                 Err(NotWritten::Database(error)) => error,
             };
             match error.as_database_error().and_then(DatabaseError::code).as_deref() {
@@ -216,11 +226,11 @@ impl Store {
         }
     }
 
-    fn seal(&self, keys: &mut Keys, entries: &[Entry], way: Way) -> Sealed {
+    /// Where some may be there already, these may refer to others themselves: then none `refers` to any.
+    fn seal<'e>(&self, keys: &mut Keys, entries: &'e [Entry], refers: bool) -> SealedGroup<'e> {
         let known = self.known();
-        // Where one is there already, it may itself refer to another: so none refers to any.
-        let clients = (way == Way::Copy).then_some(&known.clients);
-        keys.seal(entries, &self.countries, clients)
+        let sealed = keys.seal(entries, &self.countries, refers.then_some(&known.clients));
+        SealedGroup::new(entries, sealed, known.history)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -244,7 +254,7 @@ impl Store {
         let mut connection = Whole { connection: self.pool.acquire().await?, is_whole: false };
         let written = self.write_on(&mut connection.connection, &group, way).await;
         connection.is_whole = true;
-        self.known().remember(written?, group.sealed);
+        self.known().remember(written?, group);
         Ok(())
     }
 
@@ -285,6 +295,13 @@ impl Store {
         .bind(seen_before)
         .fetch_one(&mut *connection)
         .await?;
+        if seen_before > 0 && (last < seen_before || now.as_ref() != Some(&seen_mac)) {
+            // Another history than the one that this process knows: a backup, or a replica that was behind.
+            self.known().forget_what_is_there();
+        }
+        if group.sealed.refers_back && group.history != self.known().history {
+            return Err(NotWritten::OtherHistory);
+        }
         if last < seen_before {
             metrics::counter!("agora_security_audit_truncated").increment(1);
             tracing::error!(
@@ -293,13 +310,6 @@ impl Store {
                 seen = seen_before,
                 "segments of the security audit log are gone from the end of a chain"
             );
-        }
-        if seen_before > 0 && now.as_ref() != Some(&seen_mac) {
-            // Another history than the one that this process knows: a backup, or a replica that was behind.
-            self.known().forget_what_is_there();
-            if group.sealed.refers_back {
-                return Err(NotWritten::OtherHistory);
-            }
         }
         // Not again a number that there was: what is missing stays missing.
         let number = last.max(seen_before) + 1;

@@ -88,8 +88,9 @@ async fn count(database: &TestDatabase) -> i64 {
 async fn rows(database: &TestDatabase) -> Vec<Row> {
     let statement =
         format!("SELECT {} FROM log.security_audit ORDER BY recorded_at, log_id", Row::COLUMNS);
-    let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&database.pool).await.unwrap();
-    fill_in(&database.pool, &mut rows).await.unwrap();
+    let mut connection = database.pool.acquire().await.unwrap();
+    let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
+    fill_in(&mut connection, &mut rows).await.unwrap();
     rows
 }
 

@@ -113,7 +113,7 @@ async fn sal_05_a_login_that_the_audit_log_copies_says_its_country() {
     while follower.look(&mut connection).await.unwrap() {}
     let statement = format!("SELECT {} FROM log.security_audit", Row::COLUMNS);
     let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
-    fill_in(&world.database.pool, &mut rows).await.unwrap();
+    fill_in(&mut connection, &mut rows).await.unwrap();
     assert_eq!(rows[0].event_type, "LOGIN");
     let opened = open(&world.database.vault(), &rows).await.unwrap();
     assert_eq!(opened[0].as_ref().unwrap().country.as_deref(), Some("NO"));

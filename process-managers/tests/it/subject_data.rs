@@ -100,6 +100,7 @@ async fn dxr_13_dxr_12_dxr_15_a_bundle_holds_all_of_the_person_and_nothing_of_ot
         assert_eq!(rows.is_empty(), of_admins.contains(&name), "{name}");
     }
     let whole = text(&files["subject-data.json"]);
+    assert_eq!(whole.matches("mine-access").count(), 3, "of one client, which is sealed once");
     for mine in [
         "mine-name",
         "mine-name-then",

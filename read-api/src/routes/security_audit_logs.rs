@@ -260,11 +260,10 @@ pub(super) async fn position<Q: Send + Sync>(
 /// Rows as they are shown. Whose keys are gone is not found by what is personal, either.
 async fn shown(
     app: &App,
-    mut rows: Vec<Row>,
+    rows: Vec<Row>,
     search: &Search,
 ) -> Result<Vec<SecurityAuditLog>, ReadError> {
     let vault = app.opener.vault();
-    security_audit::fill_in(&app.reads, &mut rows).await?;
     let opened = security_audit::open(vault, &rows).await?;
     let key = vault.masters().derive("security-audit/device");
     let device = Hmac::new_from_slice(key.as_ref()).expect("HMAC takes keys of any length");

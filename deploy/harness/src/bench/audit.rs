@@ -152,9 +152,9 @@ impl Side {
                 return Err("entries of the security audit log are lost".into());
             }
             if count("agora_security_audit_written") >= count("agora_security_audit_queued") {
-                // How long entries wait for others is no work.
-                let late = begun.elapsed().saturating_sub(GATHER);
-                return Ok(load.as_secs_f64() / (load + late).as_secs_f64());
+                // The last have waited for others for half of the time on average, which is no work.
+                let whole = load.as_secs_f64() + begun.elapsed().as_secs_f64();
+                return Ok(load.as_secs_f64() / (whole - GATHER.as_secs_f64() / 2.0));
             }
             if begun.elapsed() > Duration::from_secs(60) {
                 return Err("the security audit log is not written".into());
@@ -329,7 +329,7 @@ const FILL: &str = "
     FROM (
         SELECT g, second, g - g % 500 + CASE WHEN g % 50 = 0 THEN 0 ELSE 1 END AS first
         FROM generate_series($1::bigint, $1 + 499999, 500) block
-        CROSS JOIN LATERAL (SELECT now() - random() * $2 * interval '1 day') s (second)
+        CROSS JOIN LATERAL (SELECT now() - random() * $2 * interval '1 day' + block * interval '0') s (second)
         CROSS JOIN generate_series(block, block + 499) g) e";
 
 async fn fill(options: &AuditOptions, pool: &PgPool, report: &mut Report) -> Result<(), Failure> {

@@ -6,16 +6,16 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use chrono::{DateTime, Utc};
-use foldhash::{HashMap, HashSet};
 use serde::Deserialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Content, LeafName, NONCE, VERSION, WHOSE, bound_to_leaf, of_person};
+use super::{
+    Content, Indexes, NONCE, VERSION, WHOSE, bound_to_leaf, index_of_address, index_of_session,
+    index_of_user, of_person,
+};
 use crate::{
     Vault,
-    security_audit::{Row, chain, clients::SealedIn},
+    security_audit::Row,
     vault::{Key, KeyName, SubjectKey, VaultError},
 };
 
@@ -56,54 +56,7 @@ impl Content<'_> {
     }
 }
 
-/// Fills in what is sealed in other entries of the same partition, which rows refer to.
-///
-/// # Errors
-/// Where the database cannot be asked.
-pub async fn fill_in(pool: &PgPool, rows: &mut [Row]) -> Result<(), sqlx::Error> {
-    let mut wanted: HashMap<LeafName, HashSet<SealedIn>> = HashMap::default();
-    for row in rows.iter() {
-        if let Some(sealed_in) = row.sealed_in() {
-            wanted.entry(row.leaf()).or_default().insert(sealed_in);
-        }
-    }
-    let mut texts: HashMap<(LeafName, SealedIn), Option<Vec<u8>>> = HashMap::default();
-    for (leaf, entries) in wanted {
-        let statement = format!(
-            "SELECT e.recorded_at, e.log_id, e.sealed
-             FROM unnest($3::timestamptz[], $4::uuid[]) AS w (recorded_at, log_id)
-             CROSS JOIN LATERAL (
-                 SELECT * FROM log.security_audit e
-                 WHERE e.retention_category = '{}' AND e.recorded_at >= $1 AND e.recorded_at < $2
-                   AND e.recorded_at = w.recorded_at AND e.log_id = w.log_id
-                 LIMIT 1) e",
-            leaf.category.as_str()
-        );
-        let (start, end) = chain::bounds(leaf.day);
-        let (times, ids): (Vec<_>, Vec<_>) =
-            entries.into_iter().map(|it| (it.recorded_at, it.log_id)).unzip();
-        let found: Vec<(DateTime<Utc>, Uuid, Option<Vec<u8>>)> = sqlx::query_as(&statement)
-            .bind(start)
-            .bind(end)
-            .bind(times)
-            .bind(ids)
-            .fetch_all(pool)
-            .await?;
-        texts.extend(
-            found.into_iter().map(|(recorded_at, log_id, text)| {
-                ((leaf, SealedIn { recorded_at, log_id }), text)
-            }),
-        );
-    }
-    for row in rows {
-        if let Some(sealed_in) = row.sealed_in() {
-            row.sealed = texts.get(&(row.leaf(), sealed_in)).cloned().flatten();
-        }
-    }
-    Ok(())
-}
-
-/// Opens entries that are filled in ([`fill_in`]); none where a key is gone, and with it what was personal
+/// Opens entries that are filled in (`fill_in`); none where a key is gone, and with it what was personal
 /// (SAL-08).
 ///
 /// # Errors
@@ -128,8 +81,11 @@ pub async fn open(vault: &Vault, rows: &[Row]) -> Result<Vec<Option<Opened>>, Va
             Some(user) => users.get(&of_person(&user))?,
             None => leaves.get(leaf)?,
         };
-        let SubjectKey::Present(key) = key else { return None };
-        whose.open(row, key)
+        let (SubjectKey::Present(key), Some(SubjectKey::Present(leaf))) = (key, leaves.get(leaf))
+        else {
+            return None;
+        };
+        whose.open(row, leaf, key)
     });
     Ok(opened.collect())
 }
@@ -166,21 +122,34 @@ impl<'r> Whose<'r> {
         Some(Self { version, nonce, user, content })
     }
 
-    pub(super) fn open(self, row: &Row, key: &Key) -> Option<Opened> {
+    pub(super) fn open(self, row: &Row, leaf: &Key, key: &Key) -> Option<Opened> {
         let (nonce, bound) = match self.version {
             VERSION_OF_JSON => (other(self.nonce), bound_to_entry(self.version, row)),
             VERSION_OF_EACH => (self.nonce, bound_to_entry(self.version, row)),
             _ => (self.nonce, bound_to_leaf("client/v3", row.leaf())),
         };
         let content = decrypt(key, &nonce, self.content, &bound)?;
-        match self.version {
-            VERSION_OF_JSON => serde_json::from_slice(&content).ok(),
-            _ => postcard::from_bytes::<Content<'_>>(&content).ok().map(|it| it.opened(self.user)),
+        if self.version == VERSION_OF_JSON {
+            return serde_json::from_slice(&content).ok();
         }
+        let opened = postcard::from_bytes::<Content<'_>>(&content).ok()?.opened(self.user);
+        (self.version < VERSION || opened.is_of(row, leaf, key)).then_some(opened)
     }
 }
 
-/// Where an entry stands: until the second version it could not be moved to another's place.
+impl Opened {
+    /// Whether an entry is found by what it says: it is bound to the leaf, so it may have been moved to another's.
+    fn is_of(&self, row: &Row, leaf: &Key, key: &Key) -> bool {
+        let made = Indexes {
+            user: self.user.map(|_| index_of_user(key)),
+            ip: self.ip.map(|address| index_of_address(leaf, address)),
+            session: self.session.as_ref().map(|hash| index_of_session(leaf, hash)),
+        };
+        made == Indexes { user: row.user_key, ip: row.ip_key, session: row.session_key }
+    }
+}
+
+/// Where an entry stands: what the first two versions have sealed opens in its own place alone.
 pub(super) fn bound_to_entry(version: u8, row: &Row) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(b"agora/security-audit/v");

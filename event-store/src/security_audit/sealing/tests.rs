@@ -9,7 +9,7 @@ use crate::security_audit::Row;
 const USER: Uuid = Uuid::from_u128(7);
 
 fn key(byte: u8) -> Key {
-    Zeroizing::new([byte; 32])
+    zeroize::Zeroizing::new([byte; 32])
 }
 
 fn entry() -> Entry {
@@ -54,6 +54,12 @@ fn row(entry: &Entry, sealed: Vec<u8>) -> Row {
     }
 }
 
+/// One that is found by these.
+fn found(entry: &Entry, indexes: Indexes, sealed: Vec<u8>) -> Row {
+    let Indexes { user, ip, session } = indexes;
+    Row { user_key: user, ip_key: ip, session_key: session, ..row(entry, sealed) }
+}
+
 /// As the first version sealed it, its user's id and its content under nonces of their own.
 fn sealed_as_json(entry: &Entry, leaf: &Key, user: &Key) -> Vec<u8> {
     let nonce = [9; NONCE];
@@ -75,7 +81,7 @@ fn sealed_as_json(entry: &Entry, leaf: &Key, user: &Key) -> Vec<u8> {
 fn open_with(row: &Row, leaf: &Key, user: &Key) -> Option<Opened> {
     let whose = Whose::of(row, leaf)?;
     assert_eq!(whose.user, Some(USER));
-    whose.open(row, user)
+    whose.open(row, leaf, user)
 }
 
 #[test]
@@ -91,7 +97,9 @@ fn sal_10_what_the_first_version_has_sealed_is_opened() {
 fn opens_as_made(sealed: &str) {
     let (mut entry, leaf, user) = (entry(), key(1), key(2));
     entry.log_id = Uuid::from_u128(3);
-    let row = row(&entry, hex::decode(sealed).unwrap());
+    let ip = entry.person.ip.map(|address| index_of_address(&leaf, address));
+    let indexes = Indexes { user: Some(index_of_user(&user)), ip, session: None };
+    let row = found(&entry, indexes, hex::decode(sealed).unwrap());
     let opened = open_with(&row, &leaf, &user).unwrap();
     let Person { ip, user_agent, headers, .. } = entry.person;
     assert_eq!((opened.user, opened.ip, opened.session), (Some(USER), ip, None));
@@ -151,7 +159,8 @@ fn sal_10_texts_of_any_length_are_sealed() {
     });
     let sealed = sealed(&mut keys(&leaf, &user), &entries, Some(&Clients::default()));
     for (entry, personal) in entries.iter().zip(&sealed.entries) {
-        let opened = open_with(&row(entry, text(personal)), &leaf, &user).unwrap();
+        let row = found(entry, personal.0, text(personal));
+        let opened = open_with(&row, &leaf, &user).unwrap();
         let Person { ip, user_agent, referrer, headers, .. } = &entry.person;
         assert_eq!(
             (&opened.ip, &opened.user_agent, &opened.referrer, &opened.headers),
@@ -173,12 +182,20 @@ fn sal_10_a_client_is_sealed_once_for_a_leaf_and_opens_there_under_its_keys_alon
     assert!(!first.refers_back);
     let text = text(&first.entries[0]);
     // Of the entry that refers to it, filled in.
-    let row = row(&entries[1], text.clone());
+    let row = found(&entries[1], indexes, text);
     let opened = open_with(&row, &leaf, &user).unwrap();
     assert_eq!(opened.headers, entries[0].person.headers);
     let session = hashed(&mac(&key(3)), Uuid::from_u128(8));
     assert_eq!(opened.session, Some(hex::encode(session)));
     assert!(open_with(&row, &leaf, &key(4)).is_none(), "under another's key");
+    for moved in [
+        Row { user_key: Some(1), ..row.clone() },
+        Row { user_key: None, ..row.clone() },
+        Row { ip_key: Some(1), ..row.clone() },
+        Row { session_key: None, ..row.clone() },
+    ] {
+        assert!(open_with(&moved, &leaf, &user).is_none(), "in the place of another's: {moved:?}");
+    }
     for version in 1..VERSION {
         let mut as_before = row.clone();
         as_before.sealed.as_mut().unwrap()[0] = version;

@@ -111,6 +111,23 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
     }
 }
 
+/// Whoever only looks at what came later sees that it is told nothing of its clients any more.
+#[tokio::test]
+async fn sal_11_an_entry_whose_client_is_gone_shows_in_its_own_segment() {
+    for statement in [
+        "UPDATE {leaf} SET sealed = NULL WHERE segment = 1",
+        "DELETE FROM {leaf} WHERE segment = 1",
+    ] {
+        let (database, _) = written().await;
+        tamper(&database, statement).await;
+        let key = chain::key(database.vault().masters());
+        let today = Utc::now().date_naive();
+        let operational = RetentionCategory::Operational;
+        let verdict = chain::verify(&database.pool, &key, today, operational, 1).await.unwrap();
+        assert_eq!(verdict.broken.map(|broken| broken.0), Some(3), "{statement}: {verdict:?}");
+    }
+}
+
 #[tokio::test]
 async fn sal_11_entries_of_an_older_writer_are_marked_afterwards() {
     let (database, _) = written().await;
