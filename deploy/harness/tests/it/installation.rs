@@ -170,3 +170,12 @@ impl Drop for Installation {
         self.run("down", &["--wipe"]);
     }
 }
+
+/// Whoever asks how it is called gets no installation.
+#[test]
+fn up_takes_no_arguments() {
+    let folder = Folder::new();
+    let here = Installation::new(&folder, "home");
+    here.fails("up", &["--help"], "usage: deploy/up");
+    assert!(!here.home.exists());
+}
