@@ -21,9 +21,8 @@ use super::{
     store::Store,
 };
 
-/// How long a group is gathered (docs/security-audit.md: the window of a kill). What is done once a group is a
-/// fifth of what an entry costs if it is 100 ms, at 6,000 entries a second.
-pub const GATHER: Duration = Duration::from_millis(250);
+/// How long a group is gathered (docs/security-audit.md: the window of a kill).
+pub const GATHER: Duration = Duration::from_millis(100);
 pub(super) const GROUP_MAX: usize = 2_000;
 /// Groups that wait in memory for the one before them.
 const WAITING_MAX: usize = 4;

@@ -152,9 +152,10 @@ impl Side {
                 return Err("entries of the security audit log are lost".into());
             }
             if count("agora_security_audit_written") >= count("agora_security_audit_queued") {
-                // The last have waited for others for half of the time on average, which is no work.
-                let whole = load.as_secs_f64() + begun.elapsed().as_secs_f64();
-                return Ok(load.as_secs_f64() / (whole - GATHER.as_secs_f64() / 2.0));
+                // How long entries wait for others is no work. Who writes may be as late without its showing: of
+                // what entries cost, that hides as much as this time is of the load's.
+                let late = begun.elapsed().saturating_sub(GATHER);
+                return Ok(load.as_secs_f64() / (load + late).as_secs_f64());
             }
             if begun.elapsed() > Duration::from_secs(60) {
                 return Err("the security audit log is not written".into());
