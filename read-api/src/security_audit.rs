@@ -509,13 +509,12 @@ pub async fn by_id(pool: &PgPool, log_id: Uuid) -> Result<Option<Row>, sqlx::Err
     );
     // Once it has looked into a partition, that is there until it ends.
     let mut transaction = pool.begin().await?;
-    let found = sqlx::query_as(&statement)
+    let mut found: Vec<Row> = sqlx::query_as(&statement)
         .persistent(false)
         .bind(at)
         .bind(log_id)
         .fetch_all(&mut *transaction)
         .await?;
-    let mut found: Vec<Row> = found;
     fill_in(&mut transaction, &mut found).await?;
     transaction.commit().await?;
     Ok(found.pop())

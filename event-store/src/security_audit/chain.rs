@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use agora_domain::security::audit::RetentionCategory;
 use chrono::NaiveDate;
+use foldhash::HashSet;
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, PgConnection, PgPool, Row as _};
@@ -148,7 +149,7 @@ pub async fn verify(
     .await?;
     let mut verdict =
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
-    let (mut before, mut marks, mut refers): (Vec<u8>, Marks, HashMap<SealedIn, Row>) =
+    let (mut before, mut marks, mut referred): (Vec<u8>, Marks, HashSet<SealedIn>) =
         Default::default();
     let mut scratch = Vec::new();
     let (mut asked, mut found): (i32, HashMap<i32, Vec<Row>>) = (after, HashMap::new());
@@ -175,8 +176,8 @@ pub async fn verify(
             rows.iter().for_each(|row| marks.add(row));
             let hashes = rows.iter().map(|row| entry_hash(row, &mut scratch)).collect();
             let made = mac(key, leaf, (number, total), &before, hashes);
+            referred.extend(rows.iter().filter_map(Row::sealed_in));
             let count = rows.len() as i64;
-            refers.extend(rows.into_iter().filter_map(|row| Some((row.sealed_in()?, row))));
             if count != i64::from(entries) || total != verdict.total + count {
                 Some("its entries are not as many as were written")
             } else if made.as_slice() != stored {
@@ -201,8 +202,7 @@ pub async fn verify(
         let fault = "there are entries that searches do not find";
         verdict.broken = Some((verdict.segment, fault));
     }
-    let refers: Vec<Row> = refers.into_values().collect();
-    if verdict.broken.is_none() && clients::is_any_missing(&mut at_once, &refers).await? {
+    if verdict.broken.is_none() && clients::is_any_missing(&mut at_once, leaf, referred).await? {
         let fault = "there are entries that refer to one in which their client is not sealed";
         verdict.broken = Some((verdict.segment, fault));
     }

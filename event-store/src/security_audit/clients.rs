@@ -102,11 +102,6 @@ impl Clients {
 
     pub(super) fn extend(&mut self, others: HashMap<ClientHash, Client>) {
         if self.sealed.len() > CLIENTS_MAX {
-            self.sealed.retain(|_, client| {
-                LeafName::is_young_day(client.sealed_in.recorded_at.date_naive())
-            });
-        }
-        if self.sealed.len() > CLIENTS_MAX {
             self.forget();
         }
         self.sealed.extend(others);
@@ -129,21 +124,14 @@ struct Text {
 /// What is sealed in some entries.
 type Texts = HashMap<(LeafName, SealedIn), Option<Vec<u8>>>;
 
-/// The texts that rows refer to, as far as they are there. The rows' partitions have to be.
-async fn texts_of<'r>(
+/// The texts of some entries of each leaf, as far as they are there. The leaves have to be.
+async fn texts_of(
     connection: &mut PgConnection,
-    rows: impl Iterator<Item = &'r Row>,
+    wanted: Vec<(LeafName, HashSet<SealedIn>)>,
 ) -> Result<Texts, sqlx::Error> {
-    let mut wanted: HashMap<LeafName, HashSet<SealedIn>> = HashMap::default();
-    for row in rows {
-        if let Some(sealed_in) = row.sealed_in() {
-            wanted.entry(row.leaf()).or_default().insert(sealed_in);
-        }
-    }
     if wanted.is_empty() {
         return Ok(Texts::default());
     }
-    let wanted: Vec<(LeafName, HashSet<SealedIn>)> = wanted.into_iter().collect();
     let (mut parts, mut leaves, mut times, mut ids) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (number, (leaf, entries)) in (0_i32..).zip(&wanted) {
@@ -183,7 +171,13 @@ async fn texts_of<'r>(
 /// # Errors
 /// Where the database cannot be asked.
 pub async fn fill_in(connection: &mut PgConnection, rows: &mut [Row]) -> Result<(), sqlx::Error> {
-    let texts = texts_of(connection, rows.iter()).await?;
+    let mut wanted: HashMap<LeafName, HashSet<SealedIn>> = HashMap::default();
+    for row in rows.iter() {
+        if let Some(sealed_in) = row.sealed_in() {
+            wanted.entry(row.leaf()).or_default().insert(sealed_in);
+        }
+    }
+    let texts = texts_of(connection, wanted.into_iter().collect()).await?;
     for row in rows {
         if let Some(sealed_in) = row.sealed_in() {
             row.sealed = texts.get(&(row.leaf(), sealed_in)).cloned().flatten();
@@ -192,13 +186,16 @@ pub async fn fill_in(connection: &mut PgConnection, rows: &mut [Row]) -> Result<
     Ok(())
 }
 
-/// Whether some refer to an entry that is not there, or in which nothing is sealed.
+/// Whether some of these entries of a leaf are not there, or nothing is sealed in them.
 pub(super) async fn is_any_missing(
     connection: &mut PgConnection,
-    rows: &[Row],
+    leaf: LeafName,
+    entries: HashSet<SealedIn>,
 ) -> Result<bool, sqlx::Error> {
-    let texts = texts_of(connection, rows.iter()).await?;
-    let is_there =
-        |row: &Row, sealed_in| matches!(texts.get(&(row.leaf(), sealed_in)), Some(Some(_)));
-    Ok(rows.iter().any(|row| row.sealed_in().is_some_and(|sealed_in| !is_there(row, sealed_in))))
+    if entries.is_empty() {
+        return Ok(false);
+    }
+    let count = entries.len();
+    let texts = texts_of(connection, vec![(leaf, entries)]).await?;
+    Ok(texts.values().flatten().count() < count)
 }

@@ -67,11 +67,7 @@ impl LeafName {
     /// Whether it is so young that no retention is over: of what is older somebody may have dropped what a
     /// process remembers to be there.
     pub(super) fn is_young(self) -> bool {
-        Self::is_young_day(self.day)
-    }
-
-    pub(super) fn is_young_day(day: NaiveDate) -> bool {
-        day >= clock::now().date_naive() - Days::new(YOUNG_DAYS)
+        self.day >= clock::now().date_naive() - Days::new(YOUNG_DAYS)
     }
 
     /// By which name the vault knows its key.

@@ -111,9 +111,8 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
     }
 }
 
-/// Whoever only looks at what came later sees that it is told nothing of its clients any more.
 #[tokio::test]
-async fn sal_11_an_entry_whose_client_is_gone_shows_in_its_own_segment() {
+async fn sal_11_a_client_that_is_gone_shows_to_whoever_looks_at_later_segments_alone() {
     for statement in [
         "UPDATE {leaf} SET sealed = NULL WHERE segment = 1",
         "DELETE FROM {leaf} WHERE segment = 1",
