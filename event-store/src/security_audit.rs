@@ -11,6 +11,7 @@ mod clients;
 mod door;
 mod entry;
 mod marks;
+pub mod packs;
 mod row;
 mod sealing;
 mod spool;
@@ -35,7 +36,6 @@ pub use sealing::{
     LeafName, Opened, index_of_address, index_of_session, index_of_user, open, session_hash,
 };
 pub use store::Store;
-pub use writer::GATHER;
 
 use self::door::{Door, Next};
 use crate::{Vault, vault::VaultError};

@@ -1,6 +1,9 @@
 //! Searches of the security audit log: day by day from the newest, a few days at a time, so that a search
 //! plans for and looks at no more of the days than it needs.
 
+mod leaves;
+mod packs;
+
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use agora_domain::{
@@ -9,13 +12,15 @@ use agora_domain::{
 };
 use agora_event_store::{
     Vault,
-    security_audit::{LeafName, Row, fill_in, index_of_address, index_of_session, index_of_user},
+    security_audit::{Row, fill_in, index_of_address, index_of_session, index_of_user},
     vault::{KeyName, SubjectKey, VaultError},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
+pub use self::leaves::{Kind, Leaf};
+use self::leaves::{LeafKinds, LeafRow};
 use crate::{app::App, error::ReadError, rows::PlaceInTime};
 
 /// How many days are looked at together, one step after the other; the last for all that follow.
@@ -168,6 +173,9 @@ impl Search {
             if leaves.is_empty() {
                 continue;
             }
+            let missing = usize::try_from(limit).unwrap_or(0).saturating_sub(found.len());
+            // First, as they are made and dropped first.
+            let mut now = self.packed(&mut connection, &leaves, before, missing, user_key).await?;
             // Planned with its values each time, since it is another statement each day.
             let statement = self.statement(&leaves);
             let rows: Vec<Row> = sqlx::query_as(&statement)
@@ -180,7 +188,8 @@ impl Search {
                 .bind(user_key)
                 .fetch_all(&mut *connection)
                 .await?;
-            found.extend(rows);
+            now.extend(rows);
+            found.extend(packs::newest(now, missing));
         }
         fill_in(&mut connection, &mut found).await?;
         Ok(found)
@@ -270,19 +279,21 @@ impl Search {
         Ok(keyed.collect())
     }
 
-    /// `$1` and `$2` bound the time, `$3` and `$4` are the place before, `$5` is the number of rows, `$6`
-    /// the user's key.
-    pub fn statement(&self, leaves: &[Leaf]) -> String {
-        let mut conditions = String::from(
+    /// Of every entry, with what [`Self::statement`] binds.
+    fn conditions(&self) -> String {
+        let by_user = match self.user {
+            Some(_) => "user_key = $6",
+            None => "$6::bigint IS NULL",
+        };
+        format!(
             "recorded_at <= $3 AND (recorded_at, log_id) < ($3, $4)
              AND ($1::timestamptz IS NULL OR recorded_at >= $1)
-             AND ($2::timestamptz IS NULL OR recorded_at < $2)",
-        );
-        conditions.push_str(match self.user {
-            Some(_) => " AND user_key = $6",
-            None => " AND $6::bigint IS NULL",
-        });
-        // Words of closed lists, and numbers.
+             AND ($2::timestamptz IS NULL OR recorded_at < $2) AND {by_user}"
+        )
+    }
+
+    /// Of the kind of entries: words of closed lists, and numbers.
+    fn kind(&self) -> String {
         let mut kind = String::new();
         if let Some(event_type) = self.event_type {
             kind.push_str(&format!(" AND event_type = '{}'", event_type.as_str()));
@@ -294,21 +305,24 @@ impl Search {
         if let Some(risk_min) = self.risk_min.map(RiskScore::get).filter(|score| *score > 0) {
             kind.push_str(&format!(" AND risk_score >= {risk_min}"));
         }
+        kind
+    }
+
+    /// `$1` and `$2` bound the time, `$3` and `$4` are the place before, `$5` is the number of rows, `$6`
+    /// the user's key.
+    pub fn statement(&self, leaves: &[Leaf]) -> String {
+        let (conditions, kind) = (self.conditions(), self.kind());
         let columns = Row::COLUMNS;
         let order = "ORDER BY recorded_at DESC, log_id DESC LIMIT $5";
         let parts: Vec<String> = leaves
             .iter()
             .map(|leaf| {
-                let of = |column: &str, key: Option<i64>| {
-                    key.map(|key| format!(" AND {column} = {key}")).unwrap_or_default()
-                };
-                let (address, session) =
-                    (of("ip_key", leaf.address), of("session_key", leaf.session));
+                let keys = leaf.keys();
                 let table = leaf.name.table();
                 let all = |columns: &str, by: &str| {
                     format!(
                         "SELECT {columns} FROM {table}
-                         WHERE {conditions}{address}{session}{by} {order}"
+                         WHERE {conditions}{keys}{by} {order}"
                     )
                 };
                 // The newest of each, in the order of an index, and the newest of these.
@@ -391,85 +405,6 @@ async fn tracked(
     Ok(leaves.collect())
 }
 
-/// A partition, and by what the entries of an address and a session are found in it.
-#[derive(Clone, Debug)]
-pub struct Leaf {
-    pub name: LeafName,
-    pub address: Option<i64>,
-    pub session: Option<i64>,
-    /// What the entries that are searched for have, where user, address or session are given and it is
-    /// not too many.
-    pub tracks: Option<Vec<i64>>,
-    /// The kinds of it that are asked for, where none of them is the ordinary one.
-    pub kinds: Option<Vec<Kind>>,
-}
-
-#[derive(FromRow)]
-struct LeafRow {
-    day: NaiveDate,
-    category: String,
-}
-
-impl LeafRow {
-    /// None where it is of a category that this version does not know.
-    fn leaf(self) -> Option<Leaf> {
-        Some(LeafName { day: self.day, category: self.category.parse().ok()? }.into())
-    }
-}
-
-/// A leaf, and the kinds of it that are asked for, column by column.
-#[derive(FromRow)]
-struct LeafKinds {
-    #[sqlx(flatten)]
-    row: LeafRow,
-    types: Vec<String>,
-    results: Vec<String>,
-    risks: Vec<i16>,
-}
-
-impl LeafKinds {
-    fn split(self) -> (LeafRow, Vec<Kind>) {
-        let kinds = self.types.into_iter().zip(self.results).zip(self.risks);
-        let kinds = kinds.map(|((event_type, result), risk)| Kind { event_type, result, risk });
-        (self.row, kinds.collect())
-    }
-}
-
-/// What an entry says of what happened: the database's words, and a number.
-#[derive(Clone, Debug)]
-pub struct Kind {
-    pub event_type: String,
-    pub result: String,
-    pub risk: i16,
-}
-
-impl Kind {
-    /// An access that succeeded, and looked like nothing else.
-    fn is_ordinary(&self) -> bool {
-        self.event_type == AuditEventType::ApiAccess.as_str()
-            && self.result == AuditResult::Success.as_str()
-            && self.risk == 0
-    }
-
-    /// As a table `k`.
-    fn all(kinds: &[Self]) -> String {
-        let list = |of: fn(&Self) -> String| kinds.iter().map(of).collect::<Vec<_>>().join(",");
-        format!(
-            "unnest('{{{}}}'::log.security_event_type[], '{{{}}}'::log.security_event_result[],
-                    '{{{}}}'::smallint[]) AS k (of_type, of_result, of_risk)",
-            list(|it| it.event_type.clone()),
-            list(|it| it.result.clone()),
-            list(|it| it.risk.to_string())
-        )
-    }
-}
-
-impl From<LeafName> for Leaf {
-    fn from(name: LeafName) -> Self {
-        Self { name, address: None, session: None, tracks: None, kinds: None }
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 enum FindError {
     #[error(transparent)]
@@ -502,17 +437,14 @@ pub async fn by_id(pool: &PgPool, log_id: Uuid) -> Result<Option<Row>, sqlx::Err
         DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
     });
     let Some(at) = of_event.or(made_at) else { return Ok(None) };
-    let statement = format!(
-        "SELECT {} FROM log.security_audit
-         WHERE recorded_at >= $1 AND recorded_at < $1 + interval '1 millisecond' AND log_id = $2",
-        Row::COLUMNS
-    );
+    let statement = packs::by_id();
     // Once it has looked into a partition, that is there until it ends.
     let mut transaction = pool.begin().await?;
     let mut found: Vec<Row> = sqlx::query_as(&statement)
         .persistent(false)
         .bind(at)
         .bind(log_id)
+        .bind(at.date_naive())
         .fetch_all(&mut *transaction)
         .await?;
     fill_in(&mut transaction, &mut found).await?;

@@ -168,10 +168,11 @@ async fn rol_01_every_read_as_every_role() {
     // To look into the log of accesses is an entry of it (SAL-12).
     let auditor = scene.shows('U').await;
     reads::get(&router, &auditor, "/v1/security-audit-logs").await;
-    let entry: uuid::Uuid = sqlx::query_scalar("SELECT log_id FROM log.security_audit LIMIT 1")
-        .fetch_one(&scene.world.database.pool)
-        .await
-        .unwrap();
+    let entry: uuid::Uuid =
+        sqlx::query_scalar("SELECT log_id FROM log.security_audit_entries LIMIT 1")
+            .fetch_one(&scene.world.database.pool)
+            .await
+            .unwrap();
     paths.insert("security-audit", entry.to_string());
     let mut found = Vec::new();
     for row in TABLE {

@@ -69,7 +69,12 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("admin_roster", &[]),
     (
         "audit_record",
-        &["log.security_audit", "log.security_audit_kinds", "log.security_audit_tracks"],
+        &[
+            "log.security_audit",
+            "log.security_audit_kinds",
+            "log.security_audit_packs",
+            "log.security_audit_tracks",
+        ],
     ),
     ("breach", &["read.breaches"]),
     ("bufdir_report", &["read.bufdir_reports"]),

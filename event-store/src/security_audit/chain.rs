@@ -12,11 +12,13 @@ use foldhash::HashSet;
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, PgConnection, PgPool, Row as _};
+use uuid::Uuid;
 
 use super::{
     Row,
     clients::{self, SealedIn},
     marks::Marks,
+    packs,
     sealing::LeafName,
 };
 use crate::vault::{Key, MasterKeys};
@@ -27,6 +29,8 @@ pub const SEGMENTS_MAX: i64 = 500;
 /// Groups whose entries are asked for at once: what was written a moment ago is in no index by segments yet, and
 /// is looked through each time.
 const SEGMENTS_AT_ONCE: i32 = 20;
+
+const NOT_FOUND: &str = "there are entries that searches do not find";
 
 /// What was found in a leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +155,8 @@ pub async fn verify(
         Verdict { segment: after, entries: 0, total: 0, goes_on: false, broken: None };
     let (mut before, mut marks, mut referred): (Vec<u8>, Marks, HashSet<SealedIn>) =
         Default::default();
-    let mut scratch = Vec::new();
+    let (mut scratch, mut lost) = (Vec::new(), HashSet::default());
+    let mut ids: HashSet<Uuid> = HashSet::default();
     let (mut asked, mut found): (i32, HashMap<i32, Vec<Row>>) = (after, HashMap::new());
     for (index, segment) in segments.iter().enumerate() {
         let number: i32 = segment.try_get("number")?;
@@ -170,7 +175,13 @@ pub async fn verify(
         } else {
             if number > asked {
                 asked = number.saturating_add(SEGMENTS_AT_ONCE - 1);
+                // In this order, as they are made (`log.prepare_security_audit`).
+                let packed;
+                (packed, lost) = packs::of_segments(&mut at_once, leaf, number, asked).await?;
                 found = rows_of(&mut at_once, leaf, number, asked).await?;
+                for (segment, rows) in packed {
+                    found.entry(segment).or_default().extend(rows);
+                }
             }
             let rows = found.remove(&number).unwrap_or_default();
             rows.iter().for_each(|row| marks.add(row));
@@ -182,6 +193,10 @@ pub async fn verify(
                 Some("its entries are not as many as were written")
             } else if made.as_slice() != stored {
                 Some("an entry, or what is said of the segment, was changed")
+            } else if !rows.iter().all(|row| ids.insert(row.log_id)) {
+                Some("an entry is there twice")
+            } else if lost.contains(&number) {
+                Some(NOT_FOUND)
             } else {
                 None
             }
@@ -199,8 +214,7 @@ pub async fn verify(
             Some((verdict.segment.saturating_add(1), "there are entries of no segment"));
     }
     if verdict.broken.is_none() && marks.is_any_missing(&mut at_once, leaf).await? {
-        let fault = "there are entries that searches do not find";
-        verdict.broken = Some((verdict.segment, fault));
+        verdict.broken = Some((verdict.segment, NOT_FOUND));
     }
     if verdict.broken.is_none() && clients::is_any_missing(&mut at_once, leaf, referred).await? {
         let fault = "there are entries that refer to one in which their client is not sealed";
@@ -258,7 +272,9 @@ async fn strays(
         leaf.category.as_str()
     );
     let (start, end) = bounds(leaf.day);
-    sqlx::query_scalar(&statement).bind(start).bind(end).bind(last).fetch_one(connection).await
+    let asked = sqlx::query_scalar(&statement).bind(start).bind(end).bind(last);
+    Ok(asked.fetch_one(&mut *connection).await?
+        || packs::are_of(leaf) && packs::strays(connection, leaf, last).await?)
 }
 
 /// From when to when a day is.

@@ -10,7 +10,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    Entry, Person, Row,
+    Entry, Person, Row, packs,
     sealing::{Indexes, LeafName},
 };
 use crate::vault::Key;
@@ -132,6 +132,14 @@ async fn texts_of(
     if wanted.is_empty() {
         return Ok(Texts::default());
     }
+    let mut texts = Texts::default();
+    for (leaf, entries) in wanted.iter().filter(|(leaf, _)| packs::are_of(*leaf)) {
+        let entries = entries.iter().map(|entry| (entry.recorded_at, entry.log_id)).collect();
+        for found in packs::find(connection, *leaf, entries).await? {
+            let sealed_in = SealedIn { recorded_at: found.recorded_at, log_id: found.log_id };
+            texts.insert((*leaf, sealed_in), found.sealed);
+        }
+    }
     let (mut parts, mut leaves, mut times, mut ids) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (number, (leaf, entries)) in (0_i32..).zip(&wanted) {
@@ -158,11 +166,11 @@ async fn texts_of(
         .bind(ids)
         .fetch_all(connection)
         .await?;
-    let texts = found.into_iter().filter_map(|Text { leaf, recorded_at, log_id, sealed }| {
+    texts.extend(found.into_iter().filter_map(|Text { leaf, recorded_at, log_id, sealed }| {
         let (leaf, _) = wanted.get(usize::try_from(leaf).ok()?)?;
         Some(((*leaf, SealedIn { recorded_at, log_id }), sealed))
-    });
-    Ok(texts.collect())
+    }));
+    Ok(texts)
 }
 
 /// Fills in what is sealed in other entries, which rows refer to. In the transaction that has found the rows, so

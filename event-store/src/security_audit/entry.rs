@@ -1,15 +1,38 @@
 //! An entry before it is sealed.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use agora_domain::security::audit::{AuditEventType, AuditResult, RetentionCategory, RiskScore};
 use agora_service::http::access::Access;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use foldhash::HashSet;
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
 /// The command whose refusals are failed logins.
 const LOG_IN: &str = "/v1/commands/log-in";
+
+/// Texts that a process keeps once, however many entries have them.
+const TEXTS_MAX: usize = 1_000;
+
+/// Routes, and what clients say of themselves: the same from entry to entry, so that they take no memory of their
+/// own in each of those that wait.
+#[derive(Default)]
+pub(super) struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        if self.0.len() >= TEXTS_MAX {
+            self.0.clear();
+        }
+        let text: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&text));
+        text
+    }
+}
 
 /// What happened (E27), in the clear.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,7 +42,7 @@ pub struct Entry {
     pub event_type: AuditEventType,
     pub result: AuditResult,
     pub retention: RetentionCategory,
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Arc<str>>,
     pub http_method: Option<Cow<'static, str>>,
     pub response_code: Option<u16>,
     pub request_size_bytes: Option<u64>,
@@ -49,12 +72,12 @@ pub struct Person {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub referrer: Option<String>,
+    pub referrer: Option<Arc<str>>,
     /// A JSON object's text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub headers: Option<String>,
+    pub headers: Option<Arc<str>>,
 }
 
 impl Entry {
@@ -95,7 +118,12 @@ impl Entry {
 
     /// What an access, that may stand for several, becomes: an entry, and one more where it was a login that
     /// failed (SAL-05).
-    pub(super) fn of_access(access: Box<Access>, occurrences: u64, entries: &mut Vec<Self>) {
+    pub(super) fn of_access(
+        access: Box<Access>,
+        occurrences: u64,
+        texts: &mut Texts,
+        entries: &mut Vec<Self>,
+    ) {
         let (result, indicators) = judge(&access);
         let mut entry = Self::at(access.at, AuditEventType::ApiAccess, result);
         if matches!(result, AuditResult::Blocked | AuditResult::Suspicious) {
@@ -103,7 +131,7 @@ impl Entry {
         }
         entry.risk_score = risk(&indicators);
         entry.threat_indicators = indicators.into_iter().map(str::to_owned).collect();
-        entry.endpoint = access.route.as_ref().map(|route| route.as_str().to_owned());
+        entry.endpoint = access.route.as_ref().map(|route| texts.get(route.as_str()));
         // A method outside of the standard is the client's own word.
         let standard = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
         let method = standard.into_iter().find(|it| *it == access.method.as_str());
@@ -138,9 +166,9 @@ impl Entry {
             kind: kind.map(Cow::from),
             session: access.known.session,
             ip: access.client,
-            user_agent: access.user_agent,
-            referrer: access.referrer,
-            headers: access.headers,
+            user_agent: access.user_agent.map(|text| texts.get(&text)),
+            referrer: access.referrer.map(|text| texts.get(&text)),
+            headers: access.headers.map(|text| texts.get(&text)),
         };
         let refused = access.status >= 400;
         if refused && access.route.as_ref().is_some_and(|route| route.as_str() == LOG_IN) {

@@ -17,6 +17,7 @@ use super::{
     chain::{self, EntryHash},
     clients::Clients,
     marks::Marks,
+    packs,
     row::{Made, copy, insert_missing},
     sealing::{Keys, LeafName, Sealed},
 };
@@ -90,11 +91,14 @@ struct Seen {
 
 impl Seen {
     fn written(&mut self, row: &Made<'_>) {
-        self.hashes.push(chain::entry_hash(row, &mut self.scratch));
-        self.there(row);
+        self.in_turn(row, true);
     }
 
-    fn there(&mut self, row: &Made<'_>) {
+    /// One that is written, or was there already.
+    fn in_turn(&mut self, row: &Made<'_>, is_written: bool) {
+        if is_written {
+            self.hashes.push(chain::entry_hash(row, &mut self.scratch));
+        }
         self.marks.add_unknown(row, &self.known);
     }
 }
@@ -183,7 +187,8 @@ impl Store {
         Self { countries, ..self }
     }
 
-    /// Writes entries, in one transaction; those that are there already stay as they are.
+    /// Writes entries that are new, in one transaction. A group that is there already, as it is, stays so; who
+    /// may have written some of it before uses [`Self::write_again`].
     ///
     /// # Errors
     /// Where the database or the vault cannot be used. Then none was written, or they were before.
@@ -191,7 +196,7 @@ impl Store {
         self.write_by(Way::Copy, entries).await
     }
 
-    /// As [`Self::write`], for who may have written some of them before.
+    /// As [`Self::write`], for who may have written some of them before; these stay as they are.
     pub async fn write_again(&self, entries: &[Entry]) -> Result<(), AuditError> {
         self.write_by(Way::Missing, entries).await
     }
@@ -312,21 +317,32 @@ impl Store {
             );
         }
         // Not again a number that there was: what is missing stays missing.
-        let number = last.max(seen_before) + 1;
+        let mut number = last.max(seen_before) + 1;
         let rows = group.rows(&group.leaves[&leaf]);
         let mut seen = Seen { known: self.known_marks(leaf), ..Seen::default() };
-        match way {
-            Way::Copy => copy(connection, number, rows.inspect(|row| seen.written(row))).await?,
-            Way::Missing => {
+        match (way, packs::are_of(leaf)) {
+            (Way::Copy, true) => {
+                let rows: Vec<Made<'_>> = rows.inspect(|row| seen.written(row)).collect();
+                packs::insert(connection, leaf, number, &rows).await?;
+            }
+            (Way::Copy, false) => {
+                copy(connection, number, rows.inspect(|row| seen.written(row))).await?;
+            }
+            (Way::Missing, true) => {
+                let mut rows: Vec<Made<'_>> = rows.collect();
+                let there = packs::there(connection, leaf, &rows).await?;
+                // Should packs be there of which the chain does not know, their numbers stay theirs.
+                number = number.max(packs::last_segment(connection, leaf).await? + 1);
+                let is_new = |row: &Made<'_>| !there.contains(&row.log_id);
+                rows.iter().for_each(|row| seen.in_turn(row, is_new(row)));
+                rows.retain(is_new);
+                packs::insert(connection, leaf, number, &rows).await?;
+            }
+            (Way::Missing, false) => {
                 let rows: Vec<Made<'_>> = rows.collect();
                 let new = insert_missing(connection, number, &rows).await?;
                 let new: HashSet<Uuid> = new.into_iter().collect();
-                for row in &rows {
-                    match new.contains(&row.log_id) {
-                        true => seen.written(row),
-                        false => seen.there(row),
-                    }
-                }
+                rows.iter().for_each(|row| seen.in_turn(row, new.contains(&row.log_id)));
             }
         }
         // Once rows are written, which keeps the leaf from being dropped, and while the end of its chain is

@@ -13,16 +13,23 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     AuditError, Entry, Message,
+    entry::Texts,
     spool::{Oldest, Spool},
     store::Store,
 };
 
 /// How long a group is gathered (docs/security-audit.md: the window of a kill).
-pub const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(100);
+/// How often what has come is taken while a group is gathered: what a request has left in the queue is then still
+/// in the processor's cache, and its memory is the next request's.
+const TAKE_EVERY: Duration = Duration::from_millis(5);
 pub(super) const GROUP_MAX: usize = 2_000;
 /// Groups that wait in memory for the one before them.
 const WAITING_MAX: usize = 4;
@@ -65,6 +72,18 @@ struct Group {
     acks: Acks,
 }
 
+impl Group {
+    fn take(&mut self, message: Message, texts: &mut Texts) {
+        match message {
+            Message::Access(access, times) => {
+                Entry::of_access(access, times, texts, &mut self.entries);
+            }
+            Message::Entry(entry) => self.entries.push(*entry),
+            Message::Flush(done) => self.acks.push(done),
+        }
+    }
+}
+
 /// Starts the tasks. A group is not gathered to its end once `hurry` says so. The spools that were left are
 /// written first, then this process's own.
 pub(super) fn start(
@@ -90,31 +109,28 @@ async fn gather(
     groups: mpsc::Sender<Group>,
     spools: Spools,
 ) {
-    let mut goes_on = false;
+    let (mut goes_on, mut usual, mut texts) = (false, 0, Texts::default());
     while let Some(first) = messages.recv().await {
-        // Not woken for each of those that come: that would cost every request more than all else here.
-        if !goes_on && messages.len() < GROUP_MAX {
-            tokio::select! {
-                () = tokio::time::sleep(GATHER) => {}
-                () = hurry.notified() => {}
+        let mut group = Group { entries: Vec::with_capacity(usual), acks: Acks::new() };
+        group.take(first, &mut texts);
+        let until = Instant::now() + GATHER;
+        let mut is_over = goes_on;
+        loop {
+            while group.entries.len() < GROUP_MAX
+                && let Ok(message) = messages.try_recv()
+            {
+                group.take(message, &mut texts);
             }
-        }
-        let entries = Vec::with_capacity((messages.len() + 1).min(GROUP_MAX));
-        let mut group = Group { entries, acks: Acks::new() };
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Access(access, times) => {
-                    Entry::of_access(access, times, &mut group.entries);
-                }
-                Message::Entry(entry) => group.entries.push(*entry),
-                Message::Flush(done) => group.acks.push(done),
-            }
-            if group.entries.len() >= GROUP_MAX {
+            if is_over || group.entries.len() >= GROUP_MAX {
                 break;
             }
-            next = messages.try_recv().ok();
+            // Not woken for each of those that come: that would cost every request more than all else here.
+            tokio::select! {
+                () = tokio::time::sleep(TAKE_EVERY) => is_over = Instant::now() >= until,
+                () = hurry.notified() => is_over = true,
+            }
         }
+        usual = group.entries.len();
         // What was in the queue when somebody began to wait is taken without another pause.
         goes_on = group.entries.len() >= GROUP_MAX && !messages.is_empty();
         if let Err(full) = groups.try_send(group) {

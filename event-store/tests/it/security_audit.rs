@@ -64,30 +64,32 @@ fn entry(user: Option<Uuid>) -> Entry {
 
 fn entry_at(at: DateTime<Utc>, user: Option<Uuid>) -> Entry {
     let mut entry = Entry::at(at, AuditEventType::ApiAccess, AuditResult::Success);
-    entry.endpoint = Some("/v1/commands/cast-vote".to_owned());
+    entry.endpoint = Some("/v1/commands/cast-vote".into());
     entry.response_code = Some(200);
     entry.person = Person {
         user,
         kind: user.map(|_| "member".into()),
         session: user,
         ip: Some(ADDRESS.parse().unwrap()),
-        user_agent: Some("a browser".to_owned()),
-        referrer: Some("https://agora.example/page".to_owned()),
-        headers: Some(r#"{"accept":"text/html"}"#.to_owned()),
+        user_agent: Some("a browser".into()),
+        referrer: Some("https://agora.example/page".into()),
+        headers: Some(r#"{"accept":"text/html"}"#.into()),
     };
     entry
 }
 
 async fn count(database: &TestDatabase) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM log.security_audit")
+    sqlx::query_scalar("SELECT count(*) FROM log.security_audit_entries")
         .fetch_one(&database.pool)
         .await
         .unwrap()
 }
 
 async fn rows(database: &TestDatabase) -> Vec<Row> {
-    let statement =
-        format!("SELECT {} FROM log.security_audit ORDER BY recorded_at, log_id", Row::COLUMNS);
+    let statement = format!(
+        "SELECT {} FROM log.security_audit_entries ORDER BY recorded_at, log_id",
+        Row::COLUMNS
+    );
     let mut connection = database.pool.acquire().await.unwrap();
     let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
     fill_in(&mut connection, &mut rows).await.unwrap();

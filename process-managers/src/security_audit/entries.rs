@@ -149,7 +149,7 @@ fn entry(event: &Event, metadata: &Metadata) -> Option<Entry> {
     }
     let by_request = metadata.ip.is_some();
     if let Some(name) = metadata.command_name.as_ref().filter(|_| by_request) {
-        entry.endpoint = Some(format!("/v1/commands/{name}"));
+        entry.endpoint = Some(format!("/v1/commands/{name}").into());
         entry.http_method = Some("POST".into());
     }
     let mut told = json!({ "event": event.event_type, "position": event.position });

@@ -111,7 +111,7 @@ async fn sal_05_a_login_that_the_audit_log_copies_says_its_country() {
     let follower = Follower::new(&world.app, countries);
     let mut connection = world.database.pool.acquire().await.unwrap();
     while follower.look(&mut connection).await.unwrap() {}
-    let statement = format!("SELECT {} FROM log.security_audit", Row::COLUMNS);
+    let statement = format!("SELECT {} FROM log.security_audit_entries", Row::COLUMNS);
     let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
     fill_in(&mut connection, &mut rows).await.unwrap();
     assert_eq!(rows[0].event_type, "LOGIN");

@@ -15,8 +15,10 @@ async fn follow(world: &World, follower: &Follower) {
 }
 
 async fn rows(world: &World) -> Vec<Row> {
-    let statement =
-        format!("SELECT {} FROM log.security_audit ORDER BY recorded_at, log_id", Row::COLUMNS);
+    let statement = format!(
+        "SELECT {} FROM log.security_audit_entries ORDER BY recorded_at, log_id",
+        Row::COLUMNS
+    );
     let mut connection = world.database.pool.acquire().await.unwrap();
     let mut rows: Vec<Row> = sqlx::query_as(&statement).fetch_all(&mut *connection).await.unwrap();
     fill_in(&mut connection, &mut rows).await.unwrap();

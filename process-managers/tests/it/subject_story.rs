@@ -565,7 +565,7 @@ impl Story {
                 let mut access =
                     Entry::at(Utc::now(), AuditEventType::ApiAccess, AuditResult::Success);
                 access.person.user = Some(who.id);
-                access.person.user_agent = Some(format!("{whose}-access"));
+                access.person.user_agent = Some(format!("{whose}-access").into());
                 access
             };
             // The later ones refer to the first.

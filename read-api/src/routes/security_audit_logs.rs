@@ -228,7 +228,7 @@ impl Filter {
 /// Leaves the entries that somebody read the log (SAL-12, AUD-09); to be called before the reply goes out.
 pub(super) async fn record<Q>(app: &App, read: &Read<Q>, route: &'static str) {
     let mut entry = Entry::at(clock::now(), AuditEventType::AdminAction, AuditResult::Success);
-    entry.endpoint = Some(route.to_owned());
+    entry.endpoint = Some(route.into());
     entry.http_method = Some("GET".into());
     entry.metadata = Some(r#"{"action":"security_audit_log_read"}"#.to_owned());
     let actor = read.caller.actor();
@@ -237,7 +237,7 @@ pub(super) async fn record<Q>(app: &App, read: &Read<Q>, route: &'static str) {
         kind: actor.map(|actor| actor.kind.as_str().into()),
         session: read.caller.session().map(|session| session.0),
         ip: read.client_address(),
-        user_agent: read.user_agent().map(str::to_owned),
+        user_agent: read.user_agent().map(Into::into),
         ..Person::default()
     };
     tokio::join!(read.record_audit_read(app, route), app.security_audit.write(entry));

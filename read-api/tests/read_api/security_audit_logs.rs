@@ -29,14 +29,14 @@ async fn store(world: &World) -> Store {
 
 fn entry(at: DateTime<Utc>, number: u128) -> Entry {
     let mut entry = Entry::at(at, AuditEventType::ApiAccess, AuditResult::Success);
-    entry.endpoint = Some("/v1/posts/{id}".to_owned());
+    entry.endpoint = Some("/v1/posts/{id}".into());
     entry.response_code = Some(200);
     entry.person = Person {
         user: Some(Uuid::from_u128(number % 3 + 1)),
         kind: Some("member".into()),
         session: Some(Uuid::from_u128(number % 6 + 100)),
         ip: Some(format!("203.0.113.{}", number % 4).parse().unwrap()),
-        user_agent: Some("a browser".to_owned()),
+        user_agent: Some("a browser".into()),
         ..Person::default()
     };
     entry
@@ -134,6 +134,75 @@ async fn sal_11_entries_are_found_by_each_filter_newest_first_in_parts() {
     assert_eq!(walked, of(&|it| it.person.user == Some(user)));
     let cursor = path.rsplit('=').next().unwrap();
     world.get_as(&auditor, &format!("{ROUTE}?limit=7&cursor={cursor}")).await.problem(400);
+}
+
+/// Groups of two writers by turns that overlap, around midnight, some of one instant.
+#[tokio::test]
+async fn sal_11_entries_of_packs_that_overlap_are_found_in_their_order() {
+    let world = World::new().await;
+    let auditor = world.admin(&[AdminScope::Auditor]).await;
+    let midnight = clock::now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+    let stores = [store(&world).await, store(&world).await];
+    let mut entries = Vec::new();
+    for number in 0..200_u32 {
+        let begun = midnight + TimeDelta::milliseconds(30 * i64::from(number) - 3_000);
+        let group: Vec<Entry> = [0, 100, 250, 251]
+            .into_iter()
+            .zip(0_u32..)
+            .map(|(after, place)| {
+                let at = begun + TimeDelta::milliseconds(after - after % 10);
+                let mut entry = entry(at, u128::from(4 * number + place));
+                if number % 20 == place {
+                    entry.result = AuditResult::Failure;
+                    entry.risk_score = RiskScore::try_from(10 * place as u8).unwrap();
+                }
+                if number % 50 == 7 {
+                    entry.retention = RetentionCategory::Security;
+                }
+                entry
+            })
+            .collect();
+        stores[number as usize % 2].write(&group).await.unwrap();
+        entries.extend(group);
+    }
+    entries.sort_by_key(|entry| std::cmp::Reverse((entry.recorded_at, entry.log_id)));
+    let user = Uuid::from_u128(2);
+    let (from, to) = (entries[500].recorded_at, entries[100].recorded_at);
+    let time = |at: DateTime<Utc>| agora_event_store::read::rfc3339_micros(at);
+    let of_time = format!("from={}&to={}", time(from), time(to));
+    type Keeps<'k> = &'k dyn Fn(&Entry) -> bool;
+    let ways: [(&str, usize, Keeps<'_>); 7] = [
+        ("", 37, &|_| true),
+        (&of_time, 23, &|it| it.recorded_at >= from && it.recorded_at < to),
+        (&format!("user={user}"), 7, &|it| it.person.user == Some(user)),
+        ("ip=203.0.113.3", 50, &|it| it.person.ip == Some("203.0.113.3".parse().unwrap())),
+        ("result=FAILURE", 7, &|it| it.result == AuditResult::Failure),
+        ("risk_min=20", 3, &|it| it.risk_score.get() >= 20),
+        (&format!("user={user}&result=FAILURE"), 3, &|it| {
+            it.person.user == Some(user) && it.result == AuditResult::Failure
+        }),
+    ];
+    for (filter, limit, keeps) in ways {
+        let (mut walked, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("{ROUTE}?limit={limit}&{filter}{cursor}");
+            let part = world.get_as(&auditor, &path).await.ok();
+            let kept = part["items"].as_array().unwrap().iter();
+            // But those that tell of these reads.
+            let kept = kept.filter(|item| item["event_type"] == "API_ACCESS").cloned();
+            walked.extend(ids(&kept.collect::<Vec<_>>()));
+            let Some(next) = part["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        let wanted: Vec<String> =
+            entries.iter().filter(|it| keeps(it)).map(|it| it.log_id.to_string()).collect();
+        assert!(!wanted.is_empty(), "{filter}");
+        assert_eq!(walked, wanted, "{filter}");
+    }
+    for entry in entries.iter().step_by(97) {
+        let one = world.get_as(&auditor, &format!("{ROUTE}/{}", entry.log_id)).await.ok();
+        assert_eq!(one["user_agent"], "a browser");
+    }
 }
 
 /// Entries of several kinds by turns, on two days and at one instant of each.
@@ -241,8 +310,8 @@ async fn sal_04_sal_08_an_entry_has_every_field_and_loses_what_is_personal_with_
     let world = World::new().await;
     let security = world.admin(&[AdminScope::Security]).await;
     let mut full = entry(clock::now(), 0);
-    full.person.headers = Some(r#"{"accept":"text/html"}"#.to_owned());
-    full.person.referrer = Some("https://agora.example/".to_owned());
+    full.person.headers = Some(r#"{"accept":"text/html"}"#.into());
+    full.person.referrer = Some("https://agora.example/".into());
     full.payload_hash = Some([7; 32]);
     full.threat_indicators = vec!["unknown_route".to_owned()];
     full.metadata = Some(r#"{"rule":"PST-01"}"#.to_owned());

@@ -26,7 +26,7 @@ fn access(status: u16, indicators: Vec<&'static str>) -> Access {
 
 fn told(access: Access) -> Entry {
     let mut entries = Vec::new();
-    Entry::of_access(access.into(), 1, &mut entries);
+    Entry::of_access(access.into(), 1, &mut Texts::default(), &mut entries);
     entries.pop().expect("an access is always told of")
 }
 
@@ -57,7 +57,7 @@ fn sal_05_what_stands_for_several_says_for_how_many() {
     let mut entries = Vec::new();
     let client = Some([203, 0, 113, 9].into());
     let access = Access { client, ..access(403, Vec::new()) };
-    Entry::of_access(access.into(), 990, &mut entries);
+    Entry::of_access(access.into(), 990, &mut Texts::default(), &mut entries);
     assert_eq!(entries[0].metadata.as_deref(), Some(r#"{"occurrences":990}"#));
 }
 

@@ -4,37 +4,58 @@ use std::time::Duration;
 
 use agora_domain::security::audit::RetentionCategory;
 use agora_event_store::security_audit::chain::{self, Verdict};
+use chrono::TimeDelta;
 use sqlx::{Connection, PgConnection};
 
 use super::*;
 
+/// Whose entries stand in packs.
+const PACKED: RetentionCategory = RetentionCategory::Operational;
+/// Each of whose entries has a row.
+const IN_ROWS: RetentionCategory = RetentionCategory::Security;
+
+fn of(retention: RetentionCategory) -> Entry {
+    Entry { retention, ..entry(None) }
+}
+
 /// Ten entries in three segments.
-async fn written() -> (TestDatabase, Store) {
+async fn written(retention: RetentionCategory) -> (TestDatabase, Store) {
     let database = TestDatabase::new().await;
     let store = store(&database).await;
     for size in [2, 5, 3] {
-        let entries: Vec<Entry> = (0..size).map(|_| entry(None)).collect();
+        let entries: Vec<Entry> = (0..size).map(|_| of(retention)).collect();
         store.write(&entries).await.unwrap();
     }
     (database, store)
 }
 
-async fn verify(database: &TestDatabase) -> Verdict {
+async fn verify(database: &TestDatabase, retention: RetentionCategory) -> Verdict {
+    verify_after(database, retention, 0).await
+}
+
+async fn verify_after(
+    database: &TestDatabase,
+    retention: RetentionCategory,
+    segment: i32,
+) -> Verdict {
     let key = chain::key(database.vault().masters());
     let today = Utc::now().date_naive();
-    chain::verify(&database.pool, &key, today, RetentionCategory::Operational, 0).await.unwrap()
+    chain::verify(&database.pool, &key, today, retention, segment).await.unwrap()
 }
 
 /// As somebody who owns the tables, and stops at nothing.
 async fn tamper(database: &TestDatabase, statement: &str) {
     let mut owner = PgConnection::connect(&database.url).await.unwrap();
     let day = Utc::now().format("%Y%m%d");
+    let (leaf, packs) =
+        (format!("log.security_audit_security_{day}"), format!("log.security_audit_packs_{day}"));
     for statement in [
-        format!("ALTER TABLE log.security_audit_operational_{day} DISABLE TRIGGER USER"),
+        format!("ALTER TABLE {leaf} DISABLE TRIGGER USER"),
+        format!("ALTER TABLE {packs} DISABLE TRIGGER USER"),
         "ALTER TABLE log.security_audit_segments DISABLE TRIGGER USER".to_owned(),
         "ALTER TABLE log.security_audit_tracks DISABLE TRIGGER USER".to_owned(),
         "ALTER TABLE log.security_audit_kinds DISABLE TRIGGER USER".to_owned(),
-        statement.replace("{leaf}", &format!("log.security_audit_operational_{day}")),
+        statement.replace("{leaf}", &leaf).replace("{packs}", &packs),
     ] {
         sqlx::query(&statement).execute(&mut owner).await.unwrap();
     }
@@ -42,33 +63,152 @@ async fn tamper(database: &TestDatabase, statement: &str) {
 
 #[tokio::test]
 async fn sal_11_a_chain_that_nobody_touched_holds_and_is_gone_through_in_parts() {
-    let (database, _) = written().await;
-    let verdict = verify(&database).await;
-    assert_eq!((verdict.segment, verdict.entries, verdict.total), (3, 10, 10));
-    assert_eq!((verdict.broken, verdict.goes_on), (None, false));
-    let key = chain::key(database.vault().masters());
-    let today = Utc::now().date_naive();
-    let operational = RetentionCategory::Operational;
-    let rest = chain::verify(&database.pool, &key, today, operational, 2).await.unwrap();
-    assert_eq!((rest.entries, rest.total, rest.broken), (3, 10, None));
-    let nothing =
-        chain::verify(&database.pool, &key, today, RetentionCategory::Forensic, 0).await.unwrap();
-    assert_eq!((nothing.segment, nothing.broken), (0, None));
+    for retention in [PACKED, IN_ROWS] {
+        let (database, _) = written(retention).await;
+        let verdict = verify(&database, retention).await;
+        assert_eq!((verdict.segment, verdict.entries, verdict.total), (3, 10, 10));
+        assert_eq!((verdict.broken, verdict.goes_on), (None, false));
+        let rest = verify_after(&database, retention, 2).await;
+        assert_eq!((rest.entries, rest.total, rest.broken), (3, 10, None));
+        let nothing = verify(&database, RetentionCategory::Forensic).await;
+        assert_eq!((nothing.segment, nothing.broken), (0, None));
+    }
 }
 
 #[tokio::test]
 async fn sal_11_a_group_of_which_one_is_there_is_there_once_and_whole() {
+    for retention in [PACKED, IN_ROWS] {
+        let database = TestDatabase::new().await;
+        let store = store(&database).await;
+        let entries: Vec<Entry> = (0..1_500).map(|_| of(retention)).collect();
+        store.write(&entries[1_499..]).await.unwrap();
+        match retention {
+            // It is met while the pieces behind it are still being sent.
+            IN_ROWS => store.write(&entries).await.unwrap(),
+            _ => store.write_again(&entries).await.unwrap(),
+        }
+        assert_eq!(count(&database).await, 1_500);
+        store.write(&[of(retention)]).await.unwrap();
+        assert_eq!(count(&database).await, 1_501, "the next statement gets its own answer");
+        let verdict = verify(&database, retention).await;
+        assert_eq!((verdict.broken, verdict.total, verdict.segment), (None, 1_501, 3));
+    }
+}
+
+/// What a writer of before packs has written has rows, in the same chain.
+#[tokio::test]
+async fn sal_11_a_chain_of_rows_and_packs_holds() {
+    let (database, store) = written(PACKED).await;
+    let day = Utc::now().format("%Y%m%d");
+    tamper(
+        &database,
+        "INSERT INTO log.security_audit
+         SELECT (jsonb_populate_record(NULL::log.security_audit, to_jsonb(e))).*
+         FROM log.security_audit_entries e WHERE segment = 2",
+    )
+    .await;
+    tamper(&database, "DELETE FROM {packs} WHERE segment = 2").await;
+    let moved: i64 =
+        sqlx::query_scalar(&format!("SELECT count(*) FROM log.security_audit_operational_{day}"))
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+    assert_eq!((moved, count(&database).await), (5, 10));
+    let again: Vec<Row> = rows(&database).await;
+    let verdict = verify(&database, PACKED).await;
+    assert_eq!((verdict.segment, verdict.entries, verdict.broken), (3, 10, None));
+    // Known to be there, wherever they stand.
+    let mut entry = entry_at(again[4].recorded_at, None);
+    entry.log_id = again[4].log_id;
+    store.write_again(&[entry, of(PACKED)]).await.unwrap();
+    assert_eq!(count(&database).await, 11);
+}
+
+#[tokio::test]
+async fn sal_11_each_way_to_change_packs_shows() {
+    let with =
+        |entries: &str| format!("UPDATE {{packs}} SET entries = {entries} WHERE segment = 2");
+    let changed = |column: &str, value: &str| {
+        let record = format!("jsonb_populate_record(e, jsonb_build_object('{column}', {value}))");
+        with(&format!("(SELECT array_agg({record}) FROM unnest(entries) e)"))
+    };
+    for (statement, broken) in [
+        (changed("risk_score", "1"), 2),
+        (changed("event_result", "'FAILURE'"), 2),
+        (changed("endpoint", "NULL"), 2),
+        (changed("log_id", "gen_random_uuid()"), 2),
+        (changed("sealed_in_log_id", "e.log_id"), 2),
+        (with("entries[1:4]"), 2),
+        (with("entries || entries[1:1]"), 2),
+        (with("entries[1:4] || entries[1:1]"), 2),
+        ("DELETE FROM {packs} WHERE segment = 2".to_owned(), 2),
+        ("UPDATE {packs} SET segment = 5 WHERE segment = 3".to_owned(), 3),
+        (changed("log_id", "NULL"), 2),
+        (changed("event_type", "NULL"), 2),
+        (changed("recorded_at", "e.recorded_at - interval '1 hour'"), 2),
+        // What searches go by.
+        ("UPDATE {packs} SET found_by = '{}' WHERE segment = 2".to_owned(), 2),
+        ("UPDATE {packs} SET found_by = found_by || 7::bigint WHERE segment = 2".to_owned(), 2),
+        ("UPDATE {packs} SET first_at = first_at - interval '1 microsecond' WHERE segment = 2".to_owned(), 2),
+        ("UPDATE {packs} SET last_at = last_at + interval '1 microsecond' WHERE segment = 2".to_owned(), 2),
+        ("UPDATE {packs} SET first_log_id = gen_random_uuid() WHERE segment = 2".to_owned(), 2),
+        (
+            "INSERT INTO {packs} SELECT day, 9, part, first_at + interval '1 microsecond', first_log_id,
+                 last_at + interval '1 microsecond', found_by, entries FROM {packs} WHERE segment = 3"
+                .to_owned(),
+            4,
+        ),
+    ] {
+        let (database, _) = written(PACKED).await;
+        tamper(&database, &statement).await;
+        let verdict = verify(&database, PACKED).await;
+        assert_eq!(verdict.broken.map(|broken| broken.0), Some(broken), "{statement}: {verdict:?}");
+    }
+}
+
+/// What a search goes by is that no pack is long.
+#[tokio::test]
+async fn sal_11_packs_that_were_made_one_show() {
     let database = TestDatabase::new().await;
-    let store = store(&database).await;
-    let entries: Vec<Entry> = (0..1_500).map(|_| entry(Some(Uuid::from_u128(7)))).collect();
-    store.write(&entries[1_499..]).await.unwrap();
-    // It is met while the pieces behind it are still being sent.
+    let noon = Utc::now().date_naive().and_hms_opt(12, 0, 0).unwrap().and_utc();
+    let entries = [0, 1].map(|second| entry_at(noon + TimeDelta::seconds(second), None));
+    store(&database).await.write(&entries).await.unwrap();
+    assert_eq!(verify(&database, PACKED).await.broken, None);
+    tamper(
+        &database,
+        "ALTER TABLE log.security_audit_packs DROP CONSTRAINT security_audit_packs_span",
+    )
+    .await;
+    tamper(
+        &database,
+        "UPDATE {packs} a SET last_at = b.last_at, entries = a.entries || b.entries FROM {packs} b
+         WHERE a.part = 0 AND b.part = 1",
+    )
+    .await;
+    tamper(&database, "DELETE FROM {packs} WHERE part = 1").await;
+    assert_eq!(count(&database).await, 2);
+    assert_eq!(verify(&database, PACKED).await.broken.map(|broken| broken.0), Some(1));
+}
+
+/// As where the end of a chain was cut off: what is written next has a number of its own.
+#[tokio::test]
+async fn sal_11_packs_of_which_the_chain_does_not_know_keep_nobody_from_writing() {
+    let (database, _) = written(PACKED).await;
+    tamper(&database, "DELETE FROM log.security_audit_segments WHERE number = 3").await;
+    store(&database).await.write(&[of(PACKED)]).await.unwrap();
+    assert_eq!(count(&database).await, 11);
+    assert_eq!(verify(&database, PACKED).await.broken.map(|broken| broken.0), Some(4));
+}
+
+/// A writer that repeated what was there would be seen: its chain is whole.
+#[tokio::test]
+async fn sal_11_an_entry_that_is_there_twice_shows() {
+    let (database, store) = written(PACKED).await;
+    let entries = [of(PACKED), of(PACKED)];
     store.write(&entries).await.unwrap();
-    assert_eq!(count(&database).await, 1_500);
-    store.write(&[entry(None)]).await.unwrap();
-    assert_eq!(count(&database).await, 1_501, "the next statement gets its own answer");
-    let verdict = verify(&database).await;
-    assert_eq!((verdict.broken, verdict.total, verdict.segment), (None, 1_501, 3));
+    self::store(&database).await.write(&entries[1..]).await.unwrap();
+    let verdict = verify(&database, PACKED).await;
+    assert_eq!(verdict.broken.map(|broken| broken.0), Some(5), "{verdict:?}");
 }
 
 #[tokio::test]
@@ -99,41 +239,40 @@ async fn sal_11_each_way_to_change_what_is_written_shows() {
         ("UPDATE log.security_audit_leaves SET dropped_at = now()", 3),
         (
             "INSERT INTO {leaf} (recorded_at, log_id, retention_category, event_type, event_result, segment)
-             VALUES (now(), gen_random_uuid(), 'OPERATIONAL', 'API_ACCESS', 'SUCCESS', 0)",
+             VALUES (now(), gen_random_uuid(), 'SECURITY', 'API_ACCESS', 'SUCCESS', 0)",
             4,
         ),
         ("UPDATE log.security_audit_kinds SET risk_score = 1", 3),
     ] {
-        let (database, _) = written().await;
+        let (database, _) = written(IN_ROWS).await;
         tamper(&database, statement).await;
-        let verdict = verify(&database).await;
+        let verdict = verify(&database, IN_ROWS).await;
         assert_eq!(verdict.broken.map(|broken| broken.0), Some(broken), "{statement}: {verdict:?}");
     }
 }
 
 #[tokio::test]
 async fn sal_11_a_client_that_is_gone_shows_to_whoever_looks_at_later_segments_alone() {
-    for statement in [
-        "UPDATE {leaf} SET sealed = NULL WHERE segment = 1",
-        "DELETE FROM {leaf} WHERE segment = 1",
+    for (retention, statement) in [
+        (IN_ROWS, "UPDATE {leaf} SET sealed = NULL WHERE segment = 1"),
+        (IN_ROWS, "DELETE FROM {leaf} WHERE segment = 1"),
+        (PACKED, "UPDATE {packs} SET entries = entries[2:] WHERE segment = 1"),
+        (PACKED, "DELETE FROM {packs} WHERE segment = 1"),
     ] {
-        let (database, _) = written().await;
+        let (database, _) = written(retention).await;
         tamper(&database, statement).await;
-        let key = chain::key(database.vault().masters());
-        let today = Utc::now().date_naive();
-        let operational = RetentionCategory::Operational;
-        let verdict = chain::verify(&database.pool, &key, today, operational, 1).await.unwrap();
+        let verdict = verify_after(&database, retention, 1).await;
         assert_eq!(verdict.broken.map(|broken| broken.0), Some(3), "{statement}: {verdict:?}");
     }
 }
 
 #[tokio::test]
 async fn sal_11_entries_of_an_older_writer_are_marked_afterwards() {
-    let (database, _) = written().await;
+    let (database, _) = written(IN_ROWS).await;
     tamper(&database, "DELETE FROM log.security_audit_tracks").await;
     tamper(&database, "DELETE FROM log.security_audit_kinds").await;
     let mark = async || -> i64 {
-        sqlx::query_scalar("SELECT log.mark_security_audit($1, 'OPERATIONAL')")
+        sqlx::query_scalar("SELECT log.mark_security_audit($1, 'SECURITY')")
             .bind(Utc::now().date_naive())
             .fetch_one(&database.pool)
             .await
@@ -141,19 +280,21 @@ async fn sal_11_entries_of_an_older_writer_are_marked_afterwards() {
     };
     assert!(mark().await > 1, "of tracks and kinds");
     assert_eq!(mark().await, 0, "each is there once");
-    assert_eq!(verify(&database).await.broken, None);
+    assert_eq!(verify(&database, IN_ROWS).await.broken, None);
 }
 
 #[tokio::test]
 async fn sal_11_a_tail_that_was_cut_off_under_a_writer_stays_missing() {
-    let (database, store) = written().await;
-    tamper(&database, "DELETE FROM log.security_audit_segments WHERE number = 3").await;
-    tamper(&database, "DELETE FROM {leaf} WHERE segment = 3").await;
-    // Alone this looks like a chain of two; the writer knows better.
-    assert_eq!(verify(&database).await.broken, None);
-    store.write(&[entry(None)]).await.unwrap();
-    let verdict = verify(&database).await;
-    assert_eq!(verdict.broken.map(|broken| broken.0), Some(4), "{verdict:?}");
+    for (retention, table) in [(IN_ROWS, "{leaf}"), (PACKED, "{packs}")] {
+        let (database, store) = written(retention).await;
+        tamper(&database, "DELETE FROM log.security_audit_segments WHERE number = 3").await;
+        tamper(&database, &format!("DELETE FROM {table} WHERE segment = 3")).await;
+        // Alone this looks like a chain of two; the writer knows better.
+        assert_eq!(verify(&database, retention).await.broken, None);
+        store.write(&[of(retention)]).await.unwrap();
+        let verdict = verify(&database, retention).await;
+        assert_eq!(verdict.broken.map(|broken| broken.0), Some(4), "{verdict:?}");
+    }
 }
 
 #[tokio::test]
@@ -170,13 +311,13 @@ async fn races_sal_11_writers_at_once_make_one_chain() {
         });
     }
     tasks.join_all().await;
-    let verdict = verify(&database).await;
+    let verdict = verify(&database, PACKED).await;
     assert_eq!((verdict.segment, verdict.entries, verdict.broken), (80, 400, None));
 }
 
 #[tokio::test]
 async fn races_sal_11_a_chain_that_is_being_written_looks_whole() {
-    let (database, store) = written().await;
+    let (database, store) = written(PACKED).await;
     let writer = tokio::spawn(async move {
         loop {
             store.write(&[entry(None), entry(None)]).await.unwrap();
@@ -186,7 +327,7 @@ async fn races_sal_11_a_chain_that_is_being_written_looks_whole() {
     });
     let mut last = 0;
     for _ in 0..50 {
-        let verdict = verify(&database).await;
+        let verdict = verify(&database, PACKED).await;
         assert_eq!(verdict.broken, None, "{verdict:?}");
         last = verdict.segment;
     }

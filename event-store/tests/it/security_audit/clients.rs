@@ -1,6 +1,6 @@
 //! What a client says of itself is sealed once for a partition, and each of its entries tells it (ADR 23).
 
-use agora_domain::{PersonalCategory, Subject};
+use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
 use agora_event_store::security_audit::{Opened, open};
 use chrono::Days;
 use sqlx::{Connection, PgConnection};
@@ -13,7 +13,7 @@ async fn opened(database: &TestDatabase) -> Vec<Option<Opened>> {
 
 /// How many entries have a text of their own.
 async fn sealed(database: &TestDatabase) -> i64 {
-    sqlx::query_scalar("SELECT count(sealed) FROM log.security_audit")
+    sqlx::query_scalar("SELECT count(sealed) FROM log.security_audit_entries")
         .fetch_one(&database.pool)
         .await
         .unwrap()
@@ -64,7 +64,7 @@ async fn sal_10_a_client_is_sealed_in_each_partition_and_in_an_old_one_each_time
     let (now, old) = (Utc::now(), Utc::now() - Days::new(10));
     for _ in 0..2 {
         let mut of_security = entry_at(now, None);
-        of_security.retention = agora_domain::security::audit::RetentionCategory::Security;
+        of_security.retention = RetentionCategory::Security;
         store.write(&[entry_at(now, None), of_security, entry_at(old, None)]).await.unwrap();
     }
     assert_eq!(sealed(&database).await, 4, "whatever a process knows of old ones may be gone");
@@ -74,17 +74,20 @@ async fn sal_10_a_client_is_sealed_in_each_partition_and_in_an_old_one_each_time
 /// What is there already may refer to another entry itself, so nothing refers to it.
 #[tokio::test]
 async fn sal_05_what_is_written_again_refers_to_nothing_that_is_sealed_elsewhere() {
-    let database = TestDatabase::new().await;
-    let store = store(&database).await;
-    let (first, second) = (entry(None), entry(None));
-    store.write(&[first.clone(), second.clone()]).await.unwrap();
-    assert_eq!(sealed(&database).await, 1, "the second refers to the first");
-    let next = self::store(&database).await;
-    // Met as they are copied, and known to be there.
-    next.write(&[second.clone(), entry(None)]).await.unwrap();
-    next.write_again(&[first, second, entry(None)]).await.unwrap();
-    assert_eq!((count(&database).await, sealed(&database).await), (4, 3));
-    assert!(opened(&database).await.iter().all(Option::is_some));
+    for retention in [RetentionCategory::Operational, RetentionCategory::Security] {
+        let entry = || Entry { retention, ..entry(None) };
+        let database = TestDatabase::new().await;
+        let store = store(&database).await;
+        let (first, second) = (entry(), entry());
+        store.write(&[first.clone(), second.clone()]).await.unwrap();
+        assert_eq!(sealed(&database).await, 1, "the second refers to the first");
+        let next = self::store(&database).await;
+        // Met as they are written, and known to be there.
+        next.write(&[first.clone(), entry()]).await.unwrap();
+        next.write_again(&[first, second, entry()]).await.unwrap();
+        assert_eq!((count(&database).await, sealed(&database).await), (4, 3));
+        assert!(opened(&database).await.iter().all(Option::is_some));
+    }
 }
 
 async fn as_owner(database: &TestDatabase, statements: &[&str]) {
@@ -100,9 +103,9 @@ async fn sal_05_nothing_refers_to_an_entry_that_a_replaced_database_does_not_hav
     let database = TestDatabase::new().await;
     let store = store(&database).await;
     store.write(&[entry(None)]).await.unwrap();
-    let leaf = format!("log.security_audit_operational_{}", Utc::now().format("%Y%m%d"));
+    let packs = format!("log.security_audit_packs_{}", Utc::now().format("%Y%m%d"));
     let tables = [
-        &leaf,
+        &packs,
         "log.security_audit_segments",
         "log.security_audit_tracks",
         "log.security_audit_kinds",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agora_domain::{PersonalCategory, Subject};
+use agora_domain::{PersonalCategory, Subject, security::audit::RetentionCategory};
 use agora_event_store::{Vault, security_audit::open, testing::eventually};
 use sqlx::postgres::PgPoolOptions;
 
@@ -148,7 +148,7 @@ async fn sal_08_what_waited_while_its_persons_key_was_replaced_is_nobodys() {
     let users: Vec<_> = opened.into_iter().map(|opened| opened.and_then(|it| it.user)).collect();
     assert_eq!(users, [None, Some(ola), Some(kari)]);
     let bare: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM log.security_audit
+        "SELECT count(*) FROM log.security_audit_entries
          WHERE sealed IS NULL AND num_nonnulls(user_key, ip_key, session_key) = 0",
     )
     .fetch_one(&database.pool)
@@ -197,14 +197,16 @@ async fn sal_05_a_group_that_is_given_up_halfway_leaves_no_answer_to_the_next_st
         .await
         .unwrap();
     let store = Store::new(pool.clone(), database.vault());
-    let entry = entry(None);
-    store.write(&[self::entry(None)]).await.unwrap();
+    // Of those that have rows, which are copied.
+    let retention = RetentionCategory::Security;
+    let entry = Entry { retention, ..entry(None) };
+    store.write(&[Entry { retention, ..self::entry(None) }]).await.unwrap();
     // The end of the copy waits for whether an equal entry will be there.
     let mut other = database.pool.begin().await.unwrap();
     sqlx::query(
         "INSERT INTO log.security_audit (recorded_at, log_id, retention_category, event_type,
              event_result, segment)
-         VALUES ($1, $2, 'OPERATIONAL', 'API_ACCESS', 'SUCCESS', 1)",
+         VALUES ($1, $2, 'SECURITY', 'API_ACCESS', 'SUCCESS', 1)",
     )
     .bind(entry.recorded_at)
     .bind(entry.log_id)
@@ -221,4 +223,29 @@ async fn sal_05_a_group_that_is_given_up_halfway_leaves_no_answer_to_the_next_st
     }
     store.write_again(&[entry]).await.unwrap();
     assert_eq!(count(&database).await, 2);
+}
+
+/// A stream that began hours ago is told of with the others that end when it does.
+#[tokio::test]
+async fn sal_05_what_is_written_again_is_looked_for_at_its_own_time() {
+    let database = TestDatabase::new().await;
+    let store = store(&database).await;
+    let day = Utc::now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+    let at = |minutes: i64| entry_at(day + chrono::TimeDelta::minutes(minutes), None);
+    let (old, young) = (at(1), at(2));
+    store.write(std::slice::from_ref(&old)).await.unwrap();
+    store.write(&[at(90), young.clone(), at(91)]).await.unwrap();
+    store.write_again(&[old, at(3), young, at(92)]).await.unwrap();
+    assert_eq!(count(&database).await, 6);
+}
+
+/// As where an older service has made the day.
+#[tokio::test]
+async fn sal_05_a_day_without_a_place_for_packs_gets_one() {
+    let database = TestDatabase::new().await;
+    store(&database).await.write(&[entry(None)]).await.unwrap();
+    let packs = format!("DROP TABLE log.security_audit_packs_{}", Utc::now().format("%Y%m%d"));
+    sqlx::query(&packs).execute(&database.pool).await.unwrap();
+    store(&database).await.write(&[entry(None)]).await.unwrap();
+    assert_eq!(count(&database).await, 1);
 }

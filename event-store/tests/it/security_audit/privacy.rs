@@ -101,7 +101,7 @@ async fn sal_08_of_whom_was_erased_nothing_personal_is_written_any_more() {
     vault.destroy(&Subject::from(kari), &[PersonalCategory::Network]).await.unwrap();
     store(&database).await.write(&[entry(Some(kari))]).await.unwrap();
     let (sealed, keys): (Option<Vec<u8>>, i32) = sqlx::query_as(
-        "SELECT sealed, num_nonnulls(user_key, ip_key, session_key) FROM log.security_audit",
+        "SELECT sealed, num_nonnulls(user_key, ip_key, session_key) FROM log.security_audit_entries",
     )
     .fetch_one(&database.pool)
     .await
@@ -133,7 +133,8 @@ async fn sal_10_nothing_personal_is_in_the_table_in_the_clear() {
     let kari = Uuid::from_u128(0x0191_d1b2_0000_7000_8000_1234_5678_9abc);
     store(&database).await.write(&[entry(Some(kari)), entry(None)]).await.unwrap();
     let all: Vec<String> = sqlx::query_scalar(
-        "SELECT to_jsonb(a)::text || encode(coalesce(a.sealed, ''), 'escape') FROM log.security_audit a",
+        "SELECT to_jsonb(a)::text || encode(coalesce(a.sealed, ''), 'escape')
+         FROM log.security_audit_entries a",
     )
     .fetch_all(&database.pool)
     .await

@@ -79,8 +79,7 @@ pub(super) const ENTITIES: &[Entity] = &[
             text("session_id", "Login, as a hash", 3),
         ],
         statement:
-            "SELECT e.log_id, e.recorded_at, e.retention_category::text AS retention_category,
-                           e.event_type::text AS event_type, e.event_result::text AS event_result,
+            "SELECT e.log_id, e.recorded_at, e.retention_category, e.event_type, e.event_result,
                            e.user_key, e.ip_key, e.session_key, e.endpoint, e.http_method,
                            e.response_code, e.request_size_bytes, e.response_size_bytes,
                            e.processing_time_ms, e.risk_score, e.threat_indicators, e.metadata,
@@ -93,12 +92,30 @@ pub(super) const ENTITIES: &[Entity] = &[
                     FROM (SELECT DISTINCT day, retention_category,
                               log.security_audit_track(user_key, ip_key, session_key) AS track
                           FROM log.security_audit_tracks WHERE user_key = $1) t
-                    -- Not joined: a track names its leaf, and an index of that has its entries.
+                    -- Not joined: a track names its leaf, and an index of that has its entries or packs.
                     CROSS JOIN LATERAL (
-                        SELECT * FROM log.security_audit e
+                        SELECT e.log_id, e.recorded_at, e.retention_category::text, e.event_type::text,
+                               e.event_result::text, e.user_key, e.ip_key, e.session_key, e.endpoint,
+                               e.http_method, e.response_code, e.request_size_bytes,
+                               e.response_size_bytes, e.processing_time_ms, e.risk_score,
+                               e.threat_indicators, e.metadata, e.payload_hash, e.case_id,
+                               e.sealed_in_recorded_at, e.sealed_in_log_id, e.sealed
+                        FROM log.security_audit e
                         WHERE e.retention_category = t.retention_category
                           AND e.recorded_at >= t.day::timestamp AT TIME ZONE 'UTC'
                           AND e.recorded_at < (t.day + 1)::timestamp AT TIME ZONE 'UTC'
+                          AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
+                          AND e.user_key = $1
+                        UNION ALL
+                        SELECT e.log_id, e.recorded_at, t.retention_category::text, e.event_type,
+                               e.event_result, e.user_key, e.ip_key, e.session_key, e.endpoint,
+                               e.http_method, e.response_code, e.request_size_bytes,
+                               e.response_size_bytes, e.processing_time_ms, e.risk_score,
+                               e.threat_indicators, e.metadata, e.payload_hash, e.case_id,
+                               e.sealed_in_recorded_at, e.sealed_in_log_id, e.sealed
+                        FROM log.security_audit_packs p CROSS JOIN LATERAL unnest(p.entries) e
+                        WHERE t.retention_category = 'OPERATIONAL' AND p.day = t.day
+                          AND p.found_by @> ARRAY[t.track]
                           AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
                           AND e.user_key = $1
                         OFFSET 0) e
