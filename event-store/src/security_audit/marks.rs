@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 use super::{Row, sealing::LeafName};
 
 /// The keys of an entry's user, address and session.
-type Track = [Option<i64>; 3];
+pub(super) type Track = [Option<i64>; 3];
 
 /// An entry's type, result and risk.
-type Kind = (AuditEventType, AuditResult, i16);
+pub(super) type Kind = (AuditEventType, AuditResult, i16);
 
 /// The tracks and kinds of some entries of a leaf.
 #[derive(Clone, Debug, Default)]
@@ -135,13 +135,13 @@ impl Marks {
 }
 
 /// None where it is found by none of the three.
-fn track<T, B>(row: &Row<T, B>) -> Option<Track> {
+pub(super) fn track<T, B>(row: &Row<T, B>) -> Option<Track> {
     let track = [row.user_key, row.ip_key, row.session_key];
     track.iter().any(Option::is_some).then_some(track)
 }
 
 /// None where it has words that this version does not know.
-fn kind<T: AsRef<str>, B>(row: &Row<T, B>) -> Option<Kind> {
+pub(super) fn kind<T: AsRef<str>, B>(row: &Row<T, B>) -> Option<Kind> {
     let event_type = row.event_type.as_ref().parse().ok()?;
     Some((event_type, row.event_result.as_ref().parse().ok()?, row.risk_score?))
 }

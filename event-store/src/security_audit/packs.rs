@@ -13,7 +13,13 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Row, chain::bounds, row::Made, sealing::LeafName};
+use super::{
+    Row,
+    chain::bounds,
+    marks::{kind, track},
+    row::Made,
+    sealing::LeafName,
+};
 
 /// Entries of one pack at most: who looks for one of them reads all.
 const ENTRIES_MAX: usize = 500;
@@ -24,11 +30,6 @@ pub const SPAN_MS: i64 = 250;
 /// Whether the entries of a leaf are written in packs. Those that were written before ADR 24 are not.
 pub(super) fn are_of(leaf: LeafName) -> bool {
     leaf.category == RetentionCategory::Operational
-}
-
-/// By what the packs of an entry's user, address and session are found: its track (ADR 21).
-pub fn track_number(user: Option<i64>, ip: Option<i64>, session: Option<i64>) -> i64 {
-    user.unwrap_or(0) ^ ip.unwrap_or(0) ^ session.unwrap_or(0)
 }
 
 /// By what the packs of a kind are found (ADR 22); none of the ordinary one, which is in nearly all.
@@ -54,16 +55,11 @@ pub fn kind_number(event_type: AuditEventType, result: AuditResult, risk: i16) -
     (!is_ordinary).then_some((event_type << 16) | (result << 8) | i64::from(risk))
 }
 
-/// By what the pack of an entry is found.
+/// By what the pack of an entry is found: its track (ADR 21), as `log.security_audit_track` makes it, and its kind.
 fn numbers<T: AsRef<str>, B>(row: &Row<T, B>) -> impl Iterator<Item = i64> {
-    let keys = [row.user_key, row.ip_key, row.session_key];
-    let has_track = keys.iter().any(Option::is_some);
-    let track = has_track.then(|| track_number(row.user_key, row.ip_key, row.session_key));
-    let kind = || {
-        let event_type = row.event_type.as_ref().parse().ok()?;
-        kind_number(event_type, row.event_result.as_ref().parse().ok()?, row.risk_score?)
-    };
-    track.into_iter().chain(kind())
+    let track = track(row).map(|keys| keys.into_iter().flatten().fold(0, |all, key| all ^ key));
+    let kind = kind(row).and_then(|(of, result, risk)| kind_number(of, result, risk));
+    track.into_iter().chain(kind)
 }
 
 /// What stands beside the entries of a pack.

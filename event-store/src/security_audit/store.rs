@@ -47,7 +47,7 @@ impl Drop for Whole {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// None of them is there: so it is, but where a group is written again.
-    Copy,
+    New,
     /// Those that are not there yet.
     Missing,
 }
@@ -90,13 +90,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn written(&mut self, row: &Made<'_>) {
-        self.in_turn(row, true);
-    }
-
     /// One that is written, or was there already.
-    fn in_turn(&mut self, row: &Made<'_>, is_written: bool) {
-        if is_written {
+    fn add(&mut self, row: &Made<'_>, is_new: bool) {
+        if is_new {
             self.hashes.push(chain::entry_hash(row, &mut self.scratch));
         }
         self.marks.add_unknown(row, &self.known);
@@ -193,7 +189,7 @@ impl Store {
     /// # Errors
     /// Where the database or the vault cannot be used. Then none was written, or they were before.
     pub async fn write(&self, entries: &[Entry]) -> Result<(), AuditError> {
-        self.write_by(Way::Copy, entries).await
+        self.write_by(Way::New, entries).await
     }
 
     /// As [`Self::write`], for who may have written some of them before; these stay as they are.
@@ -208,7 +204,7 @@ impl Store {
         let mut keys = Keys::find(&self.vault, entries).await?;
         let (mut prepared_anew, mut refers) = (false, true);
         loop {
-            let group = self.seal(&mut keys, entries, refers && way == Way::Copy);
+            let group = self.seal(&mut keys, entries, refers && way == Way::New);
             self.prepare(group.leaves.keys()).await?;
             let error = match self.write_group(group, way).await {
                 Ok(()) => return Ok(()),
@@ -219,7 +215,7 @@ impl Store {
                 Err(NotWritten::Database(error)) => error,
             };
             match error.as_database_error().and_then(DatabaseError::code).as_deref() {
-                Some(UNIQUE_VIOLATION) if way == Way::Copy => way = Way::Missing,
+                Some(UNIQUE_VIOLATION) if way == Way::New => way = Way::Missing,
                 // No such partition: its retention is over and it was dropped meanwhile, or a restored
                 // database has none yet.
                 Some(CHECK_VIOLATION) if !prepared_anew => {
@@ -321,12 +317,12 @@ impl Store {
         let rows = group.rows(&group.leaves[&leaf]);
         let mut seen = Seen { known: self.known_marks(leaf), ..Seen::default() };
         match (way, packs::are_of(leaf)) {
-            (Way::Copy, true) => {
-                let rows: Vec<Made<'_>> = rows.inspect(|row| seen.written(row)).collect();
+            (Way::New, true) => {
+                let rows: Vec<Made<'_>> = rows.inspect(|row| seen.add(row, true)).collect();
                 packs::insert(connection, leaf, number, &rows).await?;
             }
-            (Way::Copy, false) => {
-                copy(connection, number, rows.inspect(|row| seen.written(row))).await?;
+            (Way::New, false) => {
+                copy(connection, number, rows.inspect(|row| seen.add(row, true))).await?;
             }
             (Way::Missing, true) => {
                 let mut rows: Vec<Made<'_>> = rows.collect();
@@ -334,7 +330,7 @@ impl Store {
                 // Should packs be there of which the chain does not know, their numbers stay theirs.
                 number = number.max(packs::last_segment(connection, leaf).await? + 1);
                 let is_new = |row: &Made<'_>| !there.contains(&row.log_id);
-                rows.iter().for_each(|row| seen.in_turn(row, is_new(row)));
+                rows.iter().for_each(|row| seen.add(row, is_new(row)));
                 rows.retain(is_new);
                 packs::insert(connection, leaf, number, &rows).await?;
             }
@@ -342,7 +338,7 @@ impl Store {
                 let rows: Vec<Made<'_>> = rows.collect();
                 let new = insert_missing(connection, number, &rows).await?;
                 let new: HashSet<Uuid> = new.into_iter().collect();
-                rows.iter().for_each(|row| seen.in_turn(row, new.contains(&row.log_id)));
+                rows.iter().for_each(|row| seen.add(row, new.contains(&row.log_id)));
             }
         }
         // Once rows are written, which keeps the leaf from being dropped, and while the end of its chain is

@@ -86,8 +86,7 @@ const VOTERS: usize = 200;
 /// Votes a second that there must be enough of.
 const VOTES_MAX: usize = 15_000;
 
-/// Rounds until both sides get new processes: where one happens to lie in memory makes it faster or slower by
-/// some hundredths for as long as it lives.
+/// Rounds until both sides get new processes: runs that kept theirs differed by more than their rounds tell.
 const ROUNDS_OF_PROCESSES: usize = 6;
 
 /// What is measured of each side.
