@@ -12,13 +12,18 @@ mod door;
 mod entry;
 mod marks;
 pub mod packs;
+mod queue;
 mod row;
 mod sealing;
 mod spool;
 mod store;
 mod writer;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use agora_service::{
     clock,
@@ -27,7 +32,7 @@ use agora_service::{
     postgres,
 };
 use sqlx::PgPool;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 pub use clients::fill_in;
 pub use entry::{Entry, Person};
@@ -37,14 +42,21 @@ pub use sealing::{
 };
 pub use store::Store;
 
-use self::door::{Door, Next};
+use self::{
+    door::{Door, Next},
+    queue::Queue,
+};
 use crate::{Vault, vault::VaultError};
 
-/// Accesses that wait for the writing task at most. More than that within the millisecond that it needs to
-/// take them is lost, and counted.
+/// Accesses that wait for the writing task at most. What comes beyond that before it takes them is lost, and
+/// counted.
 const QUEUE: usize = 32_768;
 /// Requests of refused addresses go into the queue only while no more than this waits in it.
 const DOOR_SHARE: usize = QUEUE / 4;
+/// Why some are.
+const FULL: &str = "the queue is full";
+/// Messages that wait for it at most. Whoever sends one more waits itself.
+const MESSAGES: usize = 4_096;
 /// How often what was counted of them is told.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
@@ -120,21 +132,25 @@ pub enum AuditError {
 
 /// What goes to the writing task.
 enum Message {
-    /// It stands for so many.
-    Access(Box<Access>, u64),
+    /// A request of a refused address that stands for so many.
+    Counted(Box<Access>, u64),
     Entry(Box<Entry>),
-    /// All before it is stored, in Postgres or in the file.
+    /// All before it is stored, accesses in the queue included, in Postgres or in the file.
     Flush(oneshot::Sender<()>),
 }
 
 /// The way to the writing task. Cheap to clone.
 #[derive(Clone)]
 pub struct SecurityAudit {
-    queue: mpsc::Sender<Message>,
-    /// Has the writing task take what is in the queue at once.
-    hurry: Arc<Notify>,
+    way: Arc<Way>,
     payload_key: Arc<crate::vault::Key>,
-    door: Arc<Door>,
+}
+
+struct Way {
+    queue: Arc<Queue>,
+    /// Without it the writing task ends: so it stands beside the queue, of which the task cannot tell who has it.
+    messages: mpsc::Sender<Message>,
+    door: Door,
 }
 
 impl SecurityAudit {
@@ -154,80 +170,82 @@ impl SecurityAudit {
             let folder = spool.folder.display();
             std::io::Error::new(error.kind(), format!("the spool folder {folder}: {error}"))
         })?;
-        let (queue, messages) = mpsc::channel(QUEUE);
-        let hurry = Arc::new(Notify::new());
+        let (messages, received) = mpsc::channel(MESSAGES);
+        let queue = Arc::new(Queue::new(QUEUE, DOOR_SHARE, writer::GROUP_MAX));
         let store = store::Store::new(pool, vault).locating(countries);
-        writer::start(messages, Arc::clone(&hurry), store, own, left);
-        let door = Arc::new(Door::default());
-        tokio::spawn(tell_counted(queue.downgrade(), Arc::clone(&door)));
-        Ok(Self { queue, hurry, payload_key, door })
+        writer::start(received, Arc::clone(&queue), store, own, left);
+        let way = Arc::new(Way { queue, messages, door: Door::default() });
+        tokio::spawn(tell_counted(Arc::downgrade(&way)));
+        Ok(Self { way, payload_key })
     }
 
     /// What tells this log of every request of a service.
     pub fn door(&self) -> Audit {
-        let (queue, door) = (self.queue.clone(), Arc::clone(&self.door));
-        let hurry = Arc::clone(&self.hurry);
+        let way = Arc::clone(&self.way);
         let queued = metrics::counter!("agora_security_audit_queued");
-        let sink = move |access: Box<Access>| {
-            let next = match access.at_the_door {
-                true => door.pass(access, QUEUE - queue.capacity() < DOOR_SHARE),
-                false => Next::Tell(access),
-            };
-            let is_lost = match next {
-                Next::Tell(access) => {
-                    queued.increment(1);
-                    let is_lost = queue.try_send(Message::Access(access, 1)).is_err();
-                    if QUEUE - queue.capacity() >= writer::GROUP_MAX {
-                        hurry.notify_one();
-                    }
-                    is_lost
-                }
-                Next::Wait => false,
-                Next::Lose => true,
-            };
-            if is_lost {
-                writer::dropped(1, "the queue is full");
+        let sink = move |access: Access| {
+            let Some(access) = way.past_the_door(access) else { return };
+            queued.increment(1);
+            if !way.queue.push(access) {
+                writer::dropped(1, FULL);
             }
         };
-        let counting = Arc::clone(&self.door);
-        let counter = move |client| counting.count(client, clock::now().timestamp());
+        let counting = Arc::clone(&self.way);
+        let counter = move |client| counting.door.count(client, clock::now().timestamp());
         Audit::new(&self.payload_key, Arc::new(sink), Arc::new(counter))
     }
 
     /// Writes an entry; returns when it is stored, in Postgres or in the file.
     pub async fn write(&self, entry: Entry) {
         metrics::counter!("agora_security_audit_queued").increment(1);
-        if self.queue.send(Message::Entry(Box::new(entry))).await.is_ok() {
+        if self.way.messages.send(Message::Entry(Box::new(entry))).await.is_ok() {
             self.flush().await;
         }
     }
 
     /// Waits until everything that was handed over before is stored.
     pub async fn flush(&self) {
-        send_counted(&self.queue, &self.door).await;
+        self.way.send_counted().await;
         let (done, is_done) = oneshot::channel();
-        if self.queue.send(Message::Flush(done)).await.is_ok() {
-            self.hurry.notify_one();
+        if self.way.messages.send(Message::Flush(done)).await.is_ok() {
+            self.way.queue.hurry();
             // Dropped unanswered only when the process goes down.
             let _ = is_done.await;
         }
     }
 }
 
-/// Tells what the door counts, until nobody has anything to tell any more.
-async fn tell_counted(queue: mpsc::WeakSender<Message>, door: Arc<Door>) {
-    loop {
-        tokio::time::sleep(COUNTED_EVERY).await;
-        let Some(queue) = queue.upgrade() else { return };
-        send_counted(&queue, &door).await;
+impl Way {
+    /// An access that is told of by itself, as all are but some of refused addresses.
+    fn past_the_door(&self, access: Access) -> Option<Access> {
+        if !access.at_the_door {
+            return Some(access);
+        }
+        match self.door.pass(Box::new(access), self.queue.has_room_at_the_door()) {
+            Next::Tell(access) => Some(*access),
+            Next::Wait => None,
+            Next::Lose => {
+                writer::dropped(1, FULL);
+                None
+            }
+        }
+    }
+
+    async fn send_counted(&self) {
+        for (access, times) in self.door.counted(clock::now().timestamp()) {
+            metrics::counter!("agora_security_audit_queued").increment(1);
+            if self.messages.send(Message::Counted(access, times)).await.is_err() {
+                return;
+            }
+        }
     }
 }
 
-async fn send_counted(queue: &mpsc::Sender<Message>, door: &Door) {
-    for (access, times) in door.counted(clock::now().timestamp()) {
-        metrics::counter!("agora_security_audit_queued").increment(1);
-        if queue.send(Message::Access(access, times)).await.is_err() {
-            return;
-        }
+/// Tells what the door counts, until nobody has anything to tell any more.
+async fn tell_counted(way: Weak<Way>) {
+    loop {
+        tokio::time::sleep(COUNTED_EVERY).await;
+        let Some(way) = way.upgrade() else { return };
+        way.send_counted().await;
     }
 }

@@ -81,7 +81,7 @@ impl Clients {
         });
         part(address.as_ref().map(<[u8; 16]>::as_slice));
         part(person.kind.as_deref().map(str::as_bytes));
-        for text in [&person.user_agent, &person.referrer, &person.headers] {
+        for text in [&person.said.user_agent, &person.said.referrer, &person.said.headers] {
             part(text.as_deref().map(str::as_bytes));
         }
         let mut hash = self.keyed.clone();

@@ -95,30 +95,16 @@ impl Door {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use agora_service::http::access::Known;
-    use axum::http::Method;
     use chrono::{DateTime, Utc};
 
-    use super::*;
+    use super::{super::entry::tests, *};
 
     fn access(second: i64, host: u8) -> Box<Access> {
         Box::new(Access {
             at: DateTime::<Utc>::from_timestamp(second, 0).unwrap(),
-            took: Duration::ZERO,
-            method: Method::GET,
-            route: None,
-            status: 403,
-            request_bytes: 0,
-            response_bytes: None,
-            payload_hash: None,
             client: Some([203, 0, 113, host].into()),
-            user_agent: None,
-            referrer: None,
-            headers: None,
-            known: Known::default(),
             at_the_door: true,
+            ..tests::access(403, Vec::new())
         })
     }
 

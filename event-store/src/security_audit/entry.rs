@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use agora_domain::security::audit::{AuditEventType, AuditResult, RetentionCategory, RiskScore};
-use agora_service::http::access::Access;
+use agora_service::http::access::{Access, Said};
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use foldhash::HashSet;
 use serde::{Deserialize, Serialize};
@@ -12,25 +12,32 @@ use uuid::{NoContext, Timestamp, Uuid};
 /// The command whose refusals are failed logins.
 const LOG_IN: &str = "/v1/commands/log-in";
 
-/// Texts that a process keeps once, however many entries have them.
-const TEXTS_MAX: usize = 1_000;
+/// Routes that are kept once, however many entries have them.
+const ROUTES_MAX: usize = 1_000;
 
-/// Routes, and what clients say of themselves: the same from entry to entry, so that they take no memory of their
-/// own in each of those that wait.
+/// The routes that were met, so that they take no memory of their own in each entry that waits.
 #[derive(Default)]
-pub(super) struct Texts(HashSet<Arc<str>>);
+pub(super) struct Routes {
+    met: HashSet<Arc<str>>,
+    /// The last one: often the next has the same.
+    last: Option<Arc<str>>,
+}
 
-impl Texts {
-    fn get(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
+impl Routes {
+    fn get(&mut self, route: &str) -> Arc<str> {
+        if let Some(last) = self.last.as_ref().filter(|last| ***last == *route) {
+            return Arc::clone(last);
         }
-        if self.0.len() >= TEXTS_MAX {
-            self.0.clear();
-        }
-        let text: Arc<str> = text.into();
-        self.0.insert(Arc::clone(&text));
-        text
+        let route = self.met.get(route).cloned().unwrap_or_else(|| {
+            if self.met.len() >= ROUTES_MAX {
+                self.met.clear();
+            }
+            let route: Arc<str> = route.into();
+            self.met.insert(Arc::clone(&route));
+            route
+        });
+        self.last = Some(Arc::clone(&route));
+        route
     }
 }
 
@@ -71,18 +78,22 @@ pub struct Person {
     pub session: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub referrer: Option<Arc<str>>,
-    /// A JSON object's text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub headers: Option<Arc<str>>,
+    #[serde(flatten)]
+    pub said: Arc<Said>,
 }
 
 impl Entry {
     /// An entry of something that happened at a time, with an id of that time.
     pub fn at(at: DateTime<Utc>, event_type: AuditEventType, result: AuditResult) -> Self {
+        Self::of(at, event_type, result, Person::default())
+    }
+
+    fn of(
+        at: DateTime<Utc>,
+        event_type: AuditEventType,
+        result: AuditResult,
+        person: Person,
+    ) -> Self {
         let recorded_at = at.trunc_subsecs(6);
         let millis = recorded_at.timestamp_millis();
         let (seconds, nanos) = (millis.div_euclid(1_000), millis.rem_euclid(1_000) * 1_000_000);
@@ -108,7 +119,7 @@ impl Entry {
             payload_hash: None,
             case_id: None,
             metadata: None,
-            person: Person::default(),
+            person,
         }
     }
 
@@ -119,30 +130,34 @@ impl Entry {
     /// What an access, that may stand for several, becomes: an entry, and one more where it was a login that
     /// failed (SAL-05).
     pub(super) fn of_access(
-        access: Box<Access>,
+        access: Access,
         occurrences: u64,
-        texts: &mut Texts,
+        routes: &mut Routes,
         entries: &mut Vec<Self>,
     ) {
         let (result, indicators) = judge(&access);
-        let mut entry = Self::at(access.at, AuditEventType::ApiAccess, result);
+        let (kind, id) = access.known.actor.unzip();
+        let person = Person {
+            // A guest has no account, and nothing that could be erased by itself.
+            user: id.filter(|_| kind != Some("guest")),
+            kind: kind.map(Cow::from),
+            session: access.known.session,
+            ip: access.client,
+            said: access.said,
+        };
+        let mut entry = Self::of(access.at, AuditEventType::ApiAccess, result, person);
         if matches!(result, AuditResult::Blocked | AuditResult::Suspicious) {
             entry.retention = RetentionCategory::Security;
         }
         entry.risk_score = risk(&indicators);
         entry.threat_indicators = indicators.into_iter().map(str::to_owned).collect();
-        entry.endpoint = access.route.as_ref().map(|route| texts.get(route.as_str()));
-        // A method outside of the standard is the client's own word.
-        let standard = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"];
-        let method = standard.into_iter().find(|it| *it == access.method.as_str());
-        let method = method.unwrap_or("OTHER");
-        entry.http_method = Some(method.into());
+        entry.endpoint = access.route.as_ref().map(|route| routes.get(route.as_str()));
+        entry.http_method = Some(access.method.into());
         // Whoever leaves before the answer has asked all the same.
         entry.response_code = Some(access.status).filter(|status| *status > 0);
         entry.request_size_bytes = Some(access.request_bytes);
         entry.response_size_bytes = access.response_bytes;
-        let took = u32::try_from(access.took.as_millis()).unwrap_or(u32::MAX);
-        entry.processing_time_ms = Some(took.min(i32::MAX as u32));
+        entry.processing_time_ms = Some(access.took_ms.min(i32::MAX as u32));
         entry.payload_hash = access.payload_hash;
         let mut told = serde_json::Map::new();
         if let Some(rule) = access.known.rule {
@@ -159,27 +174,16 @@ impl Entry {
             }
         }
         entry.metadata = (!told.is_empty()).then(|| serde_json::Value::from(told).to_string());
-        let (kind, id) = access.known.actor.unzip();
-        entry.person = Person {
-            // A guest has no account, and nothing that could be erased by itself.
-            user: id.filter(|_| kind != Some("guest")),
-            kind: kind.map(Cow::from),
-            session: access.known.session,
-            ip: access.client,
-            user_agent: access.user_agent.map(|text| texts.get(&text)),
-            referrer: access.referrer.map(|text| texts.get(&text)),
-            headers: access.headers.map(|text| texts.get(&text)),
-        };
         let refused = access.status >= 400;
         if refused && access.route.as_ref().is_some_and(|route| route.as_str() == LOG_IN) {
-            let mut login =
-                Self::at(entry.recorded_at, AuditEventType::Login, AuditResult::Failure);
+            let person = entry.person.clone();
+            let (at, failed) = (entry.recorded_at, AuditResult::Failure);
+            let mut login = Self::of(at, AuditEventType::Login, failed, person);
             login.endpoint.clone_from(&entry.endpoint);
             login.response_code = entry.response_code;
             login.risk_score = entry.risk_score;
             login.threat_indicators.clone_from(&entry.threat_indicators);
             login.metadata = Some(format!(r#"{{"access":"{}"}}"#, entry.log_id));
-            login.person = entry.person.clone();
             if access.status == 429 || access.at_the_door {
                 login.result = AuditResult::Blocked;
             }
@@ -227,4 +231,4 @@ fn risk(indicators: &[&'static str]) -> RiskScore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -322,9 +322,9 @@ fn seal_person(
         kind: person.kind.as_deref(),
         session,
         ip: person.ip.map(|address| address.to_canonical()),
-        user_agent: person.user_agent.as_deref(),
-        referrer: person.referrer.as_deref(),
-        headers: person.headers.as_deref(),
+        user_agent: person.said.user_agent.as_deref(),
+        referrer: person.said.referrer.as_deref(),
+        headers: person.said.headers.as_deref(),
         country: country.as_deref(),
     };
     let content =

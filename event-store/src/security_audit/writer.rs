@@ -20,7 +20,8 @@ use tokio::{
 
 use super::{
     AuditError, Entry, Message,
-    entry::Texts,
+    entry::Routes,
+    queue::{Queue, Taken},
     spool::{Oldest, Spool},
     store::Store,
 };
@@ -67,28 +68,24 @@ impl Files {
     }
 }
 
+#[derive(Default)]
 struct Group {
     entries: Vec<Entry>,
     acks: Acks,
 }
 
 impl Group {
-    fn take(&mut self, message: Message, texts: &mut Texts) {
-        match message {
-            Message::Access(access, times) => {
-                Entry::of_access(access, times, texts, &mut self.entries);
-            }
-            Message::Entry(entry) => self.entries.push(*entry),
-            Message::Flush(done) => self.acks.push(done),
-        }
+    fn is_full(&self) -> bool {
+        self.entries.len() >= GROUP_MAX
     }
 }
 
-/// Starts the tasks. A group is not gathered to its end once `hurry` says so. The spools that were left are
-/// written first, then this process's own.
+/// Starts the tasks. They end when the last sender of messages is gone, with whom the last one goes that puts
+/// something into the queue, and all is written. The spools that were left are written first, then this process's
+/// own.
 pub(super) fn start(
     messages: mpsc::Receiver<Message>,
-    hurry: Arc<Notify>,
+    queue: Arc<Queue>,
     store: Store,
     own: Spool,
     mut left: Vec<Spool>,
@@ -99,40 +96,114 @@ pub(super) fn start(
     left.retain(|spool| !spool.is_empty());
     let spools = Files::new(left.into_iter().chain([own]).collect());
     let (groups, waiting) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(gather(messages, hurry, groups, Arc::clone(&spools)));
+    let (taken, routes) = (Taken::default(), Routes::default());
+    let intake = Intake { messages, queue, taken, flush: None, routes };
+    tokio::spawn(gather(intake, groups, Arc::clone(&spools)));
     tokio::spawn(write(waiting, store, spools));
 }
 
-async fn gather(
-    mut messages: mpsc::Receiver<Message>,
-    hurry: Arc<Notify>,
-    groups: mpsc::Sender<Group>,
-    spools: Spools,
-) {
-    let (mut goes_on, mut usual, mut texts) = (false, 0, Texts::default());
-    while let Some(first) = messages.recv().await {
-        let mut group = Group { entries: Vec::with_capacity(usual), acks: Acks::new() };
-        group.take(first, &mut texts);
+/// What comes to the writing task.
+struct Intake {
+    /// Read while nothing is left of what was taken from the queue.
+    messages: mpsc::Receiver<Message>,
+    queue: Arc<Queue>,
+    /// In no group yet.
+    taken: Taken,
+    /// Who waits until that is stored.
+    flush: Option<oneshot::Sender<()>>,
+    routes: Routes,
+}
+
+impl Intake {
+    fn is_empty(&self) -> bool {
+        let nothing_taken = self.taken.is_empty() && self.flush.is_none();
+        nothing_taken && self.messages.is_empty() && self.queue.is_empty()
+    }
+
+    /// Waits until something has come, the first of which may be in the group then; false where nothing can
+    /// come any more.
+    async fn wait(&mut self, group: &mut Group) -> bool {
+        while self.is_empty() {
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(message) => {
+                        self.put(message, group);
+                        return true;
+                    }
+                    // What was put into the queue before the last sender went is there by now.
+                    None => return !self.queue.is_empty(),
+                },
+                () = self.queue.filled() => {}
+            }
+        }
+        true
+    }
+
+    /// Puts what has come into a group, as far as it fits.
+    fn fill(&mut self, group: &mut Group) {
+        let mut is_queue_taken = false;
+        loop {
+            while !group.is_full()
+                && let Some(access) = self.taken.pop()
+            {
+                Entry::of_access(access, 1, &mut self.routes, &mut group.entries);
+            }
+            if !self.taken.is_empty() {
+                return;
+            }
+            group.acks.extend(self.flush.take());
+            if group.is_full() {
+                return;
+            }
+            match self.messages.try_recv() {
+                Ok(message) => self.put(message, group),
+                Err(_) if is_queue_taken => return,
+                Err(_) => {
+                    self.queue.take(&mut self.taken);
+                    is_queue_taken = true;
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, message: Message, group: &mut Group) {
+        match message {
+            Message::Counted(access, times) => {
+                Entry::of_access(*access, times, &mut self.routes, &mut group.entries);
+            }
+            Message::Entry(entry) => group.entries.push(*entry),
+            Message::Flush(done) => {
+                self.queue.take(&mut self.taken);
+                self.flush = Some(done);
+            }
+        }
+    }
+}
+
+async fn gather(mut intake: Intake, groups: mpsc::Sender<Group>, spools: Spools) {
+    let (mut goes_on, mut usual) = (false, 0);
+    loop {
+        let mut group = Group::default();
+        if !intake.wait(&mut group).await {
+            return;
+        }
+        group.entries.reserve(usual);
         let until = Instant::now() + GATHER;
         let mut is_over = goes_on;
         loop {
-            while group.entries.len() < GROUP_MAX
-                && let Ok(message) = messages.try_recv()
-            {
-                group.take(message, &mut texts);
-            }
-            if is_over || group.entries.len() >= GROUP_MAX {
+            intake.fill(&mut group);
+            if is_over || group.is_full() {
                 break;
             }
             // Not woken for each of those that come: that would cost every request more than all else here.
             tokio::select! {
                 () = tokio::time::sleep(TAKE_EVERY) => is_over = Instant::now() >= until,
-                () = hurry.notified() => is_over = true,
+                () = intake.queue.hurried() => is_over = true,
             }
         }
         usual = group.entries.len();
-        // What was in the queue when somebody began to wait is taken without another pause.
-        goes_on = group.entries.len() >= GROUP_MAX && !messages.is_empty();
+        // What was there when somebody began to wait is taken without another pause.
+        goes_on = group.is_full() && !intake.is_empty();
         if let Err(full) = groups.try_send(group) {
             let Group { entries, acks } = full.into_inner();
             keep(&spools, entries).await;
@@ -264,3 +335,6 @@ async fn on_disk<T: Send + 'static>(
     .await
     .unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }
+
+#[cfg(test)]
+mod tests;

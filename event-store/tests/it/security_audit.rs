@@ -7,7 +7,7 @@ mod outages;
 mod privacy;
 mod table;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use agora_domain::security::audit::{AuditEventType, AuditResult};
 use agora_event_store::{
@@ -17,7 +17,10 @@ use agora_event_store::{
 use agora_service::{
     client_address::ClientAddress,
     geoip::Countries,
-    http::{access::Known, complete_audited},
+    http::{
+        access::{Known, Said},
+        complete_audited,
+    },
     problem::Problem,
 };
 use axum::{
@@ -71,9 +74,11 @@ fn entry_at(at: DateTime<Utc>, user: Option<Uuid>) -> Entry {
         kind: user.map(|_| "member".into()),
         session: user,
         ip: Some(ADDRESS.parse().unwrap()),
-        user_agent: Some("a browser".into()),
-        referrer: Some("https://agora.example/page".into()),
-        headers: Some(r#"{"accept":"text/html"}"#.into()),
+        said: Arc::new(Said {
+            user_agent: Some("a browser".into()),
+            referrer: Some("https://agora.example/page".into()),
+            headers: Some(r#"{"accept":"text/html"}"#.into()),
+        }),
     };
     entry
 }

@@ -46,6 +46,7 @@ use agora_projectors::{
     checkpoints,
     runner::applier::{Applier, Origin},
 };
+use agora_service::http::access::Said;
 use chrono::Utc;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
@@ -565,7 +566,8 @@ impl Story {
                 let mut access =
                     Entry::at(Utc::now(), AuditEventType::ApiAccess, AuditResult::Success);
                 access.person.user = Some(who.id);
-                access.person.user_agent = Some(format!("{whose}-access").into());
+                let agent = format!("{whose}-access").into();
+                access.person.said = Said { user_agent: Some(agent), ..Said::default() }.into();
                 access
             };
             // The later ones refer to the first.

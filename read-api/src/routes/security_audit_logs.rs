@@ -9,7 +9,7 @@ use agora_event_store::{
     read::from_db,
     security_audit::{self, Entry, Opened, Person, Row},
 };
-use agora_service::{clock, problem::Problem};
+use agora_service::{clock, http::access::Said, problem::Problem};
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -237,8 +237,7 @@ pub(super) async fn record<Q>(app: &App, read: &Read<Q>, route: &'static str) {
         kind: actor.map(|actor| actor.kind.as_str().into()),
         session: read.caller.session().map(|session| session.0),
         ip: read.client_address(),
-        user_agent: read.user_agent().map(Into::into),
-        ..Person::default()
+        said: Said { user_agent: read.user_agent().map(Into::into), ..Said::default() }.into(),
     };
     tokio::join!(read.record_audit_read(app, route), app.security_audit.write(entry));
 }

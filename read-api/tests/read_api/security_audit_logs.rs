@@ -1,5 +1,7 @@
 //! The security audit log (E27) as security admins and auditors read it.
 
+use std::sync::Arc;
+
 use agora_domain::{
     PersonalCategory, Subject,
     identity::values::AdminScope,
@@ -13,6 +15,7 @@ use agora_read_api::security_audit::get_to_know;
 use agora_service::{
     clock,
     geoip::{Countries, CountriesArgs},
+    http::access::Said,
 };
 use axum::http::Request;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -36,8 +39,7 @@ fn entry(at: DateTime<Utc>, number: u128) -> Entry {
         kind: Some("member".into()),
         session: Some(Uuid::from_u128(number % 6 + 100)),
         ip: Some(format!("203.0.113.{}", number % 4).parse().unwrap()),
-        user_agent: Some("a browser".into()),
-        ..Person::default()
+        said: Said { user_agent: Some("a browser".into()), ..Said::default() }.into(),
     };
     entry
 }
@@ -310,8 +312,9 @@ async fn sal_04_sal_08_an_entry_has_every_field_and_loses_what_is_personal_with_
     let world = World::new().await;
     let security = world.admin(&[AdminScope::Security]).await;
     let mut full = entry(clock::now(), 0);
-    full.person.headers = Some(r#"{"accept":"text/html"}"#.into());
-    full.person.referrer = Some("https://agora.example/".into());
+    let said = Arc::make_mut(&mut full.person.said);
+    said.headers = Some(r#"{"accept":"text/html"}"#.into());
+    said.referrer = Some("https://agora.example/".into());
     full.payload_hash = Some([7; 32]);
     full.threat_indicators = vec!["unknown_route".to_owned()];
     full.metadata = Some(r#"{"rule":"PST-01"}"#.to_owned());

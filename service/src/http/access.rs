@@ -1,8 +1,9 @@
 //! What is seen of a request and its answer at the edge, for the log of accesses (SAL-05, SAL-06): taken in
 //! passing, handed over without waiting, written by somebody else.
 
+mod said;
+
 use std::{
-    borrow::Cow,
     net::IpAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -13,7 +14,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::MatchedPath,
-    http::{HeaderMap, Method, header},
+    http::{HeaderMap, Method},
     response::Response,
 };
 use chrono::{DateTime, Utc};
@@ -21,6 +22,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use sha2::Sha256;
 use uuid::Uuid;
+
+pub use self::said::Said;
 
 /// What a handler has found out about a request. It leaves it in the response's extensions.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +37,13 @@ pub struct Known {
     pub indicators: Vec<&'static str>,
 }
 
-/// A request and its answer.
+/// A request and its answer. It goes from hand to hand as it is, without memory of its own.
 #[derive(Debug)]
 pub struct Access {
     pub at: DateTime<Utc>,
-    pub took: Duration,
-    pub method: Method,
+    pub took_ms: u32,
+    /// `OTHER` outside of the standard: that is the client's own word.
+    pub method: &'static str,
     /// The route's template, never the URI. None where no route matches.
     pub route: Option<MatchedPath>,
     /// 0 where the client left before it was answered.
@@ -50,17 +54,14 @@ pub struct Access {
     /// HMAC-SHA-256 of what was sent, where something was.
     pub payload_hash: Option<[u8; 32]>,
     pub client: Option<IpAddr>,
-    /// JSON texts of what the client says of itself; nothing secret (SAL-10).
-    pub user_agent: Option<String>,
-    pub referrer: Option<String>,
-    pub headers: Option<String>,
+    pub said: Arc<Said>,
     pub known: Known,
     /// Refused at the door, before any work.
     pub at_the_door: bool,
 }
 
 /// Takes what was seen. Must not block.
-pub type Sink = Arc<dyn Fn(Box<Access>) + Send + Sync>;
+pub type Sink = Arc<dyn Fn(Access) + Send + Sync>;
 /// Counts a request of a client that was refused at the door, where that is enough; says whether it was.
 pub type Counter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
@@ -76,29 +77,6 @@ struct Parts {
 
 /// Routes of which nothing is told.
 const UNTOLD: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-/// Headers that are kept: a closed list, so that what authenticates somebody is not among them.
-const KEPT: [&str; 14] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "content-type",
-    "dnt",
-    "host",
-    "origin",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "sec-fetch-mode",
-    "sec-fetch-site",
-    "sec-gpc",
-    "x-requested-with",
-];
-/// As long as they are of most clients.
-const USUAL_HEADERS: usize = 256;
-const HEADER_BYTES_MAX: usize = 256;
-const USER_AGENT_BYTES_MAX: usize = 512;
-const REFERRER_BYTES_MAX: usize = 2_048;
-
 impl Audit {
     /// `payload_key`: under which payloads are hashed.
     pub fn new(payload_key: &[u8; 32], sink: Sink, counter: Counter) -> Self {
@@ -148,32 +126,41 @@ fn access(
     headers: &HeaderMap,
     client: Option<IpAddr>,
     announced_bytes: u64,
-) -> Box<Access> {
-    Box::new(Access {
+) -> Access {
+    Access {
         at: crate::clock::now(),
-        took: Duration::ZERO,
-        method: method.clone(),
+        took_ms: 0,
+        method: name(method),
         route: route.cloned(),
         status: 0,
         request_bytes: announced_bytes,
         response_bytes: None,
         payload_hash: None,
         client,
-        user_agent: headers
-            .get(header::USER_AGENT)
-            .map(|value| plain(value.as_bytes(), USER_AGENT_BYTES_MAX).into_owned()),
-        referrer: headers.get(header::REFERER).map(|value| referrer(value.as_bytes())),
-        headers: kept(headers),
+        said: Said::of(headers),
         known: Known::default(),
         at_the_door: false,
-    })
+    }
+}
+
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
 }
 
 /// A request that is to be told of, once: when it is answered, or when it is given up because its client
 /// has left.
 pub(super) struct Told {
     audit: Audit,
-    access: Option<Box<Access>>,
+    access: Option<Access>,
     payload: Option<Payload>,
     begun: Instant,
 }
@@ -188,50 +175,49 @@ impl Told {
         self.payload.insert(payload).clone()
     }
 
-    /// What was seen up to now.
-    fn take(&mut self, took: Duration) -> Option<Box<Access>> {
-        let mut access = self.access.take()?;
-        access.took = took;
-        if let Some(payload) = self.payload.take() {
-            let (bytes, hash) = payload.end();
-            // What was refused unread has the size that it announced.
-            if bytes > 0 {
-                access.request_bytes = bytes;
-                access.payload_hash = Some(hash);
-            }
-        }
-        Some(access)
-    }
-
     /// Hands over what was seen, now or when the reply has been sent.
-    pub(super) fn end(mut self, mut response: Response, took: Duration) -> Response {
-        let Some(mut access) = self.take(took) else { return response };
+    pub(super) fn end(&mut self, mut response: Response, took: Duration) -> Response {
+        let Some(access) = &mut self.access else { return response };
+        access.read_in(took, self.payload.take());
         access.status = response.status().as_u16();
         if let Some(known) = response.extensions_mut().remove::<Known>() {
             access.known = known;
         }
-        let sink = Arc::clone(&self.audit.0.sink);
-        match HttpBody::size_hint(response.body()).exact() {
-            Some(bytes) => {
-                access.response_bytes = Some(if access.method == Method::HEAD { 0 } else { bytes });
-                sink(access);
-                response
-            }
-            None => {
-                let ending = Ending { sink, access: Some(access), bytes: 0 };
-                response.map(|inner| Body::new(Sent { inner, ending }))
-            }
+        let size = HttpBody::size_hint(response.body()).exact();
+        if let Some(bytes) = size {
+            access.response_bytes = Some(if access.method == "HEAD" { 0 } else { bytes });
         }
+        let Some(access) = self.access.take() else { return response };
+        if size.is_some() {
+            (self.audit.0.sink)(access);
+            return response;
+        }
+        let ending = Ending { audit: self.audit.clone(), access: Some(access), bytes: 0 };
+        response.map(|inner| Body::new(Sent { inner, ending }))
     }
 }
 
 impl Drop for Told {
     fn drop(&mut self) {
         // Nearly always it was told of, and nothing is left to be done.
-        if self.access.is_some()
-            && let Some(access) = self.take(self.begun.elapsed())
-        {
+        if let Some(mut access) = self.access.take() {
+            access.read_in(self.begun.elapsed(), self.payload.take());
             (self.audit.0.sink)(access);
+        }
+    }
+}
+
+impl Access {
+    /// Adds how long it took and what was read of its body by then.
+    fn read_in(&mut self, took: Duration, payload: Option<Payload>) {
+        self.took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        if let Some(payload) = payload {
+            let (bytes, hash) = payload.end();
+            // What was refused unread has the size that it announced.
+            if bytes > 0 {
+                self.request_bytes = bytes;
+                self.payload_hash = Some(hash);
+            }
         }
     }
 }
@@ -279,8 +265,8 @@ struct Sent {
 }
 
 struct Ending {
-    sink: Sink,
-    access: Option<Box<Access>>,
+    audit: Audit,
+    access: Option<Access>,
     bytes: u64,
 }
 
@@ -288,7 +274,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if let Some(mut access) = self.access.take() {
             access.response_bytes = Some(self.bytes);
-            (self.sink)(access);
+            (self.audit.0.sink)(access);
         }
     }
 }
@@ -318,60 +304,3 @@ impl HttpBody for Sent {
         self.inner.size_hint()
     }
 }
-
-/// The kept headers as a JSON object; none where there are none.
-fn kept(headers: &HeaderMap) -> Option<String> {
-    let mut json = Vec::new();
-    for (name, value) in headers {
-        if KEPT.contains(&name.as_str()) {
-            if json.is_empty() {
-                json.reserve(USUAL_HEADERS);
-            }
-            json.push(if json.is_empty() { b'{' } else { b',' });
-            json.push(b'"');
-            json.extend_from_slice(name.as_str().as_bytes());
-            json.extend_from_slice(b"\":");
-            // A text as JSON: what could end a line or begin another is escaped (ASVS 16.4.1).
-            let text = plain(value.as_bytes(), HEADER_BYTES_MAX);
-            serde_json::to_writer(&mut json, &text).ok()?;
-        }
-    }
-    if json.is_empty() {
-        return None;
-    }
-    json.push(b'}');
-    String::from_utf8(json).ok()
-}
-
-/// Text without control characters, cut to so many bytes.
-fn plain(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
-    let cut = &bytes[..bytes.len().min(bytes_max)];
-    // As nearly all are.
-    let is_printed_ascii = cut.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    if is_printed_ascii && let Ok(text) = str::from_utf8(cut) {
-        return text.into();
-    }
-    let text = String::from_utf8_lossy(cut);
-    if !text.contains(char::is_control) {
-        return text;
-    }
-    text.chars().map(|it| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it }).collect()
-}
-
-/// Without query and fragment, in which tokens travel, and without user and password.
-fn referrer(bytes: &[u8]) -> String {
-    let text = plain(bytes, REFERRER_BYTES_MAX);
-    let end = text.find(['?', '#']).unwrap_or(text.len());
-    let text = &text[..end];
-    match text.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = host.rsplit('@').next().unwrap_or(host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

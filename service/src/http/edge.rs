@@ -72,17 +72,17 @@ where
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = request.method().clone();
         let limits = self.limits;
+        let announced = announced_length(&request);
         let mut told = self.audit.as_ref().and_then(|audit| {
             let client = request.extensions().get::<ClientAddress>().map(|client| client.0);
-            let announced = announced_length(&request);
             audit.begin(&method, route.as_ref(), request.headers(), client, announced, started)
         });
-        if let Some(problem) = too_large(&request, limits) {
+        if let Some(problem) = too_large(&request, announced, limits) {
             let mut refused = problem.into_response();
             browsers::tell(&mut refused, limits.is_behind_tls);
             let took = started.elapsed();
             count(&method, route.as_ref(), refused.status().as_u16(), took);
-            let refused = match told {
+            let refused = match &mut told {
                 Some(told) => told.end(refused, took),
                 None => refused,
             };
@@ -129,7 +129,7 @@ where
             let took = started.elapsed();
             count(&method, route.as_ref(), response.status().as_u16(), took);
             tracing::Span::current().record("status", response.status().as_u16());
-            Ok(match told {
+            Ok(match &mut told {
                 Some(told) => told.end(response, took),
                 None => response,
             })
@@ -140,7 +140,7 @@ where
 }
 
 /// Why a request is not even looked at.
-fn too_large(request: &Request<Body>, limits: Limits) -> Option<Problem> {
+fn too_large(request: &Request<Body>, announced_bytes: u64, limits: Limits) -> Option<Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits.uri_bytes {
         return Some(Problem::of(Kind::UriTooLong));
@@ -150,7 +150,7 @@ fn too_large(request: &Request<Body>, limits: Limits) -> Option<Problem> {
     if bytes > HEADER_BYTES_MAX {
         return Some(Problem::of(Kind::HeadersTooLarge));
     }
-    (announced_length(request) > BODY_BYTES_MAX as u64).then(Problem::payload_too_large)
+    (announced_bytes > BODY_BYTES_MAX as u64).then(Problem::payload_too_large)
 }
 
 fn announced_length(request: &Request<Body>) -> u64 {

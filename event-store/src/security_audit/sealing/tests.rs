@@ -1,4 +1,5 @@
 use agora_domain::security::audit::{AuditEventType, AuditResult};
+use agora_service::http::access::Said;
 
 use super::{
     opening::{VERSION_OF_JSON, Whose, bound_to_entry, other},
@@ -20,9 +21,11 @@ fn entry() -> Entry {
         kind: Some("member".into()),
         session: Some(Uuid::from_u128(8)),
         ip: Some("203.0.113.77".parse().unwrap()),
-        user_agent: Some("a browser".into()),
-        referrer: None,
-        headers: Some(r#"{"accept":"text/html"}"#.into()),
+        said: Arc::new(Said {
+            user_agent: Some("a browser".into()),
+            referrer: None,
+            headers: Some(r#"{"accept":"text/html"}"#.into()),
+        }),
     };
     entry
 }
@@ -101,11 +104,11 @@ fn opens_as_made(sealed: &str) {
     let indexes = Indexes { user: Some(index_of_user(&user)), ip, session: None };
     let row = found(&entry, indexes, hex::decode(sealed).unwrap());
     let opened = open_with(&row, &leaf, &user).unwrap();
-    let Person { ip, user_agent, headers, .. } = entry.person;
+    let Person { ip, said, .. } = entry.person;
     assert_eq!((opened.user, opened.ip, opened.session), (Some(USER), ip, None));
     assert_eq!(
         (opened.user_agent.as_deref(), opened.headers.as_deref()),
-        (user_agent.as_deref(), headers.as_deref())
+        (said.user_agent.as_deref(), said.headers.as_deref())
     );
     assert_eq!(opened.kind.as_deref(), Some("member"));
 }
@@ -156,20 +159,20 @@ fn sal_10_texts_of_any_length_are_sealed() {
         let mut entry = entry();
         let text = || Some("x".repeat(length).into());
         let ip = Some("2001:db8::1".parse().unwrap());
-        let (user_agent, referrer, headers) = (text(), text(), text());
-        entry.person = Person { ip, user_agent, referrer, headers, ..entry.person };
+        let said = Said { user_agent: text(), referrer: text(), headers: text() };
+        entry.person = Person { ip, said: said.into(), ..entry.person };
         entry
     });
     let sealed = sealed(&mut keys(&leaf, &user), &entries, Some(&Clients::default()));
     for (entry, personal) in entries.iter().zip(&sealed.entries) {
         let row = found(entry, personal.0, text(personal));
         let opened = open_with(&row, &leaf, &user).unwrap();
-        let Person { ip, user_agent, referrer, headers, .. } = &entry.person;
+        let Person { ip, said, .. } = &entry.person;
         assert_eq!(&opened.ip, ip);
         for (opened, sealed) in [
-            (opened.user_agent, user_agent),
-            (opened.referrer, referrer),
-            (opened.headers, headers),
+            (opened.user_agent, &said.user_agent),
+            (opened.referrer, &said.referrer),
+            (opened.headers, &said.headers),
         ] {
             assert_eq!(opened.as_deref(), sealed.as_deref());
         }
@@ -191,7 +194,7 @@ fn sal_10_a_client_is_sealed_once_for_a_leaf_and_opens_there_under_its_keys_alon
     // Of the entry that refers to it, filled in.
     let row = found(&entries[1], indexes, text);
     let opened = open_with(&row, &leaf, &user).unwrap();
-    assert_eq!(opened.headers.as_deref(), entries[0].person.headers.as_deref());
+    assert_eq!(opened.headers.as_deref(), entries[0].person.said.headers.as_deref());
     let session = hashed(&mac(&key(3)), Uuid::from_u128(8));
     assert_eq!(opened.session, Some(hex::encode(session)));
     assert!(open_with(&row, &leaf, &key(4)).is_none(), "under another's key");
@@ -240,6 +243,8 @@ fn sal_10_whoever_differs_in_anything_is_another_client() {
     let ip = |text: &str| Some(text.parse().unwrap());
     let text = |text: &str| Some(text.into());
     let of = entry().person;
+    let saying = |said: Said| Person { said: said.into(), ..of.clone() };
+    let said = Said::clone(&of.said);
     let persons = [
         of.clone(),
         Person { user: None, ..of.clone() },
@@ -250,11 +255,11 @@ fn sal_10_whoever_differs_in_anything_is_another_client() {
         Person { ip: ip("203.0.113.78"), ..of.clone() },
         Person { ip: ip("2001:db8::1"), ..of.clone() },
         Person { ip: None, ..of.clone() },
-        Person { user_agent: text("a browse"), referrer: text("r"), ..of.clone() },
-        Person { user_agent: text("a browser"), referrer: text(""), ..of.clone() },
-        Person { user_agent: None, referrer: text("a browser"), ..of.clone() },
-        Person { headers: None, ..of.clone() },
-        Person { headers: text("{}"), ..of.clone() },
+        saying(Said { user_agent: text("a browse"), referrer: text("r"), ..said.clone() }),
+        saying(Said { user_agent: text("a browser"), referrer: text(""), ..said.clone() }),
+        saying(Said { user_agent: None, referrer: text("a browser"), ..said.clone() }),
+        saying(Said { headers: None, ..said.clone() }),
+        saying(Said { headers: text("{}"), ..said }),
     ];
     let entries: Vec<Entry> =
         persons.map(|person| Entry { person, ..entry() }).into_iter().collect();

@@ -32,7 +32,7 @@ async fn sal_10_a_client_is_sealed_once_and_each_of_its_entries_tells_it_until_i
     one.write(&[of(kari), of(ola)]).await.unwrap();
     assert_eq!(sealed(&database).await, 2);
     let mut on_another_page = of(kari);
-    on_another_page.person.referrer = None;
+    Arc::make_mut(&mut on_another_page.person.said).referrer = None;
     one.write(&[on_another_page]).await.unwrap();
     assert_eq!(sealed(&database).await, 3, "that is another one");
     let another_process = store(&database).await;
