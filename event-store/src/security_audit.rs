@@ -48,13 +48,14 @@ use self::{
 };
 use crate::{Vault, vault::VaultError};
 
-/// Accesses that wait for the writing task at most. What comes beyond that before it takes them is lost, and
-/// counted.
+/// Accesses that wait for the writing task at most, beside those that it has taken and that are in no group yet.
+/// What comes beyond that before it takes them is lost, and counted.
 const QUEUE: usize = 32_768;
 /// Requests of refused addresses go into the queue only while no more than this waits in it.
 const DOOR_SHARE: usize = QUEUE / 4;
-/// Why some are.
+/// Why accesses are lost.
 const FULL: &str = "the queue is full";
+const NOBODY_WRITES: &str = "the writing task is gone";
 /// Messages that wait for it at most. Whoever sends one more waits itself.
 const MESSAGES: usize = 4_096;
 /// How often what was counted of them is told.
@@ -171,7 +172,7 @@ impl SecurityAudit {
             std::io::Error::new(error.kind(), format!("the spool folder {folder}: {error}"))
         })?;
         let (messages, received) = mpsc::channel(MESSAGES);
-        let queue = Arc::new(Queue::new(QUEUE, DOOR_SHARE, writer::GROUP_MAX));
+        let queue = Arc::new(Queue::new(QUEUE, DOOR_SHARE));
         let store = store::Store::new(pool, vault).locating(countries);
         writer::start(received, Arc::clone(&queue), store, own, left);
         let way = Arc::new(Way { queue, messages, door: Door::default() });
@@ -186,7 +187,9 @@ impl SecurityAudit {
         let sink = move |access: Access| {
             let Some(access) = way.past_the_door(access) else { return };
             queued.increment(1);
-            if !way.queue.push(access) {
+            if way.messages.is_closed() {
+                writer::dropped(1, NOBODY_WRITES);
+            } else if !way.queue.push(access) {
                 writer::dropped(1, FULL);
             }
         };

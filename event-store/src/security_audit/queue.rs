@@ -39,9 +39,10 @@ struct Bounds {
     waiting_max: usize,
     /// Requests of refused addresses are put in only while fewer wait in it.
     at_the_door_max: usize,
-    /// When so many wait in it, they are taken at once.
-    hurry: usize,
 }
+
+/// A buffer that has room for more than so many has grown while too much came, and is not kept.
+const KEPT_MAX: usize = 2_048;
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 thread_local! {
@@ -50,44 +51,43 @@ thread_local! {
 }
 
 impl Queue {
-    /// `all_max`, `at_the_door_max` and `hurry` are of all shards together, of which there are as many as
-    /// threads run at once.
-    pub(super) fn new(all_max: usize, at_the_door_max: usize, hurry: usize) -> Self {
+    /// `all_max` and `at_the_door_max` are of all shards together, of which there are as many as threads run at
+    /// once.
+    pub(super) fn new(all_max: usize, at_the_door_max: usize) -> Self {
         let shards = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::of_shards(shards, all_max, at_the_door_max, hurry)
+        Self::of_shards(shards, all_max, at_the_door_max)
     }
 
-    fn of_shards(shards: usize, all_max: usize, at_the_door_max: usize, hurry: usize) -> Self {
+    fn of_shards(shards: usize, all_max: usize, at_the_door_max: usize) -> Self {
         let share = |of: usize| (of / shards).max(1);
-        let bounds = Bounds {
-            waiting_max: share(all_max),
-            at_the_door_max: share(at_the_door_max),
-            hurry: share(hurry),
-        };
+        let bounds =
+            Bounds { waiting_max: share(all_max), at_the_door_max: share(at_the_door_max) };
         let shards = (0..shards).map(|_| Apart::default()).collect();
         Self { bounds, shards, filled: Apart::default(), hurry: Apart::default() }
     }
 
-    fn own(&self) -> MutexGuard<'_, Buffer> {
-        let number = NUMBER.with(|number| *number);
-        held(&self.shards[number % self.shards.len()])
+    /// The first shard in which fewer wait: this thread's own, or where that is full the next one that is not.
+    fn with_less_than(&self, waiting_max: usize) -> Option<MutexGuard<'_, Buffer>> {
+        let (own, all) = (NUMBER.with(|number| *number), self.shards.len());
+        let mut shards = (0..all).map(|place| held(&self.shards[(own + place) % all]));
+        shards.find(|waiting| waiting.len() < waiting_max)
     }
 
     /// Puts an access in; false where it is lost, since there is no room.
     pub(super) fn push(&self, access: Access) -> bool {
-        let mut waiting = self.own();
-        let count = waiting.len() + 1;
-        if count > self.bounds.waiting_max {
+        let Some(mut waiting) = self.with_less_than(self.bounds.waiting_max) else {
             return false;
-        }
+        };
         waiting.push_back(access);
+        let count = waiting.len();
         drop(waiting);
         // The first wakes the task for all that come until it takes them. No access is slept on: it is there before
         // the task is told, the task looks after it was told, and what it is told while it does not wait is kept.
         if count == 1 {
             self.filled.0.notify_one();
         }
-        if count == self.bounds.hurry {
+        // Or there may be no more room before it looks again.
+        if count == (self.bounds.waiting_max / 2).max(2) {
             self.hurry();
         }
         true
@@ -95,7 +95,7 @@ impl Queue {
 
     /// Whether a request of a refused address would be put in.
     pub(super) fn has_room_at_the_door(&self) -> bool {
-        self.own().len() < self.bounds.at_the_door_max
+        self.with_less_than(self.bounds.at_the_door_max).is_some()
     }
 
     /// Whether nothing waits.
@@ -120,7 +120,6 @@ impl Queue {
 
     /// Takes all that waits, after what was taken before.
     pub(super) fn take(&self, taken: &mut Taken) {
-        taken.kept_max = 2 * self.bounds.hurry.next_power_of_two();
         for shard in &self.shards {
             let mut waiting = held(shard);
             if !waiting.is_empty() {
@@ -142,8 +141,6 @@ pub(super) struct Taken {
     full: VecDeque<Buffer>,
     /// For the next time.
     empty: Vec<Buffer>,
-    /// A buffer that has room for more than so many has grown while too much came, and is not kept.
-    kept_max: usize,
 }
 
 impl Taken {
@@ -157,7 +154,7 @@ impl Taken {
         let access = buffer.pop_front();
         if buffer.is_empty()
             && let Some(mut buffer) = self.full.pop_front()
-            && buffer.capacity() <= self.kept_max
+            && buffer.capacity() <= KEPT_MAX
         {
             // Begins at its start again, so that it does not wander through memory that nothing has touched.
             buffer.clear();

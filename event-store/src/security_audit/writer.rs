@@ -31,7 +31,7 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How often what has come is taken while a group is gathered: what a request has left in the queue is then still
 /// in the processor's cache, and its memory is the next request's.
 const TAKE_EVERY: Duration = Duration::from_millis(5);
-pub(super) const GROUP_MAX: usize = 2_000;
+const GROUP_MAX: usize = 2_000;
 /// Groups that wait in memory for the one before them.
 const WAITING_MAX: usize = 4;
 /// A group that takes longer goes into the spool: it may be written twice, and is there once.

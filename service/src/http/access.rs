@@ -24,6 +24,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 pub use self::said::Said;
+use super::edge::standard;
 
 /// What a handler has found out about a request. It leaves it in the response's extensions.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +38,7 @@ pub struct Known {
     pub indicators: Vec<&'static str>,
 }
 
-/// A request and its answer. It goes from hand to hand as it is, without memory of its own.
+/// A request and its answer. It goes from hand to hand as it is.
 #[derive(Debug)]
 pub struct Access {
     pub at: DateTime<Utc>,
@@ -77,6 +78,7 @@ struct Parts {
 
 /// Routes of which nothing is told.
 const UNTOLD: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 impl Audit {
     /// `payload_key`: under which payloads are hashed.
     pub fn new(payload_key: &[u8; 32], sink: Sink, counter: Counter) -> Self {
@@ -130,7 +132,7 @@ fn access(
     Access {
         at: crate::clock::now(),
         took_ms: 0,
-        method: name(method),
+        method: standard(method).unwrap_or("OTHER"),
         route: route.cloned(),
         status: 0,
         request_bytes: announced_bytes,
@@ -140,19 +142,6 @@ fn access(
         said: Said::of(headers),
         known: Known::default(),
         at_the_door: false,
-    }
-}
-
-fn name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::HEAD => "HEAD",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::OPTIONS => "OPTIONS",
-        _ => "OTHER",
     }
 }
 

@@ -166,44 +166,46 @@ struct Instruments {
 }
 
 thread_local! {
-    static INSTRUMENTS: RefCell<HashMap<String, HashMap<Method, Instruments>>> =
+    static INSTRUMENTS: RefCell<HashMap<String, HashMap<&'static str, Instruments>>> =
         RefCell::new(HashMap::new());
 }
 
 fn count(method: &Method, route: Option<&MatchedPath>, status: u16, took: Duration) {
     let route = route.map_or("none", MatchedPath::as_str);
-    // Methods outside of the standard are the client's own words: one label for all.
-    let method = if known(method) { method } else { &Method::CONNECT };
+    // One label for all others.
+    let method = standard(method).unwrap_or("CONNECT");
     INSTRUMENTS.with_borrow_mut(|instruments| {
         if !instruments.contains_key(route) {
             instruments.insert(route.to_owned(), HashMap::new());
         }
         let Some(methods) = instruments.get_mut(route) else { return };
-        let instruments = methods.entry(method.clone()).or_insert_with(|| Instruments {
+        let instruments = methods.entry(method).or_insert_with(|| Instruments {
             seconds: histogram!("agora_http_request_seconds",
-                "method" => method.to_string(), "route" => route.to_owned()),
+                "method" => method, "route" => route.to_owned()),
             responses: Vec::new(),
         });
         instruments.seconds.record(took.as_secs_f64());
         if let Some((_, counter)) = instruments.responses.iter().find(|(code, _)| *code == status) {
             return counter.increment(1);
         }
-        let counter = counter!("agora_http_responses_total", "method" => method.to_string(),
+        let counter = counter!("agora_http_responses_total", "method" => method,
             "route" => route.to_owned(), "status" => status.to_string());
         counter.increment(1);
         instruments.responses.push((status, counter));
     });
 }
 
-fn known(method: &Method) -> bool {
-    [
-        Method::GET,
-        Method::POST,
-        Method::HEAD,
-        Method::PUT,
-        Method::DELETE,
-        Method::PATCH,
-        Method::OPTIONS,
-    ]
-    .contains(method)
+/// A method's name, where it is one of the standard: any other is the client's own word.
+pub(super) fn standard(method: &Method) -> Option<&'static str> {
+    let name = match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => return None,
+    };
+    Some(name)
 }

@@ -12,7 +12,7 @@ fn access(number: u64) -> Access {
 }
 
 fn queue(shards: usize) -> Queue {
-    Queue::of_shards(shards, 1_000 * shards, 10 * shards, 100 * shards)
+    Queue::of_shards(shards, 1_000 * shards, 10 * shards)
 }
 
 fn take_all(queue: &Queue, taken: &mut Taken) -> Vec<u64> {
@@ -44,7 +44,7 @@ fn sal_05_what_one_thread_puts_in_comes_out_in_its_order() {
 #[test]
 fn sal_05_several_threads_lose_nothing_and_nothing_comes_twice() {
     const EACH: u64 = 20_000;
-    let queue = Arc::new(Queue::of_shards(3, usize::MAX, 1, 100));
+    let queue = Arc::new(Queue::of_shards(3, usize::MAX, 1));
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let queue = Arc::clone(&queue);
@@ -71,21 +71,30 @@ fn sal_05_several_threads_lose_nothing_and_nothing_comes_twice() {
 
 #[test]
 fn sal_05_what_has_no_room_is_refused_and_the_door_has_less() {
-    let (queue, mut taken) = (queue(2), Taken::default());
+    let (queue, mut taken) = (queue(1), Taken::default());
     for number in 0..1_000 {
         assert_eq!(queue.has_room_at_the_door(), number < 10);
         assert!(queue.push(access(number)));
     }
-    assert!(!queue.push(access(1_000)), "a shard's share is used up");
+    assert!(!queue.push(access(1_000)), "there is no room");
     assert_eq!(take_all(&queue, &mut taken).len(), 1_000);
     assert!(queue.push(access(1_001)) && queue.has_room_at_the_door());
-    let few = Queue::of_shards(64, 3, 2, 1);
+    let few = Queue::of_shards(64, 3, 2);
     assert!(few.push(access(1)), "there is always room for one");
+}
+
+/// However many shards there are: one thread alone may be the only one that has something to tell.
+#[test]
+fn sal_05_one_thread_has_all_the_room() {
+    let queue = Queue::of_shards(16, 32_768, 8_192);
+    assert_eq!((0..40_000).take_while(|number| queue.push(access(*number))).count(), 32_768);
+    assert!(!queue.has_room_at_the_door());
+    assert_eq!(take_all(&queue, &mut Taken::default()).len(), 32_768);
 }
 
 #[test]
 fn a_buffer_is_used_again_unless_too_much_has_come() {
-    let (queue, mut taken) = (queue(1), Taken::default());
+    let (queue, mut taken) = (Queue::of_shards(1, 10_000, 1), Taken::default());
     let mut buffers = HashSet::new();
     for number in 0..10 {
         (0..100).for_each(|_| assert!(queue.push(access(number))));
@@ -95,14 +104,14 @@ fn a_buffer_is_used_again_unless_too_much_has_come() {
     }
     assert_eq!((buffers.len(), taken.empty.len()), (2, 1), "two by turns");
     for _ in 0..2 {
-        (0..1_000).for_each(|_| assert!(queue.push(access(1))));
-        assert_eq!(take_all(&queue, &mut taken).len(), 1_000);
+        (0..5_000).for_each(|_| assert!(queue.push(access(1))));
+        assert_eq!(take_all(&queue, &mut taken).len(), 5_000);
     }
     assert!(taken.empty.is_empty() && held(&queue.shards[0]).capacity() == 0);
 }
 
 #[tokio::test]
-async fn the_first_wakes_the_task_and_a_share_of_a_group_hurries_it() {
+async fn the_first_wakes_the_task_and_half_of_the_room_hurries_it() {
     let (queue, mut taken) = (Arc::new(queue(1)), Taken::default());
     assert!(!is_told(queue.filled()).await);
     queue.push(access(0));
@@ -115,11 +124,11 @@ async fn the_first_wakes_the_task_and_a_share_of_a_group_hurries_it() {
     assert!(is_told(queue.filled()).await, "what is put in while it waits");
     assert!(pushing.await.unwrap());
     take_all(&queue, &mut taken);
-    (0..99).for_each(|number| assert!(queue.push(access(number))));
+    (0..499).for_each(|number| assert!(queue.push(access(number))));
     assert!(!is_told(queue.hurried()).await);
-    queue.push(access(99));
+    queue.push(access(499));
     assert!(is_told(queue.hurried()).await);
-    queue.push(access(100));
+    queue.push(access(500));
     assert!(!is_told(queue.hurried()).await, "once is enough");
 }
 

@@ -9,7 +9,7 @@ fn access(number: usize) -> Access {
 
 fn gathering() -> (Arc<Queue>, mpsc::Sender<Message>, mpsc::Receiver<Group>) {
     // Room for all, whichever shard they come to.
-    let queue = Arc::new(Queue::new(1 << 20, 1, 1 << 20));
+    let queue = Arc::new(Queue::new(1 << 20, 1));
     let ((messages, received), (groups, gathered)) = (mpsc::channel(8), mpsc::channel(8));
     let (taken, routes) = (Taken::default(), Routes::default());
     let intake =

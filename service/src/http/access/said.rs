@@ -5,11 +5,11 @@ use std::{borrow::Cow, cell::RefCell, sync::Arc};
 
 use axum::http::HeaderMap;
 use foldhash::HashMap;
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 use serde::{Deserialize, Serialize};
 
 /// Texts of what a client says of itself; bounded, without control characters, and nothing secret (SAL-10).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Said {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Box<str>>,
@@ -55,7 +55,7 @@ fn number(name: &str) -> Option<u8> {
 }
 
 /// Clients that a thread remembers at most.
-const MET_MAX: usize = 1_000;
+const MET_MAX: usize = 500;
 /// Who says more than that is not remembered, which bounds what a thread keeps.
 const KEY_BYTES_MAX: usize = 1_024;
 
@@ -82,10 +82,7 @@ impl Said {
         let (mut said, mut json) = (Self::default(), Vec::new());
         for Kept { number, name, parts } in kept(headers) {
             match number {
-                // Of several the first counts.
-                USER_AGENT if said.user_agent.is_some() => {}
                 USER_AGENT => said.user_agent = Some(text(parts)),
-                REFERRER if said.referrer.is_some() => {}
                 REFERRER => said.referrer = Some(text(parts)),
                 _ => {
                     if json.is_empty() {
@@ -141,33 +138,44 @@ struct Kept<'h> {
     parts: [&'h [u8]; 2],
 }
 
-/// What is kept of these headers, in their order.
+/// What is kept of these headers, in their order. Of several of a name the first counts: else a client could say
+/// one thing a hundred times.
 fn kept(headers: &HeaderMap) -> impl Iterator<Item = Kept<'_>> {
-    headers.iter().filter_map(|(name, value)| {
+    let mut had = 0_u16;
+    headers.iter().filter_map(move |(name, value)| {
         let name = name.as_str();
         let number = number(name)?;
-        let up_to =
-            |bytes_max: usize| value.as_bytes().get(..bytes_max).unwrap_or(value.as_bytes());
+        if had & (1 << number) != 0 {
+            return None;
+        }
+        had |= 1 << number;
+        let value = value.as_bytes();
         let parts = match number {
-            USER_AGENT => [&[], up_to(USER_AGENT_BYTES_MAX)],
-            REFERRER => referrer(up_to(REFERRER_BYTES_MAX)),
-            _ => [&[], up_to(HEADER_BYTES_MAX)],
+            USER_AGENT => [&[], up_to(USER_AGENT_BYTES_MAX, value)],
+            REFERRER => referrer(value),
+            _ => [&[], up_to(HEADER_BYTES_MAX, value)],
         };
         Some(Kept { number, name, parts })
     })
 }
 
+fn up_to(bytes_max: usize, bytes: &[u8]) -> &[u8] {
+    bytes.get(..bytes_max).unwrap_or(bytes)
+}
+
 /// Without query and fragment, in which tokens travel, and without user and password: they are not even part of
-/// the key by which the client is remembered.
+/// the key by which the client is remembered. In what is no URL all before the last `@` may be a password.
 fn referrer(sent: &[u8]) -> [&[u8]; 2] {
     let sent = &sent[..memchr2(b'?', b'#', sent).unwrap_or(sent.len())];
-    let Some(scheme) = memchr_iter(b':', sent).find(|at| sent[*at..].starts_with(b"://")) else {
-        return [&[], sent];
-    };
-    let (scheme, rest) = sent.split_at(scheme + b"://".len());
-    let host = &rest[..memchr(b'/', rest).unwrap_or(rest.len())];
+    let is_of_a_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let colon = memchr(b':', sent)
+        .filter(|at| sent[*at..].starts_with(b"://") && sent[..*at].iter().all(is_of_a_scheme));
+    let (scheme, rest) = sent.split_at(colon.map_or(0, |at| at + b"://".len()));
+    let host_end = if scheme.is_empty() { None } else { memchr(b'/', rest) };
+    let host = &rest[..host_end.unwrap_or(rest.len())];
     let user_end = memrchr(b'@', host).map_or(0, |at| at + 1);
-    [scheme, &rest[user_end..]]
+    let scheme = up_to(REFERRER_BYTES_MAX, scheme);
+    [scheme, up_to(REFERRER_BYTES_MAX - scheme.len(), &rest[user_end..])]
 }
 
 fn text([start, end]: [&[u8]; 2]) -> Box<str> {
