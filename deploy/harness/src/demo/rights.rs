@@ -143,14 +143,16 @@ impl Rights<'_> {
     async fn erase(&mut self, request: Uuid) -> Result<Value, AgoraError> {
         let id = json!({ "deletion_id": request });
         self.admin.send("start-deletion-review", &id).await?;
-        self.admin.send("approve-deletion", &id).await?;
+        let approved = self.admin.send("approve-deletion", &id).await?.position;
         println!("  An admin reviews it and approves. What is done then:");
         let mut reads = Reads::new(&self.stack.read_addr);
         reads.act_as(self.admin_session);
+        let row =
+            format!("/v1/data-deletion-requests/{request}?min_position={approved}&wait_ms=10000");
         let begun = Instant::now();
         let mut said = false;
         loop {
-            let row = reads.json(&format!("/v1/data-deletion-requests/{request}")).await?;
+            let row = reads.json(&row).await?;
             if row["status"] == "COMPLETED" || begun.elapsed() > PATIENCE {
                 return Ok(row);
             }
