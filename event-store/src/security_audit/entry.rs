@@ -65,7 +65,7 @@ pub struct Entry {
 }
 
 /// What of it is personal; sealed before it is stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Person {
     /// Who has an account, by whose key it is sealed.
     #[serde(skip_serializing_if = "Option::is_none")]

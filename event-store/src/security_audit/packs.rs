@@ -1,18 +1,14 @@
 //! Packs: the entries that are kept for operations, nearly all of which are accesses, stand together as they were
-//! written: one row of the database, its entries an array, instead of a row and entries of indexes for each
-//! (ADR 24).
+//! written: one row of the database, an array for each of its columns, instead of a row and entries of indexes for
+//! each (ADR 24, ADR 25).
 
 use agora_domain::security::audit::{AuditEventType, AuditResult, RetentionCategory};
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::{HashMap, HashSet};
-use sqlx::{
-    Arguments, Encode, FromRow, PgConnection, Postgres, Type,
-    encode::IsNull,
-    error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgArguments, PgHasArrayType, PgTypeInfo, types::PgRecordEncoder},
-};
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
+use self::columns::{Act, Columns};
 use super::{
     Row,
     chain::bounds,
@@ -21,6 +17,8 @@ use super::{
     sealing::LeafName,
 };
 
+mod columns;
+
 /// Entries of one pack at most: who looks for one of them reads all.
 const ENTRIES_MAX: usize = 500;
 /// The longest time between its first and its last entry, in milliseconds. Who looks for a moment, or goes back
@@ -28,7 +26,7 @@ const ENTRIES_MAX: usize = 500;
 pub const SPAN_MS: i64 = 250;
 
 /// Whether the entries of a leaf are written in packs. Those that were written before ADR 24 are not.
-pub(super) fn are_of(leaf: LeafName) -> bool {
+pub fn are_of(leaf: LeafName) -> bool {
     leaf.category == RetentionCategory::Operational
 }
 
@@ -70,129 +68,73 @@ struct Head {
     first_at: DateTime<Utc>,
     first_log_id: Uuid,
     last_at: DateTime<Utc>,
-    /// In their order.
+    /// In their order, each once.
     found_by: Vec<i64>,
 }
 
 impl Head {
-    /// Of the entries of a pack, in the order of their times and ids.
-    fn of<T: AsRef<str>, B>(
-        (segment, part): (i32, i16),
-        first: &Row<T, B>,
-        rows: &[Row<T, B>],
-    ) -> Self {
-        let found_by: HashSet<i64> = rows.iter().flat_map(numbers).collect();
-        let mut found_by: Vec<i64> = found_by.into_iter().collect();
-        found_by.sort_unstable();
-        Self {
-            segment,
-            part,
-            first_at: first.recorded_at,
-            first_log_id: first.log_id,
-            last_at: rows.last().unwrap_or(first).recorded_at,
-            found_by,
+    /// Of a pack whose first entry this is.
+    fn of<T: AsRef<str>, B>((segment, part): (i32, i16), first: &Row<T, B>) -> Self {
+        let found_by = numbers(first).collect();
+        let (first_at, first_log_id) = (first.recorded_at, first.log_id);
+        Self { segment, part, first_at, first_log_id, last_at: first_at, found_by }
+    }
+
+    /// The next entry of it, in the order of their times and ids.
+    fn add<T: AsRef<str>, B>(&mut self, row: &Row<T, B>) {
+        self.last_at = row.recorded_at;
+        self.found_by.extend(numbers(row));
+    }
+
+    /// As it is stored, once all entries are added.
+    fn ended(mut self) -> Self {
+        self.found_by.sort_unstable();
+        self.found_by.dedup();
+        self
+    }
+
+    /// Whether an entry may still be in it.
+    fn reaches(&self, at: DateTime<Utc>) -> bool {
+        at - self.first_at <= TimeDelta::milliseconds(SPAN_MS)
+    }
+}
+
+/// A pack that is to be written.
+pub(super) struct Pack<'e> {
+    head: Head,
+    columns: Columns<'e>,
+}
+
+/// Makes rows of a leaf, in the order of their times and ids, the packs of a segment.
+pub(super) fn of<'e>(segment: i32, rows: impl Iterator<Item = Made<'e>>) -> Vec<Pack<'e>> {
+    let (mut rows, mut packs) = (rows.peekable(), Vec::new());
+    for part in 0.. {
+        let Some(first) = rows.next() else { break };
+        let mut head = Head::of((segment, part), &first);
+        let mut columns = Columns::with_capacity(ENTRIES_MAX.min(1 + rows.size_hint().0));
+        columns.push(first);
+        while columns.len() < ENTRIES_MAX
+            && let Some(row) = rows.next_if(|row| head.reaches(row.recorded_at))
+        {
+            head.add(&row);
+            columns.push(row);
         }
+        packs.push(Pack { head: head.ended(), columns });
     }
+    packs
 }
 
-/// An entry as `log.security_audit_entry`.
-struct Packed<'p, 'e>(&'p Made<'e>);
-
-const ENTRY_TYPE: &str = "log.security_audit_entry";
-
-impl Type<Postgres> for Packed<'_, '_> {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name(ENTRY_TYPE)
-    }
-}
-
-impl PgHasArrayType for Packed<'_, '_> {
-    fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::array_of(ENTRY_TYPE)
-    }
-}
-
-impl Encode<'_, Postgres> for Packed<'_, '_> {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let row = self.0;
-        let mut record = PgRecordEncoder::new(buffer);
-        record.encode(row.recorded_at)?;
-        record.encode(row.log_id)?;
-        record.encode(row.event_type)?;
-        record.encode(row.event_result)?;
-        record.encode(row.user_key)?;
-        record.encode(row.ip_key)?;
-        record.encode(row.session_key)?;
-        record.encode(row.endpoint)?;
-        record.encode(row.http_method)?;
-        record.encode(row.response_code)?;
-        record.encode(row.request_size_bytes)?;
-        record.encode(row.response_size_bytes)?;
-        record.encode(row.processing_time_ms)?;
-        record.encode(row.risk_score)?;
-        record.encode(row.threat_indicators.as_deref())?;
-        record.encode(row.metadata)?;
-        record.encode(row.payload_hash)?;
-        record.encode(row.case_id)?;
-        record.encode(row.sealed)?;
-        record.encode(row.sealed_in_recorded_at)?;
-        record.encode(row.sealed_in_log_id)?;
-        record.finish();
-        Ok(IsNull::No)
-    }
-}
-
-const INSERT: &str =
-    "INSERT INTO log.security_audit_packs (day, segment, part, first_at, first_log_id,
-    last_at, found_by, entries) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-
-/// Writes rows of a leaf, in the order of their times and ids, as the packs of a segment.
+/// Writes packs of a leaf.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     leaf: LeafName,
-    segment: i32,
-    mut rows: &[Made<'_>],
+    packs: &[Pack<'_>],
 ) -> Result<(), sqlx::Error> {
-    let mut part = 0;
-    while let Some(first) = rows.first() {
-        let last_at = first.recorded_at + TimeDelta::milliseconds(SPAN_MS);
-        let in_time = rows.partition_point(|row| row.recorded_at <= last_at);
-        let (pack, rest) = rows.split_at(in_time.min(ENTRIES_MAX));
-        let parameters = parameters(leaf, &Head::of((segment, part), first, pack), pack)?;
-        sqlx::query_with(INSERT, parameters).execute(&mut *connection).await?;
-        (rows, part) = (rest, part + 1);
+    for Pack { head, columns } in packs {
+        columns.insert(connection, leaf.day, head).await?;
     }
     Ok(())
 }
-
-/// The parameters of an `INSERT` of a pack.
-fn parameters(leaf: LeafName, head: &Head, pack: &[Made<'_>]) -> Result<PgArguments, sqlx::Error> {
-    let mut parameters = PgArguments::default();
-    let entries: Vec<Packed<'_, '_>> = pack.iter().map(Packed).collect();
-    parameters
-        .add(leaf.day)
-        .and_then(|()| parameters.add(head.segment))
-        .and_then(|()| parameters.add(head.part))
-        .and_then(|()| parameters.add(head.first_at))
-        .and_then(|()| parameters.add(head.first_log_id))
-        .and_then(|()| parameters.add(head.last_at))
-        .and_then(|()| parameters.add(&head.found_by))
-        .and_then(|()| parameters.add(entries))
-        .map_err(sqlx::Error::Encode)?;
-    Ok(parameters)
-}
-
-/// The table of a leaf's packs, where it has some.
-pub fn table(leaf: LeafName) -> Option<String> {
-    are_of(leaf).then(|| format!("log.security_audit_packs_{}", leaf.day.format("%Y%m%d")))
-}
-
-/// Behind packs `p` in a statement: their entries `e`, with all columns that those of the table have. What no
-/// writer writes is left out: verification misses it, and nobody else stumbles over it.
-pub const UNPACKED: &str = "CROSS JOIN LATERAL (
-    SELECT 'OPERATIONAL' AS retention_category, e.* FROM unnest(p.entries) e
-    WHERE e.recorded_at BETWEEN p.first_at AND p.last_at AND e.log_id IS NOT NULL
-      AND e.event_type IS NOT NULL AND e.event_result IS NOT NULL) e";
 
 /// An entry that was looked for.
 #[derive(FromRow)]
@@ -211,25 +153,24 @@ pub(super) async fn find(
     entries.sort_unstable();
     let (from, to) = stretches(entries.iter().map(|(time, _)| *time));
     let (times, ids): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-    let statement = format!(
+    sqlx::query_as(&format!(
         "WITH asked AS MATERIALIZED (
              SELECT * FROM unnest($4::timestamptz[], $5::uuid[]) AS w (recorded_at, log_id))
          SELECT e.recorded_at, e.log_id, e.sealed
          FROM unnest($2::timestamptz[], $3::timestamptz[]) AS s (from_at, to_at)
          CROSS JOIN LATERAL (
-             SELECT p.first_at, p.last_at, p.entries FROM log.security_audit_packs p
-             WHERE p.day = $1 AND p.last_at >= s.from_at
-               AND p.first_at BETWEEN s.from_at - interval '{SPAN_MS} milliseconds' AND s.to_at OFFSET 0) p
-         {UNPACKED} WHERE (e.recorded_at, e.log_id) IN (SELECT recorded_at, log_id FROM asked)"
-    );
-    sqlx::query_as(&statement)
-        .bind(leaf.day)
-        .bind(from)
-        .bind(to)
-        .bind(times)
-        .bind(ids)
-        .fetch_all(connection)
-        .await
+             SELECT recorded_at, log_id, sealed FROM log.security_audit_packed
+             WHERE day = $1 AND last_at >= s.from_at
+               AND first_at BETWEEN s.from_at - interval '{SPAN_MS} milliseconds' AND s.to_at OFFSET 0) e
+         WHERE (e.recorded_at, e.log_id) IN (SELECT recorded_at, log_id FROM asked)"
+    ))
+    .bind(leaf.day)
+    .bind(from)
+    .bind(to)
+    .bind(times)
+    .bind(ids)
+    .fetch_all(connection)
+    .await
 }
 
 /// From when to when some times are that come in their order, so far from each other that no pack is in two.
@@ -290,6 +231,31 @@ pub(super) async fn last_segment(
     .await
 }
 
+/// A pack that is there, and what the database says of how much is in it.
+#[derive(FromRow)]
+struct Stored {
+    #[sqlx(flatten)]
+    head: Head,
+    entries: i32,
+    /// None where it is of before columns.
+    acts: Option<i32>,
+}
+
+impl Stored {
+    /// Whether it has these entries, and nothing else.
+    fn holds(&self, rows: &[Row]) -> bool {
+        let Some(first) = rows.first() else { return false };
+        let mut made = Head::of((self.head.segment, self.head.part), first);
+        rows[1..].iter().for_each(|row| made.add(row));
+        let acts: HashSet<Act<'_>> = rows.iter().map(Act::of).collect();
+        let is_as_many = |stored: i32, count: usize| usize::try_from(stored) == Ok(count);
+        self.head.reaches(self.head.last_at)
+            && made.ended() == self.head
+            && is_as_many(self.entries, rows.len())
+            && self.acts.is_none_or(|stored| is_as_many(stored, acts.len()))
+    }
+}
+
 /// An entry of a pack, and which.
 #[derive(FromRow)]
 struct InPack {
@@ -299,7 +265,8 @@ struct InPack {
     row: Row,
 }
 
-/// The entries of some segments' packs, and the segments of which some are not found by what they are.
+/// The entries of some segments' packs, and the segments of which some are not found by what they are, or in whose
+/// packs is something else, too.
 pub(super) async fn of_segments(
     connection: &mut PgConnection,
     leaf: LeafName,
@@ -310,9 +277,10 @@ pub(super) async fn of_segments(
     if !are_of(leaf) {
         return Ok((found, HashSet::default()));
     }
-    let heads: Vec<Head> = sqlx::query_as(
-        "SELECT segment, part, first_at, first_log_id, last_at, found_by FROM log.security_audit_packs
-         WHERE day = $1 AND segment BETWEEN $2 AND $3",
+    let stored: Vec<Stored> = sqlx::query_as(
+        "SELECT segment, part, first_at, first_log_id, last_at, found_by,
+                coalesce(cardinality(log_ids), cardinality(entries)) AS entries, cardinality(acts) AS acts
+         FROM log.security_audit_packs WHERE day = $1 AND segment BETWEEN $2 AND $3",
     )
     .bind(leaf.day)
     .bind(first)
@@ -320,8 +288,8 @@ pub(super) async fn of_segments(
     .fetch_all(&mut *connection)
     .await?;
     let statement = format!(
-        "SELECT p.segment, p.part, {} FROM log.security_audit_packs p {UNPACKED}
-         WHERE p.day = $1 AND p.segment BETWEEN $2 AND $3 ORDER BY e.recorded_at, e.log_id",
+        "SELECT segment, part, {} FROM log.security_audit_packed
+         WHERE day = $1 AND segment BETWEEN $2 AND $3 ORDER BY recorded_at, log_id",
         super::row::COLUMNS
     );
     let rows: Vec<InPack> = sqlx::query_as(&statement)
@@ -334,13 +302,10 @@ pub(super) async fn of_segments(
     for InPack { segment, part, row } in rows {
         made.entry((segment, part)).or_default().push(row);
     }
-    let holds = |head: &Head| {
-        let place = (head.segment, head.part);
-        let made = made.get(&place).map(|rows| Head::of(place, &rows[0], rows));
-        let is_short = head.last_at - head.first_at <= TimeDelta::milliseconds(SPAN_MS);
-        is_short && made.as_ref() == Some(head)
+    let holds = |pack: &Stored| {
+        made.get(&(pack.head.segment, pack.head.part)).is_some_and(|rows| pack.holds(rows))
     };
-    let lost = heads.iter().filter(|head| !holds(head)).map(|head| head.segment).collect();
+    let lost = stored.iter().filter(|pack| !holds(pack)).map(|pack| pack.head.segment).collect();
     for ((segment, _), rows) in made {
         found.entry(segment).or_default().extend(rows);
     }

@@ -201,6 +201,18 @@ impl LeafKey {
     }
 }
 
+/// A group of entries that is being sealed.
+struct Sealing<'e> {
+    countries: &'e Countries,
+    /// Those that entries may refer to.
+    clients: Option<&'e Clients>,
+    /// Clients of its entries, found by what they are: what a group says most is not hashed each time.
+    met: HashMap<(LeafName, &'e Person), Client>,
+    sealed: Sealed,
+    /// A buffer that is used from entry to entry.
+    scratch: Vec<u8>,
+}
+
 /// The keys that a group of entries is sealed with.
 pub(super) struct Keys {
     leaves: HashMap<LeafName, LeafKey>,
@@ -241,52 +253,56 @@ impl Keys {
     /// where they are from, too: whoever waits for a reply does not wait for that.
     ///
     /// Without `clients` no entry refers to another.
-    pub(super) fn seal(
+    pub(super) fn seal<'e>(
         &mut self,
-        entries: &[Entry],
-        countries: &Countries,
-        clients: Option<&Clients>,
+        entries: &'e [Entry],
+        countries: &'e Countries,
+        clients: Option<&'e Clients>,
     ) -> Sealed {
-        let mut sealed = Sealed { entries: Vec::with_capacity(entries.len()), ..Sealed::default() };
-        let mut scratch = Vec::new();
+        let sealed = Sealed { entries: Vec::with_capacity(entries.len()), ..Sealed::default() };
+        let mut group =
+            Sealing { countries, clients, met: HashMap::new(), sealed, scratch: Vec::new() };
         for entry in entries {
-            let personal = self.seal_one(entry, countries, clients, &mut sealed, &mut scratch);
-            sealed.entries.push(personal.unwrap_or((Indexes::default(), Personal::Erased)));
+            let personal = self.seal_one(entry, &mut group);
+            group.sealed.entries.push(personal.unwrap_or((Indexes::default(), Personal::Erased)));
         }
-        sealed
+        group.sealed
     }
 
-    fn seal_one(
+    fn seal_one<'e>(
         &mut self,
-        entry: &Entry,
-        countries: &Countries,
-        clients: Option<&Clients>,
-        sealed: &mut Sealed,
-        scratch: &mut Vec<u8>,
+        entry: &'e Entry,
+        group: &mut Sealing<'e>,
     ) -> Option<(Indexes, Personal)> {
         if self.is_over(entry) {
             return None;
         }
         let name = LeafName::of(entry);
+        if let Some(client) = group.met.get(&(name, &entry.person)) {
+            return Some((client.indexes, Personal::In(client.sealed_in)));
+        }
         let leaf = self.leaves.get_mut(&name)?;
         let user = match entry.person.user {
             Some(user) => Some((user, self.users.get(&user)?.as_ref())),
             None => None,
         };
-        let hash = clients.map(|clients| {
-            clients.hash(&entry.person, &leaf.key, user.map(|(_, key)| key), scratch)
+        let hash = group.clients.map(|clients| {
+            clients.hash(&entry.person, &leaf.key, user.map(|(_, key)| key), &mut group.scratch)
         });
-        if let (Some(clients), Some(hash)) = (clients, &hash) {
+        if let (Some(clients), Some(hash)) = (group.clients, &hash) {
             let written = clients.get(hash).filter(|_| leaf.is_young);
-            sealed.refers_back |= written.is_some();
-            if let Some(client) = written.or_else(|| sealed.clients.get(hash)) {
+            group.sealed.refers_back |= written.is_some();
+            if let Some(client) = written.or_else(|| group.sealed.clients.get(hash)) {
+                group.met.insert((name, &entry.person), *client);
                 return Some((client.indexes, Personal::In(client.sealed_in)));
             }
         }
         let (indexes, text) =
-            seal_person(&entry.person, (name, leaf), user, &self.sessions, countries);
+            seal_person(&entry.person, (name, leaf), user, &self.sessions, group.countries);
         if let Some(hash) = hash {
-            sealed.clients.insert(hash, Client { indexes, sealed_in: SealedIn::from(entry) });
+            let client = Client { indexes, sealed_in: SealedIn::from(entry) };
+            group.met.insert((name, &entry.person), client);
+            group.sealed.clients.insert(hash, client);
         }
         Some((indexes, Personal::Sealed(text)))
     }

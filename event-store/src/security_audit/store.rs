@@ -318,8 +318,8 @@ impl Store {
         let mut seen = Seen { known: self.known_marks(leaf), ..Seen::default() };
         match (way, packs::are_of(leaf)) {
             (Way::New, true) => {
-                let rows: Vec<Made<'_>> = rows.inspect(|row| seen.add(row, true)).collect();
-                packs::insert(connection, leaf, number, &rows).await?;
+                let packs = packs::of(number, rows.inspect(|row| seen.add(row, true)));
+                packs::insert(connection, leaf, &packs).await?;
             }
             (Way::New, false) => {
                 copy(connection, number, rows.inspect(|row| seen.add(row, true))).await?;
@@ -332,7 +332,7 @@ impl Store {
                 let is_new = |row: &Made<'_>| !there.contains(&row.log_id);
                 rows.iter().for_each(|row| seen.add(row, is_new(row)));
                 rows.retain(is_new);
-                packs::insert(connection, leaf, number, &rows).await?;
+                packs::insert(connection, leaf, &packs::of(number, rows.into_iter())).await?;
             }
             (Way::Missing, false) => {
                 let rows: Vec<Made<'_>> = rows.collect();

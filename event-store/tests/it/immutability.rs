@@ -119,6 +119,7 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ("DELETE FROM log.security_audit", &[]),
     ("DELETE FROM log.security_audit_segments", &[]),
     ("SELECT FROM log.security_audit_packs", &[WRITER, READER, AUDITOR]),
+    ("SELECT FROM log.security_audit_packed", &[WRITER, READER, AUDITOR]),
     ("SELECT FROM log.security_audit_entries", &[WRITER, READER, AUDITOR]),
     ("UPDATE log.security_audit_packs SET part = 0", &[]),
     ("DELETE FROM log.security_audit_packs", &[]),

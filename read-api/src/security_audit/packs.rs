@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use agora_event_store::security_audit::{
     Row,
-    packs::{self, SPAN_MS, UNPACKED},
+    packs::{self, SPAN_MS},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -41,7 +41,7 @@ impl Search {
         user_key: Option<i64>,
     ) -> Result<Vec<Row>, sqlx::Error> {
         let mut found = Vec::new();
-        if !leaves.iter().any(|leaf| packs::table(leaf.name).is_some()) {
+        if !leaves.iter().any(|leaf| packs::are_of(leaf.name)) {
             return Ok(found);
         }
         sqlx::query(BITMAPS).bind("on").execute(&mut *connection).await?;
@@ -64,26 +64,31 @@ impl Search {
         limit: usize,
         user_key: Option<i64>,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let Some(table) = packs::table(leaf.name) else { return Ok(Vec::new()) };
+        if !packs::are_of(leaf.name) {
+            return Ok(Vec::new());
+        }
         let found_by = leaf.found_by();
         let is_by_time = found_by.is_empty();
         // With a condition all of a leaf's packs that have it are found first, and then brought into order.
         let apart = if is_by_time { "" } else { "OFFSET 0" };
         let heads_of = format!(
             "SELECT first_at, first_log_id FROM (
-                 SELECT first_at, first_log_id FROM {table} p
-                 WHERE first_at <= $3 AND (first_at, first_log_id) < ($3, $4)
+                 SELECT first_at, first_log_id FROM log.security_audit_packs p
+                 WHERE day = '{}' AND first_at <= $3 AND (first_at, first_log_id) < ($3, $4)
                    AND ($1::timestamptz IS NULL OR first_at >= $1 - interval '{SPAN_MS} milliseconds')
                    AND ($2::timestamptz IS NULL OR first_at < $2) {found_by} {apart}) p
-             ORDER BY first_at DESC, first_log_id DESC LIMIT $5"
+             ORDER BY first_at DESC, first_log_id DESC LIMIT $5",
+            leaf.name.day
         );
         let entries_of = format!(
             "SELECT {} FROM unnest($7::timestamptz[], $8::uuid[]) AS w (first_at, first_log_id)
-             CROSS JOIN LATERAL (SELECT first_at, last_at, entries FROM {table} p WHERE p.first_at = w.first_at
-                                   AND p.first_log_id = w.first_log_id LIMIT 1) p
-             {UNPACKED} WHERE {}{}{}
-             ORDER BY e.recorded_at DESC, e.log_id DESC LIMIT $5",
+             CROSS JOIN LATERAL (
+                 SELECT * FROM log.security_audit_packed e
+                 WHERE e.day = '{}' AND e.first_at = w.first_at AND e.first_log_id = w.first_log_id
+                   AND {}{}{} OFFSET 0) e
+             ORDER BY recorded_at DESC, log_id DESC LIMIT $5",
             Row::COLUMNS,
+            leaf.name.day,
             self.conditions(),
             leaf.keys(),
             self.kind()
@@ -144,8 +149,8 @@ pub(super) fn by_id() -> String {
     format!(
         "SELECT {columns} FROM log.security_audit WHERE {of_time}
          UNION ALL
-         SELECT {columns} FROM log.security_audit_packs p {UNPACKED}
-         WHERE p.day = $3 AND p.first_at >= $1 - interval '{SPAN_MS} milliseconds'
-           AND p.first_at < $1 + interval '1 millisecond' AND p.last_at >= $1 AND {of_time}"
+         SELECT {columns} FROM log.security_audit_packed
+         WHERE day = $3 AND first_at >= $1 - interval '{SPAN_MS} milliseconds'
+           AND first_at < $1 + interval '1 millisecond' AND last_at >= $1 AND {of_time}"
     )
 }

@@ -124,28 +124,86 @@ async fn sal_11_a_chain_of_rows_and_packs_holds() {
     assert_eq!(count(&database).await, 11);
 }
 
+/// What a writer of before columns has written has an array of records (ADR 24), in the same chain.
+#[tokio::test]
+async fn sal_11_a_chain_of_packs_of_both_forms_holds() {
+    let (database, store) = written(PACKED).await;
+    let again: Vec<Row> = rows(&database).await;
+    tamper(
+        &database,
+        "UPDATE {packs} p SET act_numbers = NULL, recorded_ats = NULL, log_ids = NULL, ip_keys = NULL, acts = NULL,
+             sealed_in_recorded_ats = NULL, sealed_in_log_ids = NULL,
+             entries = (SELECT array_agg(jsonb_populate_record(NULL::log.security_audit_entry, to_jsonb(e))
+                            ORDER BY recorded_at, log_id)
+                        FROM log.security_audit_packed e WHERE e.day = p.day AND e.segment = p.segment)
+         WHERE segment = 2",
+    )
+    .await;
+    let verdict = verify(&database, PACKED).await;
+    assert_eq!((verdict.segment, verdict.entries, verdict.broken), (3, 10, None));
+    let texts = |rows: &[Row]| rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
+    assert_eq!(texts(&rows(&database).await), texts(&again));
+    let mut entry = entry_at(again[4].recorded_at, None);
+    entry.log_id = again[4].log_id;
+    store.write_again(&[entry, of(PACKED)]).await.unwrap();
+    assert_eq!(count(&database).await, 11);
+    tamper(&database, "UPDATE {packs} SET entries = entries[2:] WHERE segment = 2").await;
+    assert_eq!(verify(&database, PACKED).await.broken.map(|broken| broken.0), Some(2));
+}
+
 #[tokio::test]
 async fn sal_11_each_way_to_change_packs_shows() {
-    let with =
-        |entries: &str| format!("UPDATE {{packs}} SET entries = {entries} WHERE segment = 2");
-    let changed = |column: &str, value: &str| {
-        let record = format!("jsonb_populate_record(e, jsonb_build_object('{column}', {value}))");
-        with(&format!("(SELECT array_agg({record}) FROM unnest(entries) e)"))
+    let with = |changes: &str| format!("UPDATE {{packs}} SET {changes} WHERE segment = 2");
+    let first_act = |column: &str, value: &str| with(&format!("acts[1].{column} = {value}"));
+    // All columns that entries have values in, and what of them is kept.
+    let entries = |kept: &dyn Fn(&str) -> String| {
+        let columns = [
+            "act_numbers",
+            "recorded_ats",
+            "log_ids",
+            "ip_keys",
+            "sealed_in_recorded_ats",
+            "sealed_in_log_ids",
+        ];
+        let kept: Vec<String> =
+            columns.iter().map(|column| format!("{column} = {}", kept(column))).collect();
+        with(&kept.join(", "))
     };
     for (statement, broken) in [
-        (changed("risk_score", "1"), 2),
-        (changed("event_result", "'FAILURE'"), 2),
-        (changed("endpoint", "NULL"), 2),
-        (changed("log_id", "gen_random_uuid()"), 2),
-        (changed("sealed_in_log_id", "e.log_id"), 2),
-        (with("entries[1:4]"), 2),
-        (with("entries || entries[1:1]"), 2),
-        (with("entries[1:4] || entries[1:1]"), 2),
+        (first_act("risk_score", "1"), 2),
+        (first_act("event_result", "'FAILURE'"), 2),
+        (first_act("endpoint", "'/v1/elsewhere'"), 2),
+        (first_act("event_type", "NULL"), 2),
+        (with("log_ids[2] = gen_random_uuid()"), 2),
+        (with("log_ids[2] = NULL"), 2),
+        (with("recorded_ats[2] = recorded_ats[2] - interval '1 hour'"), 2),
+        (with("recorded_ats[2] = recorded_ats[2] + interval '1 microsecond'"), 2),
+        (with("act_numbers[3] = 2"), 2),
+        (with("act_numbers[3] = NULL"), 2),
+        (with("user_keys = array_fill(7::bigint, ARRAY[5])"), 2),
+        (with("ip_keys = NULL"), 2),
+        (with("session_keys = array_fill(7::bigint, ARRAY[5])"), 2),
+        (with("request_sizes_bytes = array_fill(7::bigint, ARRAY[5])"), 2),
+        (with("response_sizes_bytes = array_fill(7::bigint, ARRAY[5])"), 2),
+        (with("processing_times_ms = array_fill(7, ARRAY[5])"), 2),
+        (with("payload_hashes = array_fill(''::bytea, ARRAY[5])"), 2),
+        (with("sealed_texts = array_fill(''::bytea, ARRAY[5])"), 2),
+        (with("sealed_in_recorded_ats[1] = now()"), 2),
+        (with("sealed_in_log_ids[1] = log_ids[1]"), 2),
+        (entries(&|column| format!("{column}[1:4]")), 2),
+        (entries(&|column| format!("{column} || {column}[1:1]")), 2),
+        (entries(&|column| format!("{column}[1:4] || {column}[1:1]")), 2),
+        // What no entry has, or is.
+        (with("acts = acts || acts[1:1]"), 2),
+        (
+            entries(&|column| match column {
+                "act_numbers" => "act_numbers || '{99,NULL}'::smallint[]".to_owned(),
+                _ => format!("{column} || {column}[1:2]"),
+            }),
+            2,
+        ),
         ("DELETE FROM {packs} WHERE segment = 2".to_owned(), 2),
         ("UPDATE {packs} SET segment = 5 WHERE segment = 3".to_owned(), 3),
-        (changed("log_id", "NULL"), 2),
-        (changed("event_type", "NULL"), 2),
-        (changed("recorded_at", "e.recorded_at - interval '1 hour'"), 2),
         // What searches go by.
         ("UPDATE {packs} SET found_by = '{}' WHERE segment = 2".to_owned(), 2),
         ("UPDATE {packs} SET found_by = found_by || 7::bigint WHERE segment = 2".to_owned(), 2),
@@ -153,8 +211,9 @@ async fn sal_11_each_way_to_change_packs_shows() {
         ("UPDATE {packs} SET last_at = last_at + interval '1 microsecond' WHERE segment = 2".to_owned(), 2),
         ("UPDATE {packs} SET first_log_id = gen_random_uuid() WHERE segment = 2".to_owned(), 2),
         (
-            "INSERT INTO {packs} SELECT day, 9, part, first_at + interval '1 microsecond', first_log_id,
-                 last_at + interval '1 microsecond', found_by, entries FROM {packs} WHERE segment = 3"
+            "INSERT INTO {packs} SELECT (jsonb_populate_record(p, jsonb_build_object('segment', 9,
+                 'first_at', first_at + interval '1 microsecond',
+                 'last_at', last_at + interval '1 microsecond'))).* FROM {packs} p WHERE segment = 3"
                 .to_owned(),
             4,
         ),
@@ -181,8 +240,13 @@ async fn sal_11_packs_that_were_made_one_show() {
     .await;
     tamper(
         &database,
-        "UPDATE {packs} a SET last_at = b.last_at, entries = a.entries || b.entries FROM {packs} b
-         WHERE a.part = 0 AND b.part = 1",
+        "UPDATE {packs} a SET last_at = b.last_at, act_numbers = a.act_numbers || b.act_numbers,
+             recorded_ats = a.recorded_ats || b.recorded_ats, log_ids = a.log_ids || b.log_ids,
+             ip_keys = a.ip_keys || b.ip_keys,
+             sealed_texts = a.sealed_texts || NULL::bytea,
+             sealed_in_recorded_ats = NULL::timestamptz || b.sealed_in_recorded_ats,
+             sealed_in_log_ids = NULL::uuid || b.sealed_in_log_ids
+         FROM {packs} b WHERE a.part = 0 AND b.part = 1",
     )
     .await;
     tamper(&database, "DELETE FROM {packs} WHERE part = 1").await;
@@ -256,7 +320,14 @@ async fn sal_11_a_client_that_is_gone_shows_to_whoever_looks_at_later_segments_a
     for (retention, statement) in [
         (IN_ROWS, "UPDATE {leaf} SET sealed = NULL WHERE segment = 1"),
         (IN_ROWS, "DELETE FROM {leaf} WHERE segment = 1"),
-        (PACKED, "UPDATE {packs} SET entries = entries[2:] WHERE segment = 1"),
+        (
+            PACKED,
+            "UPDATE {packs} SET act_numbers = act_numbers[2:], recorded_ats = recorded_ats[2:],
+                 log_ids = log_ids[2:], ip_keys = ip_keys[2:], sealed_texts = NULL,
+                 sealed_in_recorded_ats = sealed_in_recorded_ats[2:],
+                 sealed_in_log_ids = sealed_in_log_ids[2:]
+             WHERE segment = 1",
+        ),
         (PACKED, "DELETE FROM {packs} WHERE segment = 1"),
     ] {
         let (database, _) = written(retention).await;

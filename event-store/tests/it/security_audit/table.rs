@@ -281,3 +281,45 @@ async fn sal_02_an_entry_is_there_once_however_often_it_is_written() {
     let times: Vec<_> = rows(&database).await.iter().map(|row| row.recorded_at).collect();
     assert!(times.is_sorted());
 }
+
+#[tokio::test]
+async fn sal_01_a_pack_whose_columns_do_not_fit_together_is_refused() {
+    let database = TestDatabase::new().await;
+    let entries: Vec<Entry> = (0..3).map(|_| entry(None)).collect();
+    store(&database).await.write(&entries).await.unwrap();
+    let mut superuser = PgConnection::connect(&database.url).await.unwrap();
+    // Of one that is there, as the next segment, with the first of its entries changed so that it is another.
+    let insert = |changes: &str| {
+        format!(
+            "INSERT INTO log.security_audit_packs
+             SELECT (r).* FROM (
+                 SELECT jsonb_populate_record(p, jsonb_build_object('segment', 2,
+                     'first_log_id', gen_random_uuid()) || {changes}) AS r
+                 FROM log.security_audit_packs p) p"
+        )
+    };
+    for (changes, refused) in [
+        ("'{}'", false),
+        ("'{\"log_ids\": null}'", true),
+        ("'{\"log_ids\": []}'", true),
+        ("'{\"acts\": null}'", true),
+        ("'{\"acts\": []}'", true),
+        ("'{\"act_numbers\": null}'", true),
+        ("'{\"act_numbers\": [1, 1]}'", true),
+        ("'{\"recorded_ats\": null}'", true),
+        ("'{\"ip_keys\": [1, 2]}'", true),
+        ("'{\"user_keys\": [1, 2, 3, 4]}'", true),
+        ("'{\"session_keys\": []}'", true),
+        ("'{\"processing_times_ms\": [1]}'", true),
+        ("'{\"entries\": [{\"event_type\": \"LOGIN\"}]}'", true),
+        ("'{\"entries\": [{\"event_type\": \"LOGIN\"}], \"log_ids\": null}'", true),
+        ("'{\"processing_times_ms\": [1, null, 3]}'", false),
+    ] {
+        let mut transaction = superuser.begin().await.unwrap();
+        let done = sqlx::query(&insert(changes)).execute(&mut *transaction).await;
+        transaction.rollback().await.unwrap();
+        let code =
+            done.err().map(|error| error.as_database_error().unwrap().code().unwrap().into_owned());
+        assert_eq!(code.as_deref(), refused.then_some("23514"), "{changes}");
+    }
+}

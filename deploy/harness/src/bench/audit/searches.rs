@@ -49,23 +49,30 @@ const FILL: &str = "
         FROM made WHERE g % 50 = 0
     )
     INSERT INTO log.security_audit_packs (day, segment, part, first_at, first_log_id, last_at, found_by,
-        entries)
+        acts, act_numbers, recorded_ats, log_ids, user_keys, ip_keys, session_keys, request_sizes_bytes,
+        response_sizes_bytes, processing_times_ms, payload_hashes, sealed_texts, sealed_in_recorded_ats,
+        sealed_in_log_ids)
     SELECT (min(recorded_at) AT TIME ZONE 'UTC')::date, 1000000 + block / 500, 0, min(recorded_at),
         (array_agg(log_id ORDER BY g))[1], max(recorded_at),
         array_agg(log.security_audit_track(user_key, ip_key, session_key)) || $3::bigint,
-        array_agg(ROW(recorded_at, log_id, 'API_ACCESS',
-            CASE WHEN g % 20 = 0 THEN 'FAILURE' ELSE 'SUCCESS' END, user_key, ip_key, session_key,
-            '/v1/commands/cast-vote', 'POST', 200, 120, 300, 2, CASE WHEN g % 20 = 0 THEN 40 ELSE 0 END,
-            NULL, NULL, sha256(g::text::bytea), NULL, sealed, sealed_at,
-            sealed_in)::log.security_audit_entry ORDER BY g)
+        ARRAY[
+            ROW('API_ACCESS', 'SUCCESS', '/v1/commands/cast-vote', 'POST', 200, 0, NULL, NULL, NULL),
+            ROW('API_ACCESS', 'FAILURE', '/v1/commands/cast-vote', 'POST', 200, 40, NULL, NULL, NULL)
+        ]::log.security_audit_act[],
+        array_agg(CASE WHEN g % 20 = 0 THEN 2 ELSE 1 END::smallint ORDER BY g),
+        array_agg(recorded_at ORDER BY g), array_agg(log_id ORDER BY g), array_agg(user_key ORDER BY g),
+        array_agg(ip_key ORDER BY g), array_agg(session_key ORDER BY g),
+        array_agg(120::bigint ORDER BY g), array_agg(300::bigint ORDER BY g), array_agg(2 ORDER BY g),
+        array_agg(sha256(g::text::bytea) ORDER BY g), array_agg(sealed ORDER BY g),
+        array_agg(sealed_at ORDER BY g), array_agg(sealed_in ORDER BY g)
     FROM made WHERE g % 50 > 0 GROUP BY block";
 
 /// What is found by the entries that [`FILL`] makes.
 const MARK: &str = "
     WITH tracks AS (
         INSERT INTO log.security_audit_tracks (day, retention_category, user_key, ip_key, session_key)
-        SELECT DISTINCT p.day, 'OPERATIONAL'::log.retention_category, user_key, ip_key, session_key
-        FROM log.security_audit_packs p CROSS JOIN LATERAL unnest(p.entries) e ON CONFLICT DO NOTHING
+        SELECT DISTINCT day, retention_category, user_key, ip_key, session_key
+        FROM log.security_audit_packed ON CONFLICT DO NOTHING
     )
     INSERT INTO log.security_audit_kinds (day, retention_category, event_type, event_result, risk_score)
     SELECT DISTINCT day, 'OPERATIONAL'::log.retention_category, 'API_ACCESS'::log.security_event_type,

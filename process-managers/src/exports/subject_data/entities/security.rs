@@ -107,15 +107,15 @@ pub(super) const ENTITIES: &[Entity] = &[
                           AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
                           AND e.user_key = $1
                         UNION ALL
-                        SELECT e.log_id, e.recorded_at, t.retention_category::text, e.event_type,
+                        SELECT e.log_id, e.recorded_at, e.retention_category::text, e.event_type,
                                e.event_result, e.user_key, e.ip_key, e.session_key, e.endpoint,
                                e.http_method, e.response_code, e.request_size_bytes,
                                e.response_size_bytes, e.processing_time_ms, e.risk_score,
                                e.threat_indicators, e.metadata, e.payload_hash, e.case_id,
                                e.sealed_in_recorded_at, e.sealed_in_log_id, e.sealed
-                        FROM log.security_audit_packs p CROSS JOIN LATERAL unnest(p.entries) e
-                        WHERE t.retention_category = 'OPERATIONAL' AND p.day = t.day
-                          AND p.found_by @> ARRAY[t.track]
+                        FROM log.security_audit_packed e
+                        WHERE t.retention_category = 'OPERATIONAL' AND e.day = t.day
+                          AND e.found_by @> ARRAY[t.track]
                           AND log.security_audit_track(e.user_key, e.ip_key, e.session_key) = t.track
                           AND e.user_key = $1
                         OFFSET 0) e
