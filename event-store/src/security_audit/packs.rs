@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashSet};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use self::columns::{Act, Columns};
+use self::columns::Columns;
 use super::{
     Row,
     chain::bounds,
@@ -237,8 +237,8 @@ struct Stored {
     #[sqlx(flatten)]
     head: Head,
     entries: i32,
-    /// None where it is of before columns.
-    acts: Option<i32>,
+    /// Whether each of its acts is some entry's.
+    has_no_other_act: bool,
 }
 
 impl Stored {
@@ -247,12 +247,10 @@ impl Stored {
         let Some(first) = rows.first() else { return false };
         let mut made = Head::of((self.head.segment, self.head.part), first);
         rows[1..].iter().for_each(|row| made.add(row));
-        let acts: HashSet<Act<'_>> = rows.iter().map(Act::of).collect();
-        let is_as_many = |stored: i32, count: usize| usize::try_from(stored) == Ok(count);
         self.head.reaches(self.head.last_at)
             && made.ended() == self.head
-            && is_as_many(self.entries, rows.len())
-            && self.acts.is_none_or(|stored| is_as_many(stored, acts.len()))
+            && usize::try_from(self.entries) == Ok(rows.len())
+            && self.has_no_other_act
     }
 }
 
@@ -279,7 +277,9 @@ pub(super) async fn of_segments(
     }
     let stored: Vec<Stored> = sqlx::query_as(
         "SELECT segment, part, first_at, first_log_id, last_at, found_by,
-                coalesce(cardinality(log_ids), cardinality(entries)) AS entries, cardinality(acts) AS acts
+                coalesce(cardinality(log_ids), cardinality(entries)) AS entries,
+                acts IS NULL OR cardinality(acts) =
+                    (SELECT count(DISTINCT number) FROM unnest(act_numbers) number) AS has_no_other_act
          FROM log.security_audit_packs WHERE day = $1 AND segment BETWEEN $2 AND $3",
     )
     .bind(leaf.day)

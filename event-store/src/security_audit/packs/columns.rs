@@ -1,7 +1,5 @@
 //! A pack as it is written: an array for each column, and what happened, the same in many of its entries, once.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use foldhash::HashMap;
 use sqlx::{
@@ -12,10 +10,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{
-    super::row::{Made, Row},
-    Head,
-};
+use super::{super::row::Made, Head};
 
 /// Bytes of an entry as it is sent, roughly, so that they are not moved from buffer to buffer.
 const ENTRY_BYTES: usize = 200;
@@ -31,7 +26,6 @@ const INSERT: &str =
 type Maybe<T> = Vec<Option<T>>;
 
 /// The entries of a pack, column by column.
-#[derive(Default)]
 pub(super) struct Columns<'e> {
     acts: Vec<Act<'e>>,
     /// Which of `acts` is which, counted from 1 as the arrays of Postgres are.
@@ -89,7 +83,7 @@ impl<'e> Columns<'e> {
         self.sealed_texts.push(row.sealed);
         self.sealed_in_recorded_ats.push(row.sealed_in_recorded_at);
         self.sealed_in_log_ids.push(row.sealed_in_log_id);
-        let act = Act::of_made(row);
+        let act = Act::of(row);
         let number = match self.numbers.get(&act) {
             Some(number) => *number,
             None => {
@@ -150,34 +144,20 @@ fn some<T>(column: &Maybe<T>) -> Option<&Maybe<T>> {
 
 /// What happened, as `log.security_audit_act`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Act<'e> {
+struct Act<'e> {
     event_type: &'e str,
     event_result: &'e str,
     endpoint: Option<&'e str>,
     http_method: Option<&'e str>,
     response_code: Option<i16>,
     risk_score: Option<i16>,
-    threat_indicators: Option<Cow<'e, str>>,
+    threat_indicators: Option<String>,
     metadata: Option<&'e str>,
     case_id: Option<Uuid>,
 }
 
 impl<'e> Act<'e> {
-    pub(super) fn of<B>(row: &'e Row<String, B>) -> Self {
-        Self {
-            event_type: &row.event_type,
-            event_result: &row.event_result,
-            endpoint: row.endpoint.as_deref(),
-            http_method: row.http_method.as_deref(),
-            response_code: row.response_code,
-            risk_score: row.risk_score,
-            threat_indicators: row.threat_indicators.as_deref().map(Cow::from),
-            metadata: row.metadata.as_deref(),
-            case_id: row.case_id,
-        }
-    }
-
-    fn of_made(row: Made<'e>) -> Self {
+    fn of(row: Made<'e>) -> Self {
         Self {
             event_type: row.event_type,
             event_result: row.event_result,
@@ -185,7 +165,7 @@ impl<'e> Act<'e> {
             http_method: row.http_method,
             response_code: row.response_code,
             risk_score: row.risk_score,
-            threat_indicators: row.threat_indicators.map(Cow::from),
+            threat_indicators: row.threat_indicators,
             metadata: row.metadata,
             case_id: row.case_id,
         }
