@@ -8,17 +8,20 @@ use agora_event_store::security_audit::{
     packs::{self, SPAN_MS},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{Leaf, Search};
 use crate::rows::PlaceInTime;
 
-/// Packs that are opened together: at first where nearly all hold something and where few entries of each do, and
-/// at most. Each next time it is four times as many.
-const AT_ONCE: usize = 4;
+/// Packs that are opened first where each holds few of what is asked for.
 const AT_ONCE_OF_FEW: usize = 16;
-const AT_ONCE_MAX: usize = 1_024;
+/// Heads that are read first where nothing but time says which packs may hold something; each next time it is four
+/// times as many, up to the most that are read at once.
+const HEADS_BY_TIME: usize = 64;
+const HEADS_MAX: usize = 1_024;
+/// From the first entry of a pack to its last one, at most.
+const SPAN: TimeDelta = TimeDelta::milliseconds(SPAN_MS);
 
 /// Packs that have a track or a kind are found by a bitmap.
 const BITMAPS: &str = "SELECT set_config('enable_bitmapscan', $1, true)";
@@ -28,6 +31,16 @@ pub(super) fn newest(mut rows: Vec<Row>, limit: usize) -> Vec<Row> {
     rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.recorded_at, row.log_id)));
     rows.truncate(limit);
     rows
+}
+
+/// What stands beside the entries of a pack.
+#[derive(FromRow)]
+struct Head {
+    first_at: DateTime<Utc>,
+    first_log_id: Uuid,
+    last_at: DateTime<Utc>,
+    /// Entries in it that may be asked for.
+    expected: i32,
 }
 
 impl Search {
@@ -69,11 +82,17 @@ impl Search {
         }
         let found_by = leaf.found_by();
         let is_by_time = found_by.is_empty();
-        // With a condition all of a leaf's packs that have it are found first, and then brought into order.
-        let apart = if is_by_time { "" } else { "OFFSET 0" };
+        // By time nearly all entries of a pack are asked for; with a condition few of each are, and all of a leaf's
+        // packs that have it are found first, and then brought into order.
+        let (expected, apart, mut wanted) = if is_by_time {
+            ("coalesce(cardinality(act_numbers), cardinality(entries), 1)", "", limit)
+        } else {
+            ("1", "OFFSET 0", AT_ONCE_OF_FEW)
+        };
         let heads_of = format!(
-            "SELECT first_at, first_log_id FROM (
-                 SELECT first_at, first_log_id FROM log.security_audit_packs p
+            "SELECT * FROM (
+                 SELECT first_at, first_log_id, last_at, {expected} AS expected
+                 FROM log.security_audit_packs p
                  WHERE day = '{}' AND first_at <= $3 AND (first_at, first_log_id) < ($3, $4)
                    AND ($1::timestamptz IS NULL OR first_at >= $1 - interval '{SPAN_MS} milliseconds')
                    AND ($2::timestamptz IS NULL OR first_at < $2) {found_by} {apart}) p
@@ -93,16 +112,18 @@ impl Search {
             leaf.keys(),
             self.kind()
         );
-        let (mut found, mut at_once) =
-            (Vec::new(), if is_by_time { AT_ONCE } else { AT_ONCE_OF_FEW });
+        let mut found: Vec<Row> = Vec::new();
         // One that begins later than that place holds nothing before it.
         let mut next = (before.0, Uuid::max());
         // Where they are found by a bitmap, that is made for many at once.
+        let mut asked = if is_by_time { HEADS_BY_TIME } else { HEADS_MAX };
         let (mut heads, mut is_all) = (VecDeque::new(), false);
         loop {
-            if heads.is_empty() && !is_all {
-                let asked = if is_by_time { at_once } else { AT_ONCE_MAX };
-                let more: Vec<(DateTime<Utc>, Uuid)> = sqlx::query_as(&heads_of)
+            if heads.is_empty() {
+                if is_all {
+                    return Ok(found);
+                }
+                let more: Vec<Head> = sqlx::query_as(&heads_of)
                     .persistent(false)
                     .bind(self.from)
                     .bind(self.to)
@@ -112,11 +133,29 @@ impl Search {
                     .fetch_all(&mut *connection)
                     .await?;
                 is_all = more.len() < asked;
+                next = more.last().map_or(next, |head| (head.first_at, head.first_log_id));
+                asked = (4 * asked).min(HEADS_MAX);
                 heads = more.into();
             }
-            let opened = heads.drain(..at_once.min(heads.len())).collect::<Vec<_>>();
-            let Some(last) = opened.last().copied() else { return Ok(found) };
-            let (times, ids): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
+            // Once there are enough, only what is as late as the last of them matters.
+            let last = found.get(limit - 1).map(|row| row.recorded_at);
+            let (mut times, mut ids, mut expected) = (Vec::new(), Vec::new(), 0);
+            while expected < wanted
+                && let Some(head) = heads.pop_front()
+            {
+                if last.is_some_and(|last| head.first_at + SPAN < last) {
+                    // Nor is anything in earlier ones.
+                    heads.clear();
+                    is_all = true;
+                } else if last.is_none_or(|last| head.last_at >= last) {
+                    times.push(head.first_at);
+                    ids.push(head.first_log_id);
+                    expected += usize::try_from(head.expected).unwrap_or(0);
+                }
+            }
+            if times.is_empty() {
+                continue;
+            }
             let entries: Vec<Row> = sqlx::query_as(&entries_of)
                 .persistent(false)
                 .bind(self.from)
@@ -131,12 +170,7 @@ impl Search {
                 .await?;
             found.extend(entries);
             found = newest(found, limit);
-            // What is in earlier packs is no later than this.
-            let rest = last.0 + TimeDelta::milliseconds(SPAN_MS);
-            if found.len() >= limit && found[limit - 1].recorded_at > rest {
-                return Ok(found);
-            }
-            (next, at_once) = (last, (4 * at_once).min(AT_ONCE_MAX));
+            wanted = wanted.saturating_mul(4);
         }
     }
 }

@@ -89,6 +89,10 @@ const VOTES_MAX: usize = 15_000;
 /// Rounds until both sides get new processes: runs that kept theirs differed by more than their rounds tell.
 const ROUNDS_OF_PROCESSES: usize = 6;
 
+/// Both sides are left alone for so long after a load, in which the log writes its last group: what else goes on
+/// meanwhile is of both then, as is the page of metrics that says whether all is written.
+const SETTLES: Duration = Duration::from_millis(200);
+
 /// What is measured of each side.
 const COMMANDS: usize = 0;
 const READS: usize = 1;
@@ -210,6 +214,7 @@ async fn overhead(
                     (read(&side.read_addr, posts, CONNECTIONS, time).await?, &side.read_addr)
                 };
                 let ended = busy_us()?;
+                sleep(SETTLES).await;
                 Side::written(address).await?;
                 watch::reached(&pool, head(&pool).await?).await?;
                 let (all, served) = (busy_us()?, rate * time.as_secs_f64());

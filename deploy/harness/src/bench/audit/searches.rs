@@ -166,6 +166,8 @@ pub(super) async fn all(
     sqlx::query("VACUUM (ANALYZE) log.security_audit").execute(pool).await?;
     sqlx::query("VACUUM (ANALYZE) log.security_audit_packs").execute(pool).await?;
     sqlx::query("VACUUM (ANALYZE) log.security_audit_tracks").execute(pool).await?;
+    // Who fills a log within minutes waits for the disk afterwards: no search is to wait for that.
+    sqlx::query("CHECKPOINT").execute(pool).await?;
 
     let mut admin = Commands::new(&stack.command_addr);
     let session_of = admin.log_in(&stack.admin_email, &stack.admin_password).await?;
