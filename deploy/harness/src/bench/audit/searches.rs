@@ -1,6 +1,6 @@
 //! How fast millions of entries of the security audit log are searched by each documented filter.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agora_domain::security::audit::{AuditEventType, AuditResult, RiskScore};
 use agora_event_store::{
@@ -11,12 +11,14 @@ use agora_service::clock;
 use chrono::TimeDelta;
 use indicatif::HumanCount;
 use sqlx::PgPool;
+use tokio::time::sleep;
 
 use super::AuditOptions;
 use crate::{
     agora::{Commands, Reads},
     bench::{Failure, peers, report::Report},
     load,
+    progress::say,
     scene::Stack,
 };
 
@@ -127,6 +129,30 @@ pub(super) async fn fill(
     Ok(())
 }
 
+/// Commits of so many seconds without a slow one are a disk that has nothing else to do; waited for at most.
+const CALM: Duration = Duration::from_secs(5);
+const CALM_WITHIN: Duration = Duration::from_secs(90);
+const SLOW: Duration = Duration::from_millis(10);
+
+/// Waits until the disk has taken what filled the log within minutes: a search leaves an entry itself, and no
+/// commit of it is to wait for that.
+async fn calm(pool: &PgPool) -> Result<(), Failure> {
+    let (begun, mut slow) = (Instant::now(), Instant::now());
+    while slow.elapsed() < CALM {
+        let committing = Instant::now();
+        sqlx::query("SELECT pg_logical_emit_message(true, 'bench', '')").execute(pool).await?;
+        if committing.elapsed() > SLOW {
+            slow = Instant::now();
+        }
+        if begun.elapsed() > CALM_WITHIN {
+            say("  the disk is still busy");
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
 /// Measures and reports them.
 pub(super) async fn all(
     options: &AuditOptions,
@@ -166,8 +192,8 @@ pub(super) async fn all(
     sqlx::query("VACUUM (ANALYZE) log.security_audit").execute(pool).await?;
     sqlx::query("VACUUM (ANALYZE) log.security_audit_packs").execute(pool).await?;
     sqlx::query("VACUUM (ANALYZE) log.security_audit_tracks").execute(pool).await?;
-    // Who fills a log within minutes waits for the disk afterwards: no search is to wait for that.
     sqlx::query("CHECKPOINT").execute(pool).await?;
+    calm(pool).await?;
 
     let mut admin = Commands::new(&stack.command_addr);
     let session_of = admin.log_in(&stack.admin_email, &stack.admin_password).await?;
