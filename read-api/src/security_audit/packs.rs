@@ -16,9 +16,10 @@ use crate::rows::PlaceInTime;
 
 /// Packs that are opened first where each holds few of what is asked for.
 const AT_ONCE_OF_FEW: usize = 16;
-/// Heads that are read first where nothing but time says which packs may hold something; each next time it is four
-/// times as many, up to the most that are read at once.
-const HEADS_BY_TIME: usize = 64;
+/// Heads that are read at first beyond those that a page needs at most, where nothing but time says which packs may
+/// hold something: enough to see that no other pack matters. Each next time it is four times as many, up to the most
+/// that are read at once.
+const HEADS_BEYOND: usize = 32;
 const HEADS_MAX: usize = 1_024;
 /// From the first entry of a pack to its last one, at most.
 const SPAN: TimeDelta = TimeDelta::milliseconds(SPAN_MS);
@@ -39,7 +40,7 @@ struct Head {
     first_at: DateTime<Utc>,
     first_log_id: Uuid,
     last_at: DateTime<Utc>,
-    /// Entries in it that may be asked for.
+    /// About how many entries of it are asked for.
     expected: i32,
 }
 
@@ -82,12 +83,16 @@ impl Search {
         }
         let found_by = leaf.found_by();
         let is_by_time = found_by.is_empty();
-        // By time nearly all entries of a pack are asked for; with a condition few of each are, and all of a leaf's
-        // packs that have it are found first, and then brought into order.
-        let (expected, apart, mut wanted) = if is_by_time {
-            ("coalesce(cardinality(act_numbers), cardinality(entries), 1)", "", limit)
+        // With a condition all of a leaf's packs that have it are found first, and then brought into order. Where that
+        // is made by a bitmap, it is made for many at once.
+        let (apart, mut asked) =
+            if is_by_time { ("", limit + HEADS_BEYOND) } else { ("OFFSET 0", HEADS_MAX) };
+        // Of all entries a pack has as many as it has; of a pack of records that is not known unless it is read.
+        let is_of_all = is_by_time && self.user.is_none() && !self.is_by_leaf();
+        let (expected, mut wanted) = if is_of_all {
+            ("coalesce(cardinality(act_numbers), 100)", limit)
         } else {
-            ("1", "OFFSET 0", AT_ONCE_OF_FEW)
+            ("1", AT_ONCE_OF_FEW)
         };
         let heads_of = format!(
             "SELECT * FROM (
@@ -115,8 +120,6 @@ impl Search {
         let mut found: Vec<Row> = Vec::new();
         // One that begins later than that place holds nothing before it.
         let mut next = (before.0, Uuid::max());
-        // Where they are found by a bitmap, that is made for many at once.
-        let mut asked = if is_by_time { HEADS_BY_TIME } else { HEADS_MAX };
         let (mut heads, mut is_all) = (VecDeque::new(), false);
         loop {
             if heads.is_empty() {

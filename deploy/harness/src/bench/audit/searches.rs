@@ -18,7 +18,6 @@ use crate::{
     agora::{Commands, Reads},
     bench::{Failure, peers, report::Report},
     load,
-    progress::say,
     scene::Stack,
 };
 
@@ -131,25 +130,28 @@ pub(super) async fn fill(
 
 /// Commits of so many seconds without a slow one are a disk that has nothing else to do; waited for at most.
 const CALM: Duration = Duration::from_secs(5);
-const CALM_WITHIN: Duration = Duration::from_secs(90);
+const CALM_WITHIN: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_millis(10);
 
 /// Waits until the disk has taken what filled the log within minutes: a search leaves an entry itself, and no
 /// commit of it is to wait for that.
-async fn calm(pool: &PgPool) -> Result<(), Failure> {
+async fn calm(pool: &PgPool, report: &mut Report) -> Result<(), Failure> {
     let (begun, mut slow) = (Instant::now(), Instant::now());
-    while slow.elapsed() < CALM {
+    while slow.elapsed() < CALM && begun.elapsed() < CALM_WITHIN {
         let committing = Instant::now();
         sqlx::query("SELECT pg_logical_emit_message(true, 'bench', '')").execute(pool).await?;
         if committing.elapsed() > SLOW {
             slow = Instant::now();
         }
-        if begun.elapsed() > CALM_WITHIN {
-            say("  the disk is still busy");
-            break;
-        }
         sleep(Duration::from_millis(20)).await;
     }
+    let state = if slow.elapsed() < CALM { "not yet" } else { "calm" };
+    report.line(
+        "disk after the fill, before the searches",
+        format!("{state} after {:.0} s", begun.elapsed().as_secs_f64()),
+        "—",
+        None,
+    );
     Ok(())
 }
 
@@ -193,7 +195,7 @@ pub(super) async fn all(
     sqlx::query("VACUUM (ANALYZE) log.security_audit_packs").execute(pool).await?;
     sqlx::query("VACUUM (ANALYZE) log.security_audit_tracks").execute(pool).await?;
     sqlx::query("CHECKPOINT").execute(pool).await?;
-    calm(pool).await?;
+    calm(pool, report).await?;
 
     let mut admin = Commands::new(&stack.command_addr);
     let session_of = admin.log_in(&stack.admin_email, &stack.admin_password).await?;
